@@ -1,0 +1,1 @@
+"""A signing token in pure Python for tests; empty until the signer is built."""

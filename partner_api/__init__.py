@@ -1,0 +1,1 @@
+"""All doors: HTTP and WebSocket, no rule and no SQL. Empty until the first door is built."""
