@@ -1,0 +1,1 @@
+"""Values everybody shares: ids, money, energy, time, postings, envelope, refusals, errors."""

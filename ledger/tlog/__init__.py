@@ -1,0 +1,1 @@
+"""The tamper-evident log: tree, tiles, proofs, signed notes; pure."""
