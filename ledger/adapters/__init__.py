@@ -1,0 +1,1 @@
+"""Outside systems, one per file, each behind a port of the runtime."""

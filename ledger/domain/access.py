@@ -1,0 +1,52 @@
+"""Access: who may ask for what, and who needs a second person."""
+
+from collections.abc import Iterable
+
+from ledger.kernel.messages import Actor, Command
+from ledger.kernel.refusal import Fact, Refusal, RefusalCode
+
+ROLES = frozenset(
+    {
+        "driver",
+        "station",
+        "operator",
+        "depot_clerk",
+        "carrier",
+        "workshop",
+        "engineer",
+        "asset_manager",
+        "finance",
+        "support",
+        "auditor",
+        "system",
+        "importer",
+    }
+)
+"""Every role an actor can act in."""
+
+
+def authorise(command: Command, actor: Actor) -> Refusal | None:
+    """Tell why an actor may not ask for this; None when he may.
+
+    Tested before any state is looked at: the role, then the second person, who must be somebody
+    else. What depends on state (the role for one row of the custody table) is left to the rules.
+    """
+    if actor.role not in command.roles:
+        return Refusal(
+            RefusalCode.ROLE_NOT_ALLOWED,
+            {"role": actor.role[:40], "command": type(command).__name__},
+        )
+    if command.needs_second_person and not has_second_person(actor):
+        return Refusal(RefusalCode.SECOND_PERSON_REQUIRED, {"command": type(command).__name__})
+    return None
+
+
+def has_second_person(actor: Actor) -> bool:
+    """Tell whether a different person is named beside the actor."""
+    return actor.second_person not in ("", actor.id)
+
+
+def refused(faults: Iterable[RefusalCode], facts: dict[str, Fact]) -> Refusal:
+    """Say no with all faults at once: the first in order is the code, the others follow it."""
+    first, *others = sorted(set(faults))
+    return Refusal(first, facts, tuple(others))

@@ -1,0 +1,294 @@
+"""Billing: a usage becomes what a driver owes and what partners earn.
+
+A usage is billed once. What cannot be rated stays on the list of unbilled usages with its reason
+and may be tried again; the facts themselves are never refused.
+"""
+
+from typing import Any, ClassVar, assert_never
+
+import msgspec
+
+from ledger.domain import templates
+from ledger.domain.contracts import CONTRACTS, ContractVersion
+from ledger.domain.rating import Bill, Line, UsageFacts, price_span, rate, unfit
+from ledger.domain.tariffs import tariff_keys, tariff_rows
+from ledger.domain.world import Keys, Shelf, Stamp, World, touch
+from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
+from ledger.kernel.money import split
+from ledger.kernel.postings import Posting
+from ledger.kernel.refusal import Refusal, RefusalCode
+
+# State ------------------------------------------------------------------------
+
+LINES_PER_ENTRY = 100
+"""Bill lines in one entry; a stay of weeks at hourly prices is split into several."""
+
+
+class Billed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A usage that was billed at `position`, or tried there and not billed for `reason`."""
+
+    position: int
+    reason: str = ""
+
+
+BILLED = Shelf("billed", Billed)
+SHELVES: tuple[Shelf[Any], ...] = (BILLED,)
+FOLDS: tuple[type[Event], ...] = ()
+
+
+# Commands ---------------------------------------------------------------------
+
+
+class BillUsage(Command, frozen=True):
+    """Bill a usage by its facts; a usage billed before stays as it is."""
+
+    roles: ClassVar[frozenset[str]] = frozenset({"system"})
+
+    facts: UsageFacts
+    free_swaps: int = 0
+
+
+BillingCommand = BillUsage
+
+# Events -----------------------------------------------------------------------
+
+
+class UsageAccrued(Event, frozen=True):
+    """A driver owes a usage, to be invoiced later; net of tax, lines as on the bill.
+
+    A bill with more lines than one entry takes comes in `parts`, each balanced on its own; the
+    energy stands in the first.
+    """
+
+    kind: ClassVar[str] = "usage.accrued"
+
+    usage_id: str
+    usage_kind: str
+    driver_id: str
+    station_id: str
+    tariff_id: str
+    country: str
+    currency: str
+    lines: tuple[Line, ...]
+    net_minor: int
+    energy_wh: int = 0
+    price_shift_us: int = 0
+    part: int = 1
+    parts: int = 1
+
+
+class UsageUnbilled(Event, frozen=True):
+    """A usage could not be rated; `reason` is the refusal in its wire form."""
+
+    kind: ClassVar[str] = "usage.unbilled"
+
+    usage_id: str
+    usage_kind: str
+    driver_id: str
+    station_id: str
+    reason: str
+
+
+class ShareAccrued(Event, frozen=True):
+    """Partners earned their part of a usage under one contract; `shares` re-sum to `base_minor`."""
+
+    kind: ClassVar[str] = "share.accrued"
+
+    usage_id: str
+    usage_kind: str
+    station_id: str
+    partner_id: str
+    contract_id: str
+    contract_version: int
+    currency: str
+    base: str
+    base_minor: int
+    ours: str
+    shares: dict[str, int]
+    service_start_at: int
+    energy_wh: int = 0
+    energy_net_minor: int = 0
+    service_net_minor: int = 0
+    fee_net_minor: int = 0
+
+
+BillingEvent = UsageAccrued | UsageUnbilled | ShareAccrued
+
+# touches ----------------------------------------------------------------------
+
+
+def touches(command: BillingCommand) -> Keys:
+    """What rates and shares a usage: its tariff's versions, its operator's contracts."""
+    facts = command.facts
+    return (
+        touch(BILLED, facts.usage_id),
+        touch(CONTRACTS, facts.operator_id),
+        *tariff_keys(facts.tariff_id, *price_span(facts)),
+    )
+
+
+def follows(_world: World, _command: BillingCommand) -> Keys:
+    """Everything is known from the command."""
+    return ()
+
+
+# decide -----------------------------------------------------------------------
+
+
+def decide(world: World, command: BillingCommand, _request: Request) -> Outcome:
+    """Bill a usage once, or say why it stays unbilled; never refuse."""
+    match command:
+        case BillUsage():
+            return _bill(world, command)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _bill(world: World, command: BillUsage) -> Outcome:
+    facts = command.facts
+    known = world.get(BILLED, facts.usage_id)
+    if known is not None and not known.reason:
+        return ()
+    bill = _rated(world, command)
+    held = world.get(CONTRACTS, facts.operator_id)
+    contracts = held.at(facts.service_time[0]) if held else []
+    if isinstance(bill, Bill):
+        bill = _shareable(bill, contracts)
+    if isinstance(bill, Bill):
+        accrued = _accrued(facts, bill)
+        after = tuple(range(len(accrued)))
+        shares = [_share(facts, bill, contract) for contract in contracts]
+        return (
+            *(Draft(event, facts.occurred_at, causes=facts.causes) for event in accrued),
+            *(Draft(event, facts.occurred_at, after=after) for event in shares if event),
+        )
+    if known is not None and known.reason == bill.code.wire:
+        return ()
+    unbilled = UsageUnbilled(
+        usage_id=facts.usage_id,
+        usage_kind=facts.kind,
+        driver_id=facts.driver_id,
+        station_id=facts.station_id,
+        reason=bill.code.wire,
+    )
+    return (Draft(unbilled, facts.occurred_at, causes=facts.causes),)
+
+
+def _rated(world: World, command: BillUsage) -> Bill | Refusal:
+    facts = command.facts
+    refusal = unfit(facts)  # first: what an unusable time would read was never loaded
+    if refusal is not None:
+        return refusal
+    tariffs = tariff_rows(world, facts.tariff_id, *price_span(facts))
+    return rate(facts, tariffs, free_swaps=command.free_swaps)
+
+
+def _shareable(bill: Bill, contracts: list[ContractVersion]) -> Bill | Refusal:
+    for contract in contracts:
+        if contract.terms.currency != bill.currency:
+            return Refusal(RefusalCode.CURRENCY_MISMATCH, {"contract": contract.contract_id})
+    return bill
+
+
+def _accrued(facts: UsageFacts, bill: Bill) -> list[UsageAccrued]:
+    chunks = [
+        bill.lines[start : start + LINES_PER_ENTRY]
+        for start in range(0, len(bill.lines), LINES_PER_ENTRY)
+    ]
+    return [
+        UsageAccrued(
+            usage_id=facts.usage_id,
+            usage_kind=facts.kind,
+            driver_id=facts.driver_id,
+            station_id=facts.station_id,
+            tariff_id=facts.tariff_id,
+            country=facts.country,
+            currency=bill.currency,
+            lines=lines,
+            net_minor=sum(line.net_minor for line in lines),
+            energy_wh=facts.energy_wh if part == 1 else 0,
+            price_shift_us=bill.price_shift_us,
+            part=part,
+            parts=len(chunks),
+        )
+        for part, lines in enumerate(chunks, 1)
+    ]
+
+
+def _share(facts: UsageFacts, bill: Bill, contract: ContractVersion) -> ShareAccrued | None:
+    terms = contract.terms
+    base_minor = bill.net_minor
+    if terms.base == "ENERGY_NET":
+        base_minor = bill.energy_net_minor
+    elif terms.base == "SERVICE_NET":
+        base_minor -= bill.energy_net_minor
+    shares = split(base_minor, terms.weights, terms.order)
+    if base_minor == shares[terms.ours]:
+        return None  # no partner earned anything
+    return ShareAccrued(
+        usage_id=facts.usage_id,
+        usage_kind=facts.kind,
+        station_id=facts.station_id,
+        partner_id=facts.operator_id,
+        contract_id=contract.contract_id,
+        contract_version=contract.version,
+        currency=bill.currency,
+        base=terms.base,
+        base_minor=base_minor,
+        ours=terms.ours,
+        shares=shares,
+        service_start_at=facts.service_time[0],
+        energy_wh=facts.energy_wh,
+        energy_net_minor=bill.energy_net_minor,
+        service_net_minor=bill.service_net_minor,
+        fee_net_minor=bill.fee_net_minor,
+    )
+
+
+# evolve -----------------------------------------------------------------------
+
+
+def evolve(world: World, event: BillingEvent, stamp: Stamp) -> None:
+    """Remember that the usage is billed, or why it is not."""
+    match event:
+        case UsageAccrued():
+            if event.part == 1:
+                world.put(BILLED, event.usage_id, Billed(stamp.position))
+        case UsageUnbilled():
+            world.put(BILLED, event.usage_id, Billed(stamp.position, event.reason))
+        case ShareAccrued():
+            pass
+        case _ as unknown:
+            assert_never(unknown)
+
+
+# postings ---------------------------------------------------------------------
+
+
+def postings(event: BillingEvent) -> tuple[Posting, ...]:
+    """Move what the event says, by the templates of its kind."""
+    match event:
+        case UsageAccrued():
+            income: dict[tuple[str, str], int] = {}
+            for line in event.lines:
+                key = line.revenue_account, f"{event.tariff_id}/{line.tariff_version}"
+                income[key] = income.get(key, 0) + line.net_minor
+            dims = {
+                "driver": event.driver_id,
+                "station": event.station_id,
+                event.usage_kind: event.usage_id,
+            }
+            return templates.usage_accrued(event.currency, income, dims)
+        case ShareAccrued():
+            dims = {
+                "station": event.station_id,
+                "share_rule_version": f"{event.contract_id}/{event.contract_version}",
+                event.usage_kind: event.usage_id,
+            }
+            shares = sorted(event.shares.items())
+            partners = [(party, part) for party, part in shares if party != event.ours]
+            return templates.share_accrued(event.currency, partners, dims)
+        case UsageUnbilled():
+            return ()
+        case _ as unknown:
+            assert_never(unknown)

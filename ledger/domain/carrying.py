@@ -1,0 +1,110 @@
+"""Carrying: what every move of a pack tells, changes and posts.
+
+Shared by every area that moves packs by the table of `transitions.py`; the two legs of a swap have
+their own, leaner form in `custody.py`.
+"""
+
+from msgspec.structs import replace
+
+from ledger.domain.cases import CASES
+from ledger.domain.custody import PACKS, Pack, hold_packs
+from ledger.domain.stations import SLOTS
+from ledger.domain.transitions import (
+    STANDING_LOSSES,
+    STATES,
+    TERMINAL,
+    Family,
+    driver_energy,
+    energy_account,
+    place_of,
+    state_of,
+)
+from ledger.domain.world import Stamp, World, key_of
+from ledger.kernel.messages import Event
+from ledger.kernel.postings import WH, Posting, move_pack, pair
+
+TITLE_ISSUED = "Title:Issued"
+TITLE_ENDED = "Title:Ended"
+
+
+def title_account(holder_id: str) -> str:
+    """Account of the packs a party has the title of."""
+    return f"Title:Holder:{holder_id}"
+
+
+class PackMoved(Event, kw_only=True):
+    """What all moves tell: `energy_wh` is what leaves the pack's energy account with it.
+
+    `title_holder_id` is given where a life ends, or is resumed: title follows there, and only
+    there.
+    """
+
+    pack_id: str
+    from_account: str
+    to_account: str
+    pack_class: str
+    level: int
+    place: str = ""
+    order_id: str = ""
+    case_id: str = ""
+    title_holder_id: str = ""
+    soc_bp: int | None = None
+    energy_wh: int = 0
+    reason: str = ""
+
+
+def carry(world: World, event: PackMoved, stamp: Stamp) -> Pack:
+    """Carry the pack from one account to the other, with slot, driver and case."""
+    pack = world.need(PACKS, event.pack_id)
+    source, target = place_of(event.from_account)[0], place_of(event.to_account)[0]
+    _stand(world, event.from_account, pack, "")
+    _stand(world, event.to_account, pack, pack.pack_id)
+    from_driver = source is Family.DRV and target is not Family.DRV
+    # What a driver left inside is unknown; what ended is cleared from the pack's energy account.
+    emptied = from_driver or STATES[target] in TERMINAL
+    known_soc = None if from_driver else pack.soc_bp
+    row = replace(
+        pack,
+        account=event.to_account,
+        soc_bp=known_soc if event.soc_bp is None else event.soc_bp,
+        energy_wh=0 if emptied else pack.energy_wh,
+        moved_at=stamp.occurred_at,
+        proven=pack.proven or target is Family.SLT,
+    )
+    world.put(PACKS, event.pack_id, row)
+    return row
+
+
+def stand_at(world: World, account: str, pack: Pack) -> None:
+    """Put a new pack into the row that stands at its account."""
+    _stand(world, account, pack, pack.pack_id)
+
+
+def _stand(world: World, account: str, pack: Pack, pack_id: str) -> None:
+    """Put a pack into the row at an account, or (empty `pack_id`) take it out."""
+    family, ids = place_of(account)
+    match family:
+        case Family.SLT:
+            key = key_of(*ids)
+            world.put(SLOTS, key, replace(world.need(SLOTS, key), pack_id=pack_id))
+        case Family.DRV:
+            hold_packs(world, ids[0], pack.pack_class, 1 if pack_id else -1)
+        case Family.SUS | Family.MIS:
+            row = world.need(CASES, ids[0])
+            world.put(CASES, ids[0], replace(row, suspended_pack_id=pack_id))
+        case _:
+            pass
+
+
+def lines_of(event: PackMoved) -> tuple[Posting, ...]:
+    """Move the pack, its energy where that leaves with it, and its title where a life ends."""
+    lines = move_pack(event.pack_id, debit=event.to_account, credit=event.from_account)
+    family, ids = place_of(event.to_account)
+    energy_to = driver_energy(ids[0]) if family is Family.DRV else STANDING_LOSSES
+    energy = pair(WH, event.energy_wh, debit=energy_to, credit=energy_account(event.pack_id))
+    if not event.title_holder_id:
+        return (*lines, *energy)
+    title = (title_account(event.title_holder_id), TITLE_ENDED)
+    if state_of(event.to_account) in TERMINAL:
+        title = title[::-1]
+    return (*lines, *energy, *move_pack(event.pack_id, debit=title[0], credit=title[1]))

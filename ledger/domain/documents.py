@@ -1,0 +1,204 @@
+"""The lines of statements and invoices, summed as they stream by.
+
+A draft takes the entries of a range of positions one after the other and keeps only sums and a few
+hashes, so a statement of millions of lines needs no more memory than one of ten. Its root is the
+RFC 6962 root over the canonical bytes of the lines in order, so each line can be proven alone.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from ledger.domain.billing import ShareAccrued, UsageAccrued
+from ledger.domain.invoices import TaxBase
+from ledger.domain.settlement import Amounts, Calculation
+from ledger.domain.tax import tax_rule
+from ledger.kernel.envelope import base64_text, canonical
+from ledger.kernel.errors import InvariantBroken
+from ledger.kernel.hashing import EMPTY_ROOT, leaf_hash, node_hash
+
+
+class LineRoot:
+    """The Merkle root of lines added one by one; keeps one hash per level."""
+
+    def __init__(self) -> None:
+        """Start with no line."""
+        self._peaks: list[tuple[int, bytes]] = []  # (leaves below, hash), largest first
+
+    def add(self, data: bytes) -> None:
+        """Add the bytes of the next line."""
+        size, node = 1, leaf_hash(data)
+        while self._peaks and self._peaks[-1][0] == size:
+            node = node_hash(self._peaks.pop()[1], node)
+            size *= 2
+        self._peaks.append((size, node))
+
+    def root(self) -> bytes:
+        """Give the root over all lines so far (32 bytes)."""
+        if not self._peaks:
+            return EMPTY_ROOT
+        node = self._peaks[-1][1]
+        for _, left in reversed(self._peaks[:-1]):
+            node = node_hash(left, node)
+        return node
+
+
+# Statements -------------------------------------------------------------------
+
+
+class StatementLine(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """One line of a statement, named by (`position`, `posting_index`).
+
+    The index is that of the posting that credits the partner. Amounts are minor units of
+    `currency`; the nets are those of the whole usage, the share is the partner's own part.
+    """
+
+    position: int
+    posting_index: int
+    kind: Literal["original", "correction"]
+    station: str
+    service_start_at: int
+    energy_wh: int
+    energy_net_minor: int
+    service_net_minor: int
+    fee_net_minor: int
+    currency: str
+    share_minor: int
+    share_rule_version: str
+    swap: str = ""
+    charging_session: str = ""
+
+
+def statement_lines(
+    position: int, event: ShareAccrued, partner_id: str
+) -> tuple[StatementLine, ...]:
+    """Make the partner's line of a share entry; none when he has no part in it."""
+    partners = [party for party in sorted(event.shares) if party != event.ours]
+    credited = [party for party in partners if event.shares[party]]
+    if partner_id not in credited:
+        return ()
+    usage = {event.usage_kind: event.usage_id}
+    line = StatementLine(
+        position=position,
+        posting_index=2 * credited.index(partner_id) + 1,  # debit, credit for each partner
+        kind="original",
+        station=event.station_id,
+        service_start_at=event.service_start_at,
+        energy_wh=event.energy_wh,
+        energy_net_minor=event.energy_net_minor,
+        service_net_minor=event.service_net_minor,
+        fee_net_minor=event.fee_net_minor,
+        currency=event.currency,
+        share_minor=event.shares[partner_id],
+        share_rule_version=f"{event.contract_id}/{event.contract_version}",
+        swap=usage.get("swap", ""),
+        charging_session=usage.get("charging_session", ""),
+    )
+    return (line,)
+
+
+class StatementDraft:
+    """A statement in the making: add its lines in order, then take the calculation."""
+
+    def __init__(self) -> None:
+        """Start with no line."""
+        self._root = LineRoot()
+        self._last = (-1, -1)
+        self._count = 0
+        self._energy_wh = 0
+        self._sums: dict[str, list[int]] = {}
+
+    def add(self, line: StatementLine) -> bytes:
+        """Add a line and give its bytes; `InvariantBroken` unless it comes after the last one."""
+        name = (line.position, line.posting_index)
+        if name <= self._last:
+            raise InvariantBroken(f"statement line {name} comes after {self._last}")
+        self._last = name
+        self._count += 1
+        self._energy_wh += line.energy_wh
+        sums = self._sums.setdefault(line.currency, [0, 0, 0, 0])
+        sums[0] += line.share_minor
+        sums[1] += line.energy_net_minor
+        sums[2] += line.service_net_minor
+        sums[3] += line.fee_net_minor
+        data = canonical(line)
+        self._root.add(data)
+        return data
+
+    def calculation(self) -> Calculation:
+        """Give count, sums by currency and root of all lines so far."""
+        return Calculation(
+            line_count=self._count,
+            energy_wh=self._energy_wh,
+            amounts=tuple(Amounts(code, *sums) for code, sums in sorted(self._sums.items())),
+            lines_root=base64_text(self._root.root()),
+        )
+
+
+# Invoices ---------------------------------------------------------------------
+
+
+class InvoiceLine(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """One usage on an invoice, named by the position of its entry; amounts in minor units."""
+
+    position: int
+    usage_id: str
+    usage_kind: str
+    station: str
+    energy_wh: int
+    net_minor: int
+
+
+class InvoiceDraft:
+    """An invoice in the making, in one currency: add its usages in order of position."""
+
+    def __init__(self, currency: str) -> None:
+        """Start with no usage."""
+        self.currency = currency
+        self.line_count = 0
+        self.energy_wh = 0
+        self._last = -1
+        self._root = LineRoot()
+        self._bases: dict[tuple[str, str, int], int] = {}
+
+    def add(self, position: int, event: UsageAccrued) -> bytes:
+        """Add a usage and give the bytes of its line.
+
+        `InvariantBroken` for another currency, a position that is not later than the last one, or
+        a line without a tax rule: rating would have left such a usage unbilled.
+        """
+        if event.currency != self.currency or position <= self._last:
+            raise InvariantBroken(f"usage {event.usage_id} at {position} is not of this invoice")
+        self._last = position
+        self.line_count += 1
+        self.energy_wh += event.energy_wh
+        for line in event.lines:
+            rule = tax_rule(event.country, line.tax_product, line.service_start_at)
+            if rule is None:
+                raise InvariantBroken(f"usage {event.usage_id} has no tax rule")
+            key = (event.country, rule.category, rule.rate_bp)
+            self._bases[key] = self._bases.get(key, 0) + line.net_minor
+        data = canonical(
+            InvoiceLine(
+                position=position,
+                usage_id=event.usage_id,
+                usage_kind=event.usage_kind,
+                station=event.station_id,
+                energy_wh=event.energy_wh,
+                net_minor=event.net_minor,
+            )
+        )
+        self._root.add(data)
+        return data
+
+    def bases(self) -> tuple[TaxBase, ...]:
+        """Give the net sums by country, category and rate."""
+        return tuple(TaxBase(*key, net) for key, net in sorted(self._bases.items()))
+
+    def lines_root(self) -> str:
+        """Give the Merkle root of the lines, in base64."""
+        return base64_text(self._root.root())

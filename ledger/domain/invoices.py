@@ -1,0 +1,334 @@
+"""Invoices to drivers over accrued usages, and the payments of them.
+
+Numbers of a series run from 1 without a gap, because the number is taken in the same commit that
+issues the document. An issued invoice is never changed.
+"""
+
+import re
+from datetime import timedelta
+from typing import Any, ClassVar, assert_never
+
+import msgspec
+
+from ledger.domain import templates
+from ledger.domain.periods import Cut, Ranges
+from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
+from ledger.kernel.instants import as_datetime
+from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
+from ledger.kernel.money import EXPONENTS, vat_of
+from ledger.kernel.postings import QUANTITY_MAX, Posting
+from ledger.kernel.refusal import Refusal, RefusalCode
+
+# State ------------------------------------------------------------------------
+
+_ENTITY = re.compile("^[A-Z0-9]{1,8}$")
+DUE_DAYS_MAX = 366
+
+
+class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One invoice and what was paid of it, in minor units."""
+
+    invoice_no: str
+    driver_id: str
+    currency: str
+    gross_minor: int
+    due_on: str
+    paid_minor: int = 0
+
+    @property
+    def open_minor(self) -> int:
+        """What is still to be paid; never below zero."""
+        return max(self.gross_minor - self.paid_minor, 0)
+
+
+class Series(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A series of document numbers: the last one given; they are 1 to `last` without a gap."""
+
+    last: int
+
+
+class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A payment that was taken in."""
+
+    currency: str
+    amount_minor: int
+
+
+INVOICES = Shelf("invoices", Invoice, listed_by=lambda row: row.driver_id)
+INVOICED = Shelf("invoiced", Ranges)  # key: driver, currency
+SERIES = Shelf("series", Series)  # key: entity, document kind, year
+PAYMENTS = Shelf("payments", Payment)
+SHELVES: tuple[Shelf[Any], ...] = (INVOICES, INVOICED, SERIES, PAYMENTS)
+FOLDS: tuple[type[Event], ...] = ()
+
+
+class TaxBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Net sum of the lines of a document under one tax treatment, in minor units."""
+
+    country: str
+    category: str
+    rate_bp: int
+    net_minor: int
+
+
+class TaxRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of the tax table of a document: a base and its tax, in minor units."""
+
+    country: str
+    category: str
+    rate_bp: int
+    net_minor: int
+    tax_minor: int
+
+    @property
+    def tax_code(self) -> str:
+        """The treatment as a dimension, ``GB-S-2000``."""
+        return f"{self.country}-{self.category}-{self.rate_bp}"
+
+
+class IssueInvoice(Command, frozen=True):
+    """Invoice a driver for the accrued usages with position in (`from_position`, `to_position`].
+
+    `bases`, `line_count` and `lines_root` come from `documents.InvoiceDraft` over those entries;
+    `issued_at` names the year of the number and the day from which the driver may take `due_days`.
+    """
+
+    roles: ClassVar[frozenset[str]] = frozenset({"finance", "system"})
+
+    driver_id: str
+    period: str
+    currency: str
+    from_position: int
+    to_position: int
+    line_count: int
+    bases: tuple[TaxBase, ...]
+    lines_root: str
+    issued_at: int
+    zone: str = "UTC"
+    entity: str = "MG1"
+    due_days: int = 14
+
+
+class RecordPayment(Command, frozen=True):
+    """Take in a payment that the payment provider captured for an invoice."""
+
+    roles: ClassVar[frozenset[str]] = frozenset({"finance", "system"})
+
+    payment_id: str
+    driver_id: str
+    invoice_no: str
+    currency: str
+    amount_minor: int
+
+
+InvoicesCommand = IssueInvoice | RecordPayment
+
+# Events -----------------------------------------------------------------------
+
+
+class InvoiceIssued(Event, frozen=True):
+    """A driver got an invoice; tax is computed on the sums of the document, never of a line."""
+
+    kind: ClassVar[str] = "invoice.issued"
+
+    invoice_no: str
+    driver_id: str
+    period: str
+    currency: str
+    net_minor: int
+    taxes: tuple[TaxRow, ...]
+    gross_minor: int
+    issued_on: str
+    due_on: str
+    from_position: int
+    to_position: int
+    line_count: int
+    lines_root: str
+    series: str
+    number: int
+
+
+class PaymentCaptured(Event, frozen=True):
+    """A payment came in; what no open invoice of the driver asks for is kept in suspense."""
+
+    kind: ClassVar[str] = "payment.captured"
+
+    payment_id: str
+    driver_id: str
+    invoice_no: str
+    currency: str
+    amount_minor: int
+    applied_minor: int = 0
+
+
+InvoicesEvent = InvoiceIssued | PaymentCaptured
+
+# touches ----------------------------------------------------------------------
+
+
+def touches(command: InvoicesCommand) -> Keys:
+    """What numbers an invoice and says what is in one already; the invoice that is paid."""
+    match command:
+        case IssueInvoice():
+            return (
+                touch(INVOICED, command.driver_id, command.currency),
+                touch(SERIES, _series(command)),
+            )
+        case RecordPayment():
+            return touch(PAYMENTS, command.payment_id), touch(INVOICES, command.invoice_no)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def follows(_world: World, _command: InvoicesCommand) -> Keys:
+    """Everything is known from the command."""
+    return ()
+
+
+def _series(command: IssueInvoice) -> str:
+    year = as_datetime(min(max(command.issued_at, 0), QUANTITY_MAX)).year
+    return key_of(command.entity, "INV", str(year))
+
+
+# decide -----------------------------------------------------------------------
+
+
+def decide(world: World, command: InvoicesCommand, _request: Request) -> Outcome:
+    """Issue an invoice, or take in a payment."""
+    match command:
+        case IssueInvoice():
+            return _issue(world, command)
+        case RecordPayment():
+            return _pay(world, command)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _issue(world: World, command: IssueInvoice) -> Outcome:
+    if command.currency not in EXPONENTS:
+        return Refusal(RefusalCode.COMMODITY_UNKNOWN, {"currency": command.currency[:8]})
+    cut = Cut(command.period, command.zone, command.from_position, command.to_position)
+    fault = cut.fault(command.issued_at)
+    if fault is not None:
+        return fault
+    if not _ENTITY.match(command.entity) or not 0 <= command.due_days <= DUE_DAYS_MAX:
+        return Refusal(RefusalCode.PERIOD_INVALID, {"entity": command.entity[:8]})
+    used = world.get(INVOICED, key_of(command.driver_id, command.currency)) or Ranges()
+    rival = used.overlap(command.from_position, command.to_position)
+    if rival is not None:
+        return Refusal(RefusalCode.INVOICE_EXISTS, {"to_position": rival[1]})
+    if command.line_count < 1 or not command.bases:
+        return Refusal(RefusalCode.NOTHING_TO_SETTLE, {"driver": command.driver_id})
+    return (Draft(_issued(world, command)),)
+
+
+def _issued(world: World, command: IssueInvoice) -> InvoiceIssued:
+    series = _series(command)
+    last = world.get(SERIES, series)
+    number = last.last + 1 if last else 1
+    taxes = tuple(
+        TaxRow(
+            base.country,
+            base.category,
+            base.rate_bp,
+            base.net_minor,
+            vat_of(base.net_minor, base.rate_bp),
+        )
+        for base in command.bases
+    )
+    net_minor = sum(row.net_minor for row in taxes)
+    issued = as_datetime(command.issued_at).date()
+    return InvoiceIssued(
+        invoice_no=f"{series.replace('|', '-')}-{number:06d}",
+        driver_id=command.driver_id,
+        period=command.period,
+        currency=command.currency,
+        net_minor=net_minor,
+        taxes=taxes,
+        gross_minor=net_minor + sum(row.tax_minor for row in taxes),
+        issued_on=issued.isoformat(),
+        due_on=(issued + timedelta(days=command.due_days)).isoformat(),
+        from_position=command.from_position,
+        to_position=command.to_position,
+        line_count=command.line_count,
+        lines_root=command.lines_root,
+        series=series,
+        number=number,
+    )
+
+
+def _pay(world: World, command: RecordPayment) -> Outcome:
+    if command.currency not in EXPONENTS:
+        return Refusal(RefusalCode.COMMODITY_UNKNOWN, {"currency": command.currency[:8]})
+    known = world.get(PAYMENTS, command.payment_id)
+    if known is not None:
+        if known == Payment(command.currency, command.amount_minor):
+            return ()
+        return Refusal(RefusalCode.KEY_REUSED, {"payment": command.payment_id})
+    if not 0 < command.amount_minor <= QUANTITY_MAX:
+        return Refusal(RefusalCode.AMOUNT_LIMIT, {"amount_minor": command.amount_minor})
+    invoice = world.get(INVOICES, command.invoice_no)
+    applied = 0
+    if (
+        invoice is not None
+        and invoice.driver_id == command.driver_id
+        and invoice.currency == command.currency
+    ):
+        applied = min(command.amount_minor, invoice.open_minor)
+    captured = PaymentCaptured(
+        payment_id=command.payment_id,
+        driver_id=command.driver_id,
+        invoice_no=command.invoice_no,
+        currency=command.currency,
+        amount_minor=command.amount_minor,
+        applied_minor=applied,
+    )
+    return (Draft(captured),)
+
+
+# evolve -----------------------------------------------------------------------
+
+
+def evolve(world: World, event: InvoicesEvent, _stamp: Stamp) -> None:
+    """File the invoice and use up its positions and number; count what is paid."""
+    match event:
+        case InvoiceIssued():
+            invoice = Invoice(
+                event.invoice_no, event.driver_id, event.currency, event.gross_minor, event.due_on
+            )
+            world.put(INVOICES, event.invoice_no, invoice)
+            world.put(SERIES, event.series, Series(event.number))
+            key = key_of(event.driver_id, event.currency)
+            used = world.get(INVOICED, key) or Ranges()
+            world.put(INVOICED, key, used.with_span(event.from_position, event.to_position))
+        case PaymentCaptured():
+            payment = Payment(event.currency, event.amount_minor)
+            world.put(PAYMENTS, event.payment_id, payment)
+            paid = world.get(INVOICES, event.invoice_no)
+            if paid is not None and event.applied_minor:
+                total = paid.paid_minor + event.applied_minor
+                moved = msgspec.structs.replace(paid, paid_minor=total)
+                world.put(INVOICES, event.invoice_no, moved)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+# postings ---------------------------------------------------------------------
+
+
+def postings(event: InvoicesEvent) -> tuple[Posting, ...]:
+    """Move what the event says, by the templates of its kind."""
+    dims = {"driver": event.driver_id, "invoice": event.invoice_no}
+    match event:
+        case InvoiceIssued():
+            taxes = [(row.tax_code, row.tax_minor) for row in event.taxes]
+            return templates.invoice_issued(event.currency, event.net_minor, taxes, dims)
+        case PaymentCaptured():
+            return templates.payment_captured(
+                event.currency,
+                event.amount_minor,
+                event.applied_minor,
+                {**dims, "payment": event.payment_id},
+            )
+        case _ as unknown:
+            assert_never(unknown)

@@ -1,0 +1,216 @@
+"""Sagas: the state of a swap between its request and its end, and what its legs add up to.
+
+The rules are in `swap.py` (asking, allowing, giving up) and `legs.py` (packs that came and went).
+"""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ledger.domain.cases import Debt
+from ledger.domain.custody import PACKS, Pack, PackReturned, PackSwappedOut, eligible
+from ledger.domain.stations import STATIONS
+from ledger.domain.world import Shelf, World
+from ledger.kernel.refusal import RefusalCode
+
+IN, OUT = "in", "out"
+"""The two ways a pack can go, seen from the station."""
+
+STAGES: dict[tuple[str, str], str] = {
+    ("", "swap_requested"): "REQUESTED",
+    ("REQUESTED", "swap_authorised"): "AUTHORISED",
+    ("REQUESTED", "swap_refused"): "REFUSED",
+    ("AUTHORISED", "swap_accepted"): "ACCEPTED",
+    ("ACCEPTED", "swap_expired"): "EXPIRED",
+    ("ACCEPTED", "pack_returned"): "HALF_IN",
+    ("ACCEPTED", "pack_swapped_out"): "HALF_OUT",
+    ("HALF_IN", "pack_returned"): "HALF_IN",
+    ("HALF_IN", "pack_swapped_out"): "HALF_IN",
+    ("HALF_OUT", "pack_returned"): "HALF_OUT",
+    ("HALF_OUT", "pack_swapped_out"): "HALF_OUT",
+    ("HALF_IN", "swap_completed"): "COMPLETED",
+    ("HALF_OUT", "swap_completed"): "COMPLETED",
+    ("HALF_IN", "swap_out_timed_out"): "OUT_TIMED_OUT",
+    ("OUT_TIMED_OUT", "pack_swapped_out"): "OUT_TIMED_OUT",
+    ("OUT_TIMED_OUT", "swap_completed"): "COMPLETED",
+    ("HALF_IN", "swap_closed_incomplete"): "CLOSED_INCOMPLETE",
+    ("HALF_OUT", "swap_closed_incomplete"): "CLOSED_INCOMPLETE",
+    ("OUT_TIMED_OUT", "swap_closed_incomplete"): "CLOSED_INCOMPLETE",
+}
+"""The life of a swap: (stage, event) to the next stage; "" is before it.
+
+Allowing and accepting happen in one command, so no swap rests in AUTHORISED.
+"""
+
+ENDED = frozenset({"REFUSED", "EXPIRED", "COMPLETED", "CLOSED_INCOMPLETE"})
+
+KINDS: dict[str, tuple[int, int]] = {"EXCHANGE": (1, 1), "HANDOUT": (0, 1), "RETURN": (1, 0)}
+"""Packs (in, out) that a swap of each kind moves for a count of one."""
+
+ORDERS = frozenset({"In-Out", "Out-In"})
+
+PACKS_MAX = 8
+"""Packs that one swap moves in one way."""
+
+_CLOCKS = "SIRU"
+
+
+class PackLeg(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One pack that came or went in a swap; energies in Wh, `position` of its custody entry."""
+
+    pack_id: str
+    pack_class: str
+    stored_wh: int
+    level: int
+    occurred_at: int
+    nominal_wh: int = 0
+    soc_bp: int | None = None
+    soh_bp: int | None = None
+    position: int = 0
+
+
+class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One swap; `pack_ids` are offered to the driver, the clock is the worst of its legs."""
+
+    swap_id: str
+    driver_id: str
+    station_id: str
+    swap_kind: str
+    pack_class: str
+    count: int = 1
+    booking_id: str = ""
+    contract_id: str = ""
+    stage: str = "REQUESTED"
+    pack_ids: tuple[str, ...] = ()
+    legs_in: tuple[PackLeg, ...] = ()
+    legs_out: tuple[PackLeg, ...] = ()
+    clock_quality: str = "S"
+    clock_uncertainty_us: int = 0
+
+    def may(self, kind: str) -> bool:
+        """Tell whether an event of a kind can happen to it now."""
+        return (self.stage, kind) in STAGES
+
+    def expects(self, way: str) -> int:
+        """Count the packs that shall go one way."""
+        return KINDS[self.swap_kind][way == OUT] * self.count
+
+    def takes(self, way: str, driver_id: str, station_id: str) -> bool:
+        """Tell whether a pack that went this way belongs to this swap.
+
+        A driver who still waits for his pack may collect it at any station.
+        """
+        legs = self.legs_out if way == OUT else self.legs_in
+        here = station_id == self.station_id or self.stage == "OUT_TIMED_OUT"
+        return (
+            self.may("pack_swapped_out" if way == OUT else "pack_returned")
+            and here
+            and driver_id == self.driver_id
+            and len(legs) < self.expects(way)
+        )
+
+    def with_leg(self, way: str, leg: PackLeg) -> "Swap":
+        """Give the swap once another pack came or went."""
+        stage = STAGES[self.stage, "pack_swapped_out" if way == OUT else "pack_returned"]
+        if way == OUT:
+            return replace(self, stage=stage, legs_out=(*self.legs_out, leg))
+        return replace(self, stage=stage, legs_in=(*self.legs_in, leg))
+
+    def with_clock(self, quality: str, uncertainty_us: int) -> "Swap":
+        """Give the swap once a leg was timed by a clock."""
+        return replace(
+            self,
+            clock_quality=worse_clock(self.clock_quality, quality),
+            clock_uncertainty_us=max(self.clock_uncertainty_us, uncertainty_us),
+        )
+
+    def is_met(self) -> bool:
+        """Tell whether all packs moved, class by class.
+
+        After a time-out it is enough that as many packs went as had come.
+        """
+        if self.swap_kind == "EXCHANGE" and self.balance():
+            return False
+        if self.stage == "OUT_TIMED_OUT" and self.swap_kind == "EXCHANGE":
+            return bool(self.legs_out)
+        legs = len(self.legs_in), len(self.legs_out)
+        return legs == (self.expects(IN), self.expects(OUT))
+
+    def balance(self) -> tuple[Debt, ...]:
+        """Tell by class what this swap did to the driver's packs: out minus in, where not 0."""
+        moved = Counter(leg.pack_class for leg in self.legs_out)
+        moved.subtract(leg.pack_class for leg in self.legs_in)
+        return tuple(
+            Debt(self.driver_id, name, moved[name]) for name in sorted(moved) if moved[name]
+        )
+
+    def facts(self, station_id: str) -> dict[str, Any]:
+        """Give the fields of `SwapFacts` (swap.py): what a bill needs to know when it ends."""
+        legs = (*self.legs_in, *self.legs_out)
+        energy_in = sum(leg.stored_wh for leg in self.legs_in)
+        return {
+            "swap_id": self.swap_id,
+            "driver_id": self.driver_id,
+            "station_id": station_id,
+            "swap_kind": self.swap_kind,
+            "pack_class": self.pack_class,
+            "out_at": max(leg.occurred_at for leg in self.legs_out or self.legs_in),
+            "energy_wh": sum(leg.stored_wh for leg in self.legs_out) - energy_in,
+            "level": min(leg.level for leg in legs),
+            "legs_in": self.legs_in,
+            "legs_out": self.legs_out,
+            "booking_id": self.booking_id,
+            "contract_id": self.contract_id,
+            "capacity_wh": sum(leg.nominal_wh for leg in legs),
+            "clock_quality": self.clock_quality,
+            "clock_uncertainty_us": self.clock_uncertainty_us,
+        }
+
+
+def worse_clock(one: str, other: str) -> str:
+    """Give the worse of two clock qualities; an unknown letter counts as U.
+
+    >>> worse_clock("S", "I")
+    'I'
+    """
+    return max(one, other, key=lambda letter: _CLOCKS.find(letter) % len(_CLOCKS))
+
+
+def leg_of(
+    event: PackReturned | PackSwappedOut, pack: Pack, occurred_at: int, position: int = 0
+) -> PackLeg:
+    """Keep of a custody event what a swap needs to know."""
+    return PackLeg(
+        pack_id=event.pack_id,
+        pack_class=event.pack_class,
+        stored_wh=event.stored_wh,
+        level=event.level,
+        occurred_at=occurred_at,
+        nominal_wh=pack.nominal_wh,
+        soc_bp=event.soc_bp,
+        soh_bp=event.soh_bp,
+        position=position,
+    )
+
+
+def failed_terms(world: World, swap: Swap, pack_ids: tuple[str, ...], at: int) -> list[RefusalCode]:
+    """List why the offered packs may not go out; every term once, in the order of testing."""
+    failed: set[RefusalCode] = set()
+    station = world.need(STATIONS, swap.station_id)
+    for pack_id in pack_ids:
+        pack = world.get(PACKS, pack_id)
+        if pack is None:
+            failed.add(RefusalCode.UNKNOWN_PACK)
+        else:
+            wanted = swap.pack_class
+            failed.update(
+                eligible(pack, station, pack_class=wanted, at=at, booking_id=swap.booking_id)
+            )
+    if not len(set(pack_ids)) == len(pack_ids) == swap.expects(OUT):
+        failed.add(RefusalCode.NO_PACK_AVAILABLE)
+    return sorted(failed)
+
+
+SWAPS = Shelf("swaps", Swap, listed_by=lambda row: row.driver_id)

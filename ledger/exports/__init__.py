@@ -1,0 +1,1 @@
+"""Our history in other people's formats: books, log tiles, tables."""

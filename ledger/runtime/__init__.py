@@ -1,0 +1,1 @@
+"""The only orchestration: the writer, reactions, following views, rebuild, verify."""

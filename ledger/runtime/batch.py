@@ -1,0 +1,229 @@
+"""One batch as a pure fold: requests and the world they meet become entries, rows and receipts.
+
+For each request: answered before? authorised? then the rule decides, and every draft becomes an
+entry: postings, zero check, links, canonical bytes, leaf hash; then the world moves on, and what
+must follow at once (`reactions`) joins the same command. A request that is refused leaves nothing
+but its receipt; the requests around it are not disturbed.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+from ledger.domain import access, chains
+from ledger.domain.accounts import item_of
+from ledger.domain.catalogue import COMMANDS, EVENTS, EventRule
+from ledger.domain.world import Stamp, World
+from ledger.kernel.envelope import (
+    ENTRY_BYTES_MAX,
+    ENVELOPE_VERSION,
+    Envelope,
+    canonical,
+    command_key,
+    seal,
+)
+from ledger.kernel.errors import InvariantBroken, Malformed
+from ledger.kernel.hashing import leaf_hash
+from ledger.kernel.messages import Actor, Command, Draft, Outcome, Receipt, Request
+from ledger.kernel.postings import Posting, check_zero
+from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.runtime.reactions import react
+from ledger.store.append import Row, Rows
+
+REACTION_DEPTH = 4
+POLICY_VERSION = "1"
+SYSTEM = Actor(id="system", role="system")
+
+ReceiptKey = tuple[str, bytes]
+
+
+def request_digest(request: Request) -> bytes:
+    """Name what a request asks for, so that the same key with another body is found."""
+    command = request.command
+    asked = f"{type(command).__module__}.{type(command).__name__}\n".encode()
+    return sha256(asked + canonical(request.actor) + canonical(command)).digest()
+
+
+class _Staged:
+    """What one command has made so far; thrown away whole when the command is refused."""
+
+    def __init__(self, batch: "Batch", request: Request) -> None:
+        self.batch = batch
+        self.request = request
+        self.position = self.first = batch.position
+        self.recorded_at = max(batch.recorded_at, request.at)
+        self.public_key = command_key(batch.ledger, request.principal, request.key)
+        self.entry_id = self.public_key.hex()[:32]
+        self.leaves: list[bytes] = []
+        self.entries: list[Row] = []
+        self.entry_packs: list[Row] = []
+        self.postings: list[Row] = []
+
+    def run(self, command: Command, outcome: Outcome, actor: Actor, depth: int) -> Refusal | None:
+        """Turn an outcome into entries, and what must follow it likewise."""
+        if isinstance(outcome, Refusal):
+            return outcome
+        base = self.position
+        followers: list[Command] = []
+        for draft in outcome:
+            stamp = self._enter(draft, actor, base)
+            if isinstance(stamp, Refusal):
+                return stamp
+            followers.extend(react(self.batch.world, draft.event, stamp))
+        if followers and depth == REACTION_DEPTH:
+            raise InvariantBroken(f"{type(command).__name__}: reactions deeper than {depth}")
+        for follower in followers:
+            rule = COMMANDS[type(follower)]
+            inner = msgspec.structs.replace(self.request, command=follower, actor=SYSTEM)
+            answer = rule.decide(self.batch.world, follower, inner)
+            refusal = self.run(follower, answer, SYSTEM, depth + 1)
+            if refusal is not None:
+                raise InvariantBroken(f"{type(follower).__name__} refused: {refusal.code.wire}")
+        return None
+
+    def _enter(self, draft: Draft, actor: Actor, base: int) -> Stamp | Refusal:
+        event = draft.event
+        rule = EVENTS[type(event)]
+        world = self.batch.world
+        position = self.position
+        postings = rule.postings(event)
+        if postings:
+            check_zero(postings)
+        links = [chains.next_link(world, pack) for pack in rule.packs(event)]
+        envelope = self._envelope(draft, rule, actor, base)
+        try:
+            data = seal(
+                msgspec.structs.replace(envelope, postings=postings, packs=tuple(links))
+                if postings or links
+                else envelope
+            )
+        except Malformed as error:
+            return Refusal(RefusalCode.MALFORMED_ENTRY, {"rule": error.rule})
+        if len(data) > ENTRY_BYTES_MAX:
+            return Refusal(RefusalCode.ENTRY_TOO_LONG, {"bytes": len(data)})
+        leaf = leaf_hash(data)
+        valid_at = envelope.valid_at
+        world.position = position
+        self.leaves.append(leaf)
+        self.entries.append((position, event.kind, self.recorded_at, valid_at, data))
+        for link in links:
+            chains.extend(world, link, position, leaf)
+            self.entry_packs.append((link.pack, link.count, position))
+        self._post(postings, position, valid_at)
+        stamp = Stamp(position, valid_at, self.recorded_at)
+        for fold in rule.folds:
+            fold(world, event, stamp)
+        self.position = position + 1
+        return stamp
+
+    def _envelope(self, draft: Draft, rule: EventRule, actor: Actor, base: int) -> Envelope:
+        event = draft.event
+        position = self.position
+        observed = draft.observed
+        return Envelope(
+            v=ENVELOPE_VERSION,
+            ledger=self.batch.ledger,
+            position=position,
+            entry_id=f"{self.entry_id}-{position - self.first}",
+            kind=event.kind,
+            version=event.version,
+            command_key=self.public_key,
+            actor=actor,
+            policy_version=POLICY_VERSION,
+            recorded_at=self.recorded_at,
+            occurred_at=draft.occurred_at or None,
+            received_at=observed.received_at if observed else None,
+            clock=observed.clock if observed else None,
+            source=observed.source if observed else None,
+            evidence=observed.evidence if observed else (),
+            causes=(*draft.causes, *(base + index for index in draft.after)),
+            reverses=draft.reverses if draft.reverses >= 0 else None,
+            corrects=draft.corrects if draft.corrects >= 0 else None,
+            correlation_id=draft.correlation_id or self.request.correlation_id,
+            entities=rule.entities(event),
+            body=msgspec.Raw(canonical(event)),
+        )
+
+    def _post(self, postings: Sequence[Posting], position: int, valid_at: int) -> None:
+        for line, posting in enumerate(postings):
+            self.postings.append(
+                (
+                    posting.account,
+                    item_of(posting),
+                    position,
+                    line,
+                    posting.commodity,
+                    posting.quantity,
+                    valid_at,
+                )
+            )
+
+
+class Batch:
+    """The running state of one batch: where the log stands, and the rows to be written."""
+
+    def __init__(self, ledger: str, position: int, recorded_at: int, world: World) -> None:
+        """Begin at the head of the log, with a world that holds all the batch touches."""
+        self.ledger = ledger
+        self.position = position
+        self.recorded_at = recorded_at
+        self.world = world
+        self.leaves: list[bytes] = []
+        self.rows = Rows()
+
+    def answer(self, request: Request, known: dict[ReceiptKey, Row]) -> Receipt:
+        """Answer one request; `known` holds earlier answers and takes in this one."""
+        digest = request_digest(request)
+        earlier = known.get((request.principal, request.key))
+        if earlier is not None:
+            return replayed(earlier, digest)
+        receipt = self._decide(request)
+        answer = canonical(receipt)
+        self.rows.receipts.append((request.principal, request.key, digest, answer))
+        known[(request.principal, request.key)] = (digest, answer)
+        return receipt
+
+    def _decide(self, request: Request) -> Receipt:
+        command = request.command
+        refusal = access.authorise(command, request.actor)
+        if refusal is not None:
+            return Receipt(refusal=refusal)
+        self.world.begin()
+        staged = _Staged(self, request)
+        outcome = COMMANDS[type(command)].decide(self.world, command, request)
+        refusal = staged.run(command, outcome, request.actor, 0)
+        if refusal is not None:
+            self.world.undo()
+            return Receipt(refusal=refusal)
+        self.leaves += staged.leaves
+        self.rows.entries += staged.entries
+        self.rows.entry_packs += staged.entry_packs
+        self.rows.postings += staged.postings
+        self.position = staged.position
+        if staged.entries:
+            self.recorded_at = staged.recorded_at
+        return Receipt(first=staged.first, count=len(staged.entries))
+
+    def finish(self) -> Rows:
+        """Add what is saved once for the whole batch: balances and changed view rows."""
+        sums: dict[tuple[str, str, str], tuple[int, int]] = {}
+        for account, item, position, _line, commodity, quantity, _at in self.rows.postings:
+            key = (account, item, commodity)
+            before = sums.get(key)
+            sums[key] = (quantity + before[0] if before else quantity, position)
+        self.rows.balances = [(*key, quantity, at) for key, (quantity, at) in sums.items()]
+        views = self.rows.views
+        for shelf, key, row, at in self.world.changed():
+            views.setdefault(shelf.name, []).append(
+                (key, at, shelf.listed_by(row), canonical(row))
+            )
+        return self.rows
+
+
+def replayed(earlier: Row, digest: bytes) -> Receipt:
+    """Give the stored answer again; the same key with another body is a refusal of its own."""
+    if earlier[0] != digest:
+        return Receipt(refusal=Refusal(RefusalCode.KEY_REUSED), replayed=True)
+    receipt = msgspec.json.decode(earlier[1], type=Receipt)
+    return msgspec.structs.replace(receipt, replayed=True)

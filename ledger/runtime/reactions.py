@@ -1,0 +1,88 @@
+"""What must follow an event at once, as further commands of the same batch.
+
+A finished charging session of a driver, and a completed swap, are rated and posted together with
+the facts they rest on: there is no moment in which one stands in the log without the other.
+
+`needs` names the rows that such a follow-up reads, so that they are loaded with the batch.
+"""
+
+from collections.abc import Iterable
+
+from ledger.domain.billing import BILLED, BillUsage
+from ledger.domain.charging import SESSIONS, ChargeSessionEnded, EndChargingSession
+from ledger.domain.contracts import CONTRACTS
+from ledger.domain.rating import CHARGING_SESSION, UsageFacts
+from ledger.domain.stations import STATIONS, Station
+from ledger.domain.stays import ReportStay, stay_id
+from ledger.domain.tariffs import tariff_keys
+from ledger.domain.world import Keys, Stamp, World, touch
+from ledger.kernel.messages import Command, Event
+
+
+def react(world: World, event: Event, stamp: Stamp) -> Iterable[Command]:
+    """Give the commands that must follow an event at once."""
+    match event:
+        case ChargeSessionEnded() if event.driver_id:
+            return (_bill_session(world, event, stamp),)
+        case _:
+            return ()
+
+
+def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> BillUsage:
+    station = world.need(STATIONS, event.station_id)
+    return BillUsage(
+        facts=UsageFacts(
+            kind=CHARGING_SESSION,
+            usage_id=event.session_id,
+            driver_id=event.driver_id,
+            station_id=event.station_id,
+            operator_id=station.operator_id,
+            country=station.country,
+            tariff_id=station.tariff_id,
+            occurred_at=event.ended_at,
+            energy_wh=event.energy_in_wh,
+            level=event.level,
+            clock_quality=event.clock_quality,
+            clock_uncertainty_us=event.clock_uncertainty_us,
+            begin_at=event.started_at,
+            end_at=event.ended_at,
+            pack_class=event.pack_class,
+            causes=(stamp.position,),
+        )
+    )
+
+
+def needs(world: World, command: Command) -> Keys:
+    """Name the rows that the follow-ups of a command will read, as far as they are known yet."""
+    match command:
+        case ReportStay() if command.end_at is not None:
+            usage_id = stay_id(command)
+            span = (command.begin_at, command.end_at)
+            clock = command.clock_uncertainty_us
+            return _bill_rows(world, command.station_id, usage_id, span, clock)
+        case EndChargingSession():
+            session = world.get(SESSIONS, command.session_id)
+            if session is None or not session.driver_id:
+                return ()
+            clock = command.observed.clock.uncertainty_us if command.observed else 0
+            span = (session.started_at, command.ended_at)
+            return _bill_rows(world, session.station_id, session.session_id, span, clock)
+        case _:
+            return ()
+
+
+def _bill_rows(
+    world: World, station_id: str, usage_id: str, span: tuple[int, int], uncertainty_us: int
+) -> Keys:
+    """Name what rating and sharing a usage reads; the station first, the rest through it."""
+    if not world.is_loaded(STATIONS, station_id):
+        return (touch(STATIONS, station_id),)
+    station: Station | None = world.get(STATIONS, station_id)
+    if station is None:
+        return ()
+    slack = max(uncertainty_us, 0)
+    return (
+        touch(BILLED, usage_id),
+        touch(CONTRACTS, station.operator_id),
+        *tariff_keys(station.tariff_id, span[0] - slack, span[1] + slack),
+    )

@@ -1,0 +1,207 @@
+"""Reading a ledger: one read transaction is one consistent position; nothing here can write."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from ledger.domain.catalogue import KINDS
+from ledger.domain.world import Shelf
+from ledger.kernel.envelope import Envelope, peek
+from ledger.kernel.errors import NotFound, TamperEvidence
+from ledger.kernel.instants import Instant
+from ledger.kernel.messages import Event
+from ledger.kernel.postings import PACK
+from ledger.store import journal
+from ledger.store.append import Head
+from ledger.store.queries import balances, rows
+from ledger.store.queries.balances import Balance, Line
+from ledger.tlog.tiles import TILE_WIDTH, TileBuilder
+
+FOREVER = Instant(2**62)
+
+V = TypeVar("V", bound=msgspec.Struct)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry as read: its stored bytes, its envelope, its event."""
+
+    data: bytes
+    envelope: Envelope
+    event: Event
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A point in both times: what had happened by `valid_at`, as known when the log had `end` entries."""
+
+    valid_at: int
+    end: int
+
+
+def decode(data: bytes) -> Entry:
+    """Read stored bytes; `TamperEvidence` for a kind, version or body this ledger never wrote."""
+    try:
+        envelope = peek(data)
+        rule = KINDS[(envelope.kind, envelope.version)]
+        event: Event = rule.decoder.decode(envelope.body)
+    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise TamperEvidence(f"stored bytes are no entry of this ledger: {error}") from error
+    return Entry(data, envelope, event)
+
+
+class Reads:
+    """A read transaction on one log."""
+
+    def __init__(self, tx: sa.Connection, name: journal.LogName) -> None:
+        """Read within `tx`; the caller ends it."""
+        self.tx = tx
+        self.name = name
+        self.head: Head = journal.head(tx, name.log_id)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self.head.size
+
+    def moment(self, valid_at: int | None = None, known_at: int | None = None) -> Moment:
+        """Give the point in both times; None means now."""
+        end = self.size
+        if known_at is not None:
+            end = journal.end_known_at(self.tx, self.name.log_id, known_at)
+        return Moment(FOREVER if valid_at is None else valid_at, end)
+
+    def entry(self, position: int) -> Entry:
+        """Read one entry; `NotFound` beyond the head."""
+        return decode(journal.entry_bytes(self.tx, self.name.log_id, position))
+
+    def entries(
+        self, first: int = 0, end: int | None = None, kinds: tuple[str, ...] = ()
+    ) -> Iterator[Entry]:
+        """Yield entries in order with bounded memory, optionally of some kinds only."""
+        stop = self.size if end is None else min(end, self.size)
+        for _, data in journal.entries(self.tx, self.name.log_id, first, stop, kinds):
+            yield decode(data)
+
+    def raw(self, first: int, end: int) -> Iterator[bytes]:
+        """Yield the stored bytes of the entries in [first, end)."""
+        for _, data in journal.entries(self.tx, self.name.log_id, first, end):
+            yield data
+
+    def at_positions(self, positions: list[int]) -> list[Entry]:
+        """Read the named entries in order of position."""
+        found = journal.entries_at(self.tx, self.name.log_id, positions)
+        return [decode(data) for _, data in found]
+
+    def pack_history(self, pack_id: str, moment: Moment) -> list[Entry]:
+        """List the entries that name a pack, in order of valid time then position.
+
+        Raises `NotFound` when no entry names it.
+        """
+        positions = journal.pack_positions(self.tx, self.name.log_id, pack_id, moment.end)
+        if not positions:
+            raise NotFound(f"no entry names pack {pack_id}")
+        found = [
+            one for one in self.at_positions(positions) if one.envelope.valid_at <= moment.valid_at
+        ]
+        return sorted(found, key=lambda one: (one.envelope.valid_at, one.envelope.position))
+
+    def custody(self, pack_id: str, moment: Moment) -> str:
+        """Give the account that held a pack at a moment, "" when none did yet."""
+        return custody_of(self.pack_history(pack_id, moment), pack_id)
+
+    def balances(self, prefix: str = "", *, item: str = "", at: Moment | None = None) -> list[Balance]:
+        """List non-zero balances at and below an account path, now or at a moment."""
+        if at is None or (at.valid_at == FOREVER and at.end == self.size):
+            return balances.now(self.tx, self.name.log_id, prefix, item)
+        return balances.as_of(
+            self.tx, self.name.log_id, valid_at=at.valid_at, end=at.end, prefix=prefix, item=item
+        )
+
+    def totals(self, prefix: str = "") -> list[Balance]:
+        """List balances per account and commodity, summed over items."""
+        return balances.totals(self.tx, self.name.log_id, prefix)
+
+    def lines(
+        self, account: str, *, item: str, first: int = 0, end: int | None = None, limit: int = 1_000
+    ) -> list[Line]:
+        """List postings of one account and item with positions in [first, end), about `limit`.
+
+        The lines of the last entry are all there: go on from its position + 1.
+        """
+        span = (first, self.size if end is None else end)
+        return balances.lines(
+            self.tx, self.name.log_id, account, item=item, span=span, limit=limit
+        )
+
+    def items(self, account: str, *, first: int = 0, end: int | None = None) -> list[str]:
+        """List the items (drivers, partners, ...) an account has postings for."""
+        return balances.items(self.tx, self.name.log_id, account, first=first, end=end)
+
+    def row(self, shelf: Shelf[V], key: str) -> V | None:
+        """Read one row of a view the rules read."""
+        return rows.one(self.tx, self.name.log_id, shelf, key)
+
+    def rows(
+        self, shelf: Shelf[V], *, listed: str | None = None, prefix: str = ""
+    ) -> Iterator[tuple[str, V]]:
+        """Yield (key, row) of a view in key order, page by page."""
+        after = ""
+        while page := rows.page(
+            self.tx, self.name.log_id, shelf, listed=listed, prefix=prefix, after=after
+        ):
+            yield from page
+            after = page[-1][0]
+
+    def count(self, shelf: Shelf[V]) -> int:
+        """Count the rows of a view."""
+        return rows.count(self.tx, self.name.log_id, shelf)
+
+    def end_known_at(self, known_at: int) -> int:
+        """Give how many entries were recorded by a moment."""
+        return journal.end_known_at(self.tx, self.name.log_id, known_at)
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        """Read a full tile, None when it is not complete."""
+        return journal.full_tile(self.tx, self.name.log_id, level, number)
+
+    def tile_reader(self, open_tiles: TileBuilder) -> "TileReader":
+        """Give a reader of full and open tiles, as proofs want it."""
+        return TileReader(self, open_tiles)
+
+
+class TileReader:
+    """Reads any tile of the tree at its present size: stored when full, else the open edge."""
+
+    def __init__(self, reads: Reads, open_tiles: TileBuilder) -> None:
+        """Read stored tiles through `reads`, open ones from `open_tiles`."""
+        self._reads = reads
+        self._open = open_tiles
+        self._cache: dict[tuple[int, int], bytes] = {}
+
+    def __call__(self, level: int, number: int, width: int) -> bytes:
+        """Give at least `width` hashes of a tile; `TamperEvidence` when they are missing."""
+        key = (level, number)
+        data = self._cache.get(key)
+        if data is None:
+            data = self._reads.tile(level, number) or self._open.read_edge(level, number)
+            if data is None:
+                raise TamperEvidence(f"tile {level}/{number} is missing")
+            if len(data) == TILE_WIDTH * 32:
+                self._cache[key] = data
+        return data
+
+
+def custody_of(history: list[Entry], pack_id: str) -> str:
+    """Fold a pack's entries, in order, to the account that holds it."""
+    held: dict[str, int] = {}
+    for one in history:
+        for posting in one.envelope.postings:
+            if (
+                posting.commodity == PACK
+                and posting.dims.get("pack") == pack_id
+                and posting.account.startswith("Packs:")
+            ):
+                held[posting.account] = held.get(posting.account, 0) + posting.quantity
+    holders = [account for account, count in held.items() if count > 0]
+    return holders[0] if holders else ""

@@ -1,0 +1,168 @@
+"""Replaying the log: every entry again through the rules, into views that should equal the live ones.
+
+One function serves `verify --deep` and `rebuild`: what is checked is what is rebuilt. Each entry is
+checked on its own (canonical, in place, links and causes backwards, body of a known kind) and then
+folded exactly as the writer did: postings from the event, zero check, `evolve`.
+"""
+
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ledger.domain import chains
+from ledger.domain.accounts import item_of
+from ledger.domain.catalogue import KINDS, SHELVES, EventRule
+from ledger.domain.world import Stamp, World
+from ledger.kernel.envelope import Envelope, canonical, open_entry
+from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers
+from ledger.kernel.hashing import leaf_hash
+from ledger.kernel.messages import Event
+from ledger.kernel.postings import check_zero
+from ledger.runtime.reads import Reads
+from ledger.store.scan import scan_entries
+
+Progress = Callable[[int, int], None]
+"""Called with (entries done, entries in all)."""
+
+_MASK = 2**63 - 1
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+class Replayed:
+    """What the log says the tables should hold.
+
+    `posting_sums` and `link_sums` hold for each position the sum of the hashes of its rows: a table
+    in any order is compared with them in one pass, and a difference names its position.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Prepare for a log of `size` entries."""
+        self.world = World(complete=True)
+        self.balances: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self.posting_sums = array("q", bytes(8 * size))
+        self.link_sums = array("q", bytes(8 * size))
+
+
+    def views(self) -> dict[str, dict[str, tuple[int, str, bytes]]]:
+        """Give what every view must hold: view, then key to (position, listed, state)."""
+        views: dict[str, dict[str, tuple[int, str, bytes]]] = {shelf.name: {} for shelf in SHELVES}
+        for shelf, key, row, position in self.world.changed():
+            views[shelf.name][key] = (position, shelf.listed_by(row), canonical(row))
+        return views
+
+
+def row_hash(row: tuple[Any, ...]) -> int:
+    """Hash a row for sums within one process; not for anything that is stored."""
+    return hash(row) & (_MASK >> 12)  # room to add up thousands of lines without overflow
+
+
+class _Checker:
+    """Checks and folds one entry after the other."""
+
+    def __init__(self, reads: Reads) -> None:
+        self.ledger = reads.name.ledger
+        self.replayed = Replayed(reads.size)
+        self.recorded_at = 0
+
+    def entry(self, row: tuple[int, str, int, int, bytes], position: int) -> None:
+        """Check one stored row against its bytes and fold it."""
+        if row[0] != position:
+            raise ReplayDiffers("the entry is missing", position=position)
+        data = row[4]
+        try:
+            envelope = open_entry(data)
+        except Malformed as error:
+            raise ReplayDiffers(f"the bytes are {error.rule}", position=position) from error
+        self._in_place(envelope, row, position)
+        event, rule = _event_of(envelope, position)
+        self._fold(envelope, event, rule, data)
+
+    def _in_place(
+        self, envelope: Envelope, row: tuple[int, str, int, int, bytes], position: int
+    ) -> None:
+        found = (envelope.position, envelope.kind, envelope.recorded_at, envelope.valid_at)
+        if found != row[:4]:
+            raise ReplayDiffers("the columns do not match the bytes", position=position)
+        if envelope.ledger != self.ledger:
+            raise ReplayDiffers(f"the entry belongs to {envelope.ledger}", position=position)
+        if envelope.recorded_at < self.recorded_at:
+            raise ReplayDiffers("recorded_at falls", position=position)
+        backwards = (*envelope.causes, envelope.reverses or 0, envelope.corrects or 0)
+        if max(backwards) >= position > 0:
+            raise ReplayDiffers("it names an entry that is not before it", position=position)
+        self.recorded_at = envelope.recorded_at
+
+    def _fold(self, envelope: Envelope, event: Event, rule: EventRule, data: bytes) -> None:
+        replayed = self.replayed
+        world = replayed.world
+        position = envelope.position
+        postings = rule.postings(event)
+        if postings != envelope.postings:
+            raise ReplayDiffers("the postings are not those of the event", position=position)
+        try:
+            check_zero(postings)
+        except InvariantBroken as error:
+            raise ReplayDiffers(str(error), position=position) from error
+        links = tuple(chains.next_link(world, pack) for pack in rule.packs(event))
+        if links != envelope.packs:
+            raise ReplayDiffers("the links do not continue the pack's chain", position=position)
+        if rule.entities(event) != envelope.entities:
+            raise ReplayDiffers("the entities are not those of the event", position=position)
+        world.begin()
+        world.position = position
+        valid_at = envelope.valid_at
+        if links:
+            leaf = leaf_hash(data)
+            for link in links:
+                chains.extend(world, link, position, leaf)
+                replayed.link_sums[position] += row_hash((link.pack, link.count))
+        for line, posting in enumerate(postings):
+            account, item = posting.account, item_of(posting)
+            commodity, quantity = posting.commodity, posting.quantity
+            key = (account, item, commodity)
+            before = replayed.balances.get(key)
+            replayed.balances[key] = (quantity + before[0] if before else quantity, position)
+            replayed.posting_sums[position] += row_hash(
+                (account, item, line, commodity, quantity, valid_at)
+            )
+        stamp = Stamp(position, valid_at, envelope.recorded_at)
+        try:
+            for fold in rule.folds:
+                fold(world, event, stamp)
+        except InvariantBroken as error:
+            raise ReplayDiffers(str(error), position=position) from error
+
+
+def _event_of(envelope: Envelope, position: int) -> tuple[Event, EventRule]:
+    rule = KINDS.get((envelope.kind, envelope.version))
+    if rule is None:
+        raise ReplayDiffers(
+            f"no kind {envelope.kind} version {envelope.version}", position=position
+        )
+    try:
+        event: Event = rule.decoder.decode(envelope.body)
+    except msgspec.MsgspecError as error:
+        raise ReplayDiffers(f"the body is no {envelope.kind}: {error}", position=position) from error
+    if canonical(event) != bytes(envelope.body):
+        raise ReplayDiffers("the body is not in canonical form", position=position)
+    return event, rule
+
+
+def replay(reads: Reads, progress: Progress = no_progress) -> Replayed:
+    """Replay the whole log; `ReplayDiffers` names the first position that does not hold."""
+    checker = _Checker(reads)
+    size = reads.size
+    position = 0
+    for chunk in scan_entries(reads.tx, reads.name.log_id, size):
+        for row in chunk:
+            checker.entry(row, position)
+            position += 1
+        progress(position, size)
+    if position != size:
+        raise ReplayDiffers("the entry is missing", position=position)
+    return checker.replayed

@@ -1,0 +1,260 @@
+"""Closing a settlement period: a statement for every operator, an invoice for every driver.
+
+What a document covers is frozen by position: the entries recorded inside the period, in the zone of
+the ledger. Each calculation streams the entries twice from scratch with bounded memory; only equal
+results are issued. Closing again adds nothing: what is settled already is skipped.
+"""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from ledger.domain.accounts import PARTNERS_ACCRUED, UNBILLED
+from ledger.domain.billing import ShareAccrued, UsageAccrued
+from ledger.domain.documents import (
+    InvoiceDraft,
+    StatementDraft,
+    StatementLine,
+    statement_lines,
+)
+from ledger.domain.invoices import INVOICED, INVOICES, InvoiceIssued, IssueInvoice
+from ledger.domain.opening import LedgerOpened
+from ledger.domain.periods import Ranges
+from ledger.domain.settlement import SETTLED, STATEMENTS, Calculation, IssueStatement, Statement
+from ledger.domain.world import key_of
+from ledger.kernel.errors import NotFound
+from ledger.kernel.ids import key_at
+from ledger.kernel.instants import period_window
+from ledger.kernel.messages import Actor, Command, Request
+from ledger.runtime.ledger import Ledger, accepted
+from ledger.runtime.reads import Entry, Reads
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being made, done, in all)."""
+
+POSITIONS_AT_ONCE = 1_000
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What a period covers: positions in (from, to], in the zone of the ledger."""
+
+    period: str
+    zone: str
+    from_position: int
+    to_position: int
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """What closing a period made: ids of the new statements and invoices."""
+
+    period: str
+    statements: tuple[str, ...]
+    invoices: tuple[str, ...]
+
+
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+def span_of(reads: Reads, period: str) -> Span:
+    """Give the positions recorded inside a period, ``YYYY-MM`` or ``YYYY-MM-DD``."""
+    opened = reads.entry(0).event
+    zone = opened.zone if isinstance(opened, LedgerOpened) else "UTC"
+    window = period_window(period, zone)
+    first = reads.end_known_at(window.from_at - 1)
+    end = reads.end_known_at(window.to_at - 1)
+    return Span(period, zone, first - 1, end - 1)
+
+
+def close_period(
+    ledger: Ledger,
+    period: str,
+    *,
+    actor: Actor,
+    at: int,
+    partner_id: str = "",
+    progress: Progress = no_progress,
+) -> Closed:
+    """Issue the statements and invoices of a period that are not issued yet.
+
+    With `partner_id` only that partner's statement is made. The actor names a second person.
+
+    Raises:
+        Malformed: the period is none.
+        Refused: the period has not ended, or the persons are not two.
+        NotFound: the named partner has nothing in the period.
+    """
+    with ledger.reading() as reads:
+        span = span_of(reads, period)
+        statements = list(_statement_commands(reads, span, partner_id, progress))
+        invoices = [] if partner_id else list(_invoice_commands(reads, span, at, progress))
+        if partner_id and not statements and not _statement_rows(reads, partner_id, period):
+            raise NotFound(f"{partner_id} earned nothing in {period}")
+    issued: list[str] = []
+    for command in (*statements, *invoices):
+        who = command.partner_id if isinstance(command, IssueStatement) else command.driver_id
+        request = _request(command, who, span, actor, at)
+        receipt = accepted(ledger.execute(request))
+        issued.append(_document_id(ledger, receipt.first))
+        progress("issued", len(issued), len(statements) + len(invoices))
+    made = len(statements)
+    return Closed(period, tuple(issued[:made]), tuple(issued[made:]))
+
+
+def _request(command: Command, who: str, span: Span, actor: Actor, at: int) -> Request:
+    name = (type(command).__name__, who, span.period, str(span.to_position))
+    return Request(key=key_at(at, *name), principal="settling", actor=actor, at=at, command=command)
+
+
+def _document_id(ledger: Ledger, position: int) -> str:
+    with ledger.reading() as reads:
+        event = reads.entry(position).event
+    return event.invoice_no if isinstance(event, InvoiceIssued) else getattr(event, "statement_id")
+
+
+# Statements -------------------------------------------------------------------
+
+
+def partner_lines(reads: Reads, partner_id: str, span: Span) -> Iterator[StatementLine]:
+    """Yield a partner's lines with positions in the span, in order, with bounded memory."""
+    for one in _entries_on(reads, PARTNERS_ACCRUED, partner_id, span):
+        if isinstance(one.event, ShareAccrued):
+            yield from statement_lines(one.envelope.position, one.event, partner_id)
+
+
+def calculate(reads: Reads, partner_id: str, span: Span) -> Calculation:
+    """Sum a partner's lines from scratch."""
+    draft = StatementDraft()
+    for line in partner_lines(reads, partner_id, span):
+        draft.add(line)
+    return draft.calculation()
+
+
+def _statement_commands(
+    reads: Reads, span: Span, partner_id: str, progress: Progress
+) -> Iterator[IssueStatement]:
+    partners = _parties_on(reads, PARTNERS_ACCRUED, span)
+    if partner_id:
+        partners = [partner for partner in partners if partner == partner_id]
+    for done, partner in enumerate(partners, 1):
+        settled = reads.row(SETTLED, partner) or Ranges()
+        if settled.overlap(span.from_position, span.to_position) is None:
+            yield IssueStatement(
+                partner_id=partner,
+                period=span.period,
+                zone=span.zone,
+                from_position=span.from_position,
+                to_position=span.to_position,
+                calculation=calculate(reads, partner, span),
+                recalculation=calculate(reads, partner, span),
+            )
+        progress("statements", done, len(partners))
+
+
+def _statement_rows(reads: Reads, partner_id: str, period: str) -> list[Statement]:
+    rows = reads.rows(STATEMENTS, listed=partner_id)
+    return [row for _, row in rows if row.period == period]
+
+
+class StatementView(msgspec.Struct, frozen=True):
+    """An issued statement with its lines, and whether they still give what was issued."""
+
+    statement: Statement
+    lines: list[StatementLine]
+    agrees: bool
+
+
+def statement(reads: Reads, partner_id: str, period: str) -> StatementView:
+    """Read a partner's statement and calculate it once more; `NotFound` when none is issued."""
+    rows = _statement_rows(reads, partner_id, period)
+    if not rows:
+        raise NotFound(f"no statement of {partner_id} for {period}; close the period first")
+    row = rows[0]
+    span = Span(period, "", row.from_position, row.to_position)
+    lines = list(partner_lines(reads, partner_id, span))
+    return StatementView(row, lines, calculate(reads, partner_id, span) == row.calculation)
+
+
+# Invoices ---------------------------------------------------------------------
+
+
+def driver_usages(reads: Reads, driver_id: str, span: Span) -> Iterator[Entry]:
+    """Yield a driver's accrued usages with positions in the span, in order."""
+    for one in _entries_on(reads, UNBILLED, driver_id, span):
+        if isinstance(one.event, UsageAccrued):
+            yield one
+
+
+def _invoice_commands(
+    reads: Reads, span: Span, at: int, progress: Progress
+) -> Iterator[IssueInvoice]:
+    drivers = _parties_on(reads, UNBILLED, span)
+    for done, driver in enumerate(drivers, 1):
+        drafts: dict[str, InvoiceDraft] = {}
+        for one in driver_usages(reads, driver, span):
+            event = one.event
+            assert isinstance(event, UsageAccrued)
+            draft = drafts.setdefault(event.currency, InvoiceDraft(event.currency))
+            draft.add(one.envelope.position, event)
+        for currency, draft in sorted(drafts.items()):
+            invoiced = reads.row(INVOICED, key_of(driver, currency)) or Ranges()
+            if invoiced.overlap(span.from_position, span.to_position) is None:
+                yield IssueInvoice(
+                    driver_id=driver,
+                    period=span.period,
+                    zone=span.zone,
+                    currency=currency,
+                    from_position=span.from_position,
+                    to_position=span.to_position,
+                    line_count=draft.line_count,
+                    bases=draft.bases(),
+                    lines_root=draft.lines_root(),
+                    issued_at=at,
+                )
+        progress("invoices", done, len(drivers))
+
+
+class BillView(msgspec.Struct, frozen=True):
+    """A driver's usages of a period with their entries, and the invoices over them."""
+
+    driver_id: str
+    period: str
+    usages: list[Entry]
+    invoices: list[InvoiceIssued]
+
+
+def bill(reads: Reads, driver_id: str, period: str) -> BillView:
+    """Read what a driver used in a period and what was invoiced; `NotFound` when nothing was."""
+    span = span_of(reads, period)
+    usages = list(driver_usages(reads, driver_id, span))
+    numbers = {key for key, _ in reads.rows(INVOICES, listed=driver_id)}
+    found = reads.entries(span.to_position + 1, None, (InvoiceIssued.kind,)) if numbers else ()
+    invoices = [
+        one.event
+        for one in found
+        if isinstance(one.event, InvoiceIssued)
+        and one.event.invoice_no in numbers
+        and one.event.period == period
+    ]
+    if not usages and not invoices:
+        raise NotFound(f"{driver_id} used nothing in {period}")
+    return BillView(driver_id, period, usages, invoices)
+
+
+# Lines of an account ----------------------------------------------------------
+
+
+def _parties_on(reads: Reads, account: str, span: Span) -> list[str]:
+    return [
+        item
+        for item in reads.items(account, first=span.from_position + 1, end=span.to_position + 1)
+        if item
+    ]
+
+
+def _entries_on(reads: Reads, account: str, item: str, span: Span) -> Iterator[Entry]:
+    """Yield the entries that post on an account and item, each once, page by page."""
+    first, end = span.from_position + 1, span.to_position + 1
+    while lines := reads.lines(account, item=item, first=first, end=end, limit=POSITIONS_AT_ONCE):
+        yield from reads.at_positions(sorted({line.position for line in lines}))
+        first = lines[-1].position + 1

@@ -1,0 +1,181 @@
+"""Verifying a ledger from its bytes; every failure names the first position that differs.
+
+`verify_bytes` hashes every stored entry again and compares leaves, tiles, frontier and root.
+`verify_books` adds every posting up again. `verify_deep` replays all rules (replay.py) and compares
+every row of every table that is derived from the log.
+"""
+
+from array import array
+
+import msgspec
+
+from ledger.kernel.errors import ReplayDiffers
+from ledger.kernel.hashing import HASH_BYTES, leaf_hash
+from ledger.runtime.reads import Reads
+from ledger.runtime.replay import Progress, Replayed, no_progress, replay, row_hash
+from ledger.store import scan
+from ledger.tlog.tiles import TILE_WIDTH, TileBuilder, TileData
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What was found in order: entries, the root over them, and how deep the look was."""
+
+    size: int
+    root: bytes
+    deep: bool
+
+
+def verify(reads: Reads, *, deep: bool = False, progress: Progress = no_progress) -> Verified:
+    """Verify bytes, tree, head and books; with `deep` also replay everything and compare.
+
+    Raises:
+        ReplayDiffers: something differs; the message and `position` say what and where.
+    """
+    if deep:
+        compare(reads, replay(reads, progress))
+    verify_bytes(reads, no_progress if deep else progress)
+    verify_books(reads)
+    return Verified(reads.size, reads.head.root, deep)
+
+
+def verify_bytes(reads: Reads, progress: Progress = no_progress) -> None:
+    """Hash all stored entries again and compare with tiles, edge, frontier and root."""
+    tiles = TileBuilder()
+    position = 0
+    for chunk in scan.scan_bytes(reads.tx, reads.name.log_id, reads.size):
+        if chunk[0][0] != position or chunk[-1][0] != position + len(chunk) - 1:
+            raise ReplayDiffers("the entry is missing", position=_gap(chunk, position))
+        leaves = [leaf_hash(data) for _, data in chunk]
+        tiles, done = tiles.extend(leaves)
+        for tile in done:
+            _same_tile(reads, tile)
+        position += len(chunk)
+        progress(position, reads.size)
+    if position != reads.size:
+        raise ReplayDiffers("the entry is missing", position=position)
+    _same_head(reads, tiles)
+    _no_more_entries(reads)
+
+
+def _gap(chunk: list[tuple[int, bytes]], position: int) -> int:
+    expected = position
+    for found, _ in chunk:
+        if found != expected:
+            return expected
+        expected += 1
+    return expected
+
+
+def _same_tile(reads: Reads, tile: TileData) -> None:
+    level, number, data = tile
+    stored = reads.tile(level, number)
+    if stored == data:
+        return
+    if stored is None or level:
+        raise ReplayDiffers(
+            f"tile {level}/{number} is {'missing' if stored is None else 'another one'}",
+            position=number * TILE_WIDTH ** (level + 1),
+        )
+    raise ReplayDiffers(
+        "the bytes are not those that were hashed",
+        position=number * TILE_WIDTH + _first_difference(stored, data),
+    )
+
+
+def _first_difference(stored: bytes, computed: bytes) -> int:
+    length = max(len(stored), len(computed))
+    for at in range(0, length, HASH_BYTES):
+        if stored[at : at + HASH_BYTES] != computed[at : at + HASH_BYTES]:
+            return at // HASH_BYTES
+    return 0
+
+
+def _same_head(reads: Reads, tiles: TileBuilder) -> None:
+    head = reads.head
+    edge = tiles.edges[0] if tiles.edges else b""
+    if edge != head.edge:
+        first = reads.size - reads.size % TILE_WIDTH
+        raise ReplayDiffers(
+            "the bytes are not those that were hashed",
+            position=first + _first_difference(head.edge, edge),
+        )
+    frontier = tiles.frontier()
+    if frontier.root() != head.root or frontier.to_bytes() != head.frontier:
+        raise ReplayDiffers("the head row has another root", position=reads.size)
+
+
+def _no_more_entries(reads: Reads) -> None:
+    extra = scan.beyond(reads.tx, reads.name.log_id, reads.size)
+    if extra is not None:
+        raise ReplayDiffers("an entry stands beyond the head", position=extra)
+
+
+def verify_books(reads: Reads) -> None:
+    """Add all postings up again: each commodity to zero, each balance to what is kept."""
+    commodity = scan.unbalanced_commodity(reads.tx, reads.name.log_id)
+    if commodity is not None:
+        raise ReplayDiffers(f"the postings of {commodity[0]} sum to {commodity[1]}, not to zero")
+    account = scan.differing_balance(reads.tx, reads.name.log_id)
+    if account is not None:
+        raise ReplayDiffers(
+            f"the balance of {account[0]} is not the sum of its postings", position=account[1]
+        )
+
+
+def compare(reads: Reads, replayed: Replayed) -> None:
+    """Compare every derived table with what the replay says it must hold."""
+    _compare_postings(reads, replayed)
+    _compare_links(reads, replayed)
+    _compare_balances(reads, replayed)
+    for name, expected in replayed.views().items():
+        _compare_view(reads, name, expected)
+
+
+def _compare_postings(reads: Reads, replayed: Replayed) -> None:
+    sums = replayed.posting_sums
+    for chunk in scan.scan_postings(reads.tx, reads.name.log_id):
+        for row in chunk:
+            if not 0 <= row[0] < reads.size:
+                raise ReplayDiffers("a posting stands beyond the head", position=row[0])
+            sums[row[0]] -= row_hash(row[1:])
+    _all_zero(sums, "the posting rows are not those of the entry")
+
+
+def _compare_links(reads: Reads, replayed: Replayed) -> None:
+    sums = replayed.link_sums
+    for chunk in scan.scan_links(reads.tx, reads.name.log_id):
+        for row in chunk:
+            if not 0 <= row[0] < reads.size:
+                raise ReplayDiffers("a pack's link stands beyond the head", position=row[0])
+            sums[row[0]] -= row_hash(row[1:])
+    _all_zero(sums, "the pack index rows are not those of the entry")
+
+
+def _all_zero(sums: "array[int]", what: str) -> None:
+    if any(sums):
+        position = next(at for at, total in enumerate(sums) if total)
+        raise ReplayDiffers(what, position=position)
+
+
+def _compare_balances(reads: Reads, replayed: Replayed) -> None:
+    expected = dict(replayed.balances)
+    for chunk in scan.scan_balances(reads.tx, reads.name.log_id):
+        for account, item, commodity, quantity, position in chunk:
+            if expected.pop((account, item, commodity), None) != (quantity, position):
+                raise ReplayDiffers(f"the balance of {account} {item} differs", position=position)
+    if expected:
+        (account, item, _), (_, position) = next(iter(expected.items()))
+        raise ReplayDiffers(f"the balance of {account} {item} is missing", position=position)
+
+
+def _compare_view(
+    reads: Reads, name: str, expected: dict[str, tuple[int, str, bytes]]
+) -> None:
+    for chunk in scan.scan_view(reads.tx, reads.name.log_id, name):
+        for key, position, listed, state in chunk:
+            if expected.pop(key, None) != (position, listed, bytes(state)):
+                raise ReplayDiffers(f"view_{name}: the row {key} differs", position=position)
+    if expected:
+        key, (position, _, _) = next(iter(expected.items()))
+        raise ReplayDiffers(f"view_{name}: the row {key} is missing", position=position)
+

@@ -1,0 +1,267 @@
+"""The one writer of a log: waiting requests become one batch, one transaction, one COMMIT.
+
+Group commit needs no timer: while one batch is being committed the next ones wait, and are taken
+together. Callers are answered only after COMMIT returned; a process killed between COMMIT and the
+answer is the normal case, and the receipts make the retry exact.
+
+Several processes may write the same log: the head row is the only lock, and a head that is not
+where this writer left it means that somebody else wrote, so the tree is restored from the store.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+import msgspec
+import sqlalchemy as sa
+
+from ledger.domain.catalogue import COMMANDS
+from ledger.domain.world import Keys, World
+from ledger.kernel.errors import (
+    InvariantBroken,
+    Malformed,
+    MobileGridError,
+    TamperEvidence,
+    Unavailable,
+)
+from ledger.kernel.hashing import leaf_hash
+from ledger.kernel.messages import Receipt, Request
+from ledger.runtime import reactions
+from ledger.runtime.batch import Batch
+from ledger.runtime.observe import Observer
+from ledger.store import journal
+from ledger.store.append import Appender, Head, Rows, appender
+from ledger.store.errors import translated
+from ledger.store.loading import load
+from ledger.tlog.tiles import TileBuilder
+from ledger.tlog.tree import Frontier
+
+BATCH_MAX = 256
+QUEUE_MAX = 4_096
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """The tree as far as it is committed; immutable, so a rolled back batch changes nothing."""
+
+    frontier: Frontier = Frontier()
+    tiles: TileBuilder = TileBuilder()
+
+
+class Writer:
+    """Takes requests from a bounded queue and commits them; one instance per log and process."""
+
+    def __init__(self, engine: sa.Engine, name: journal.LogName, observer: Observer) -> None:
+        """Prepare to write; `start` begins to take from the queue."""
+        self._engine = engine
+        self._name = name
+        self._observer = observer
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_MAX)
+        self._tree: Tree | None = None
+        self._thread: threading.Thread | None = None
+        self._broken: MobileGridError | None = None
+        self._left_over: _Waiting | None = None
+
+    # the queue
+
+    def start(self) -> None:
+        """Begin to take requests from the queue, on a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, then end the thread."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def submit(self, requests: Sequence[Request]) -> Future[list[Receipt]]:
+        """Queue requests that stay together in one batch; at most `BATCH_MAX`.
+
+        Raises:
+            Malformed: more requests than a batch can hold.
+            Unavailable: the queue is full, or the writer has stopped.
+        """
+        if len(requests) > BATCH_MAX:
+            raise Malformed(f"at most {BATCH_MAX} requests at once", field="requests")
+        if self._broken is not None or self._thread is None:
+            raise Unavailable("the writer has stopped") from self._broken
+        waiting = _Waiting(requests)
+        try:
+            self._queue.put_nowait(waiting)
+        except queue.Full:
+            raise Unavailable("too many requests are waiting; try again") from None
+        return waiting.future
+
+    def _run(self) -> None:
+        while True:
+            taken = self._take()
+            if taken is None:
+                return
+            try:
+                receipts = self.commit([request for one in taken for request in one.requests])
+            except MobileGridError as error:
+                for one in taken:
+                    one.future.set_exception(error)
+                if isinstance(error, InvariantBroken | TamperEvidence):
+                    self._halt(error)
+                    return
+                continue
+            except BaseException as error:  # the thread must never die silently
+                broken = InvariantBroken(f"{type(error).__name__}: {error}")
+                broken.__cause__ = error
+                for one in taken:
+                    one.future.set_exception(broken)
+                self._halt(broken)
+                return
+            start = 0
+            for one in taken:
+                end = start + len(one.requests)
+                one.future.set_result(receipts[start:end])
+                start = end
+
+    def _take(self) -> list["_Waiting"] | None:
+        """Wait for work, then take all that is there, up to a batch."""
+        first = self._left_over or self._queue.get()
+        self._left_over = None
+        if first is None:
+            return None
+        taken = [first]
+        count = len(first.requests)
+        while count < BATCH_MAX:
+            try:
+                more = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                self._queue.put(None)  # stop after this batch
+                break
+            if count + len(more.requests) > BATCH_MAX:
+                self._left_over = more
+                break
+            taken.append(more)
+            count += len(more.requests)
+        return taken
+
+    def _halt(self, error: MobileGridError) -> None:
+        self._broken = error
+        self._observer.writer_stopped(error)
+        while True:
+            try:
+                waiting = self._left_over or self._queue.get_nowait()
+            except queue.Empty:
+                return
+            self._left_over = None
+            if waiting is not None:
+                waiting.future.set_exception(Unavailable("the writer has stopped"))
+
+    # the transaction
+
+    def commit(self, requests: Sequence[Request]) -> list[Receipt]:
+        """Commit one batch in the calling thread: durable when it returns.
+
+        Raises:
+            InvariantBroken, TamperEvidence: the writer must stop; nothing was written.
+            Unavailable: the database is away, full or busy; nothing was written.
+        """
+        with translated(), self._engine.begin() as tx:
+            database = appender(tx, self._name.log_id)
+            head = database.lock_head()
+            if head is None:
+                raise TamperEvidence("the head row is gone")
+            tree = self._tree_at(tx, head)
+            known = database.receipts((one.principal, one.key) for one in requests)
+            fresh = [one for one in requests if (one.principal, one.key) not in known]
+            world = _world(database, fresh)
+            batch = Batch(self._name.ledger, head.size, head.recorded_at, world)
+            receipts = [batch.answer(request, known) for request in requests]
+            rows = batch.finish()
+            if batch.leaves:
+                tree, tiles = grown(tree, batch.leaves)
+                rows.tiles = list(tiles)
+                rows.head = head_of(tree, batch.recorded_at)
+            if rows.receipts:
+                database.write(rows)
+        self._tree = tree
+        self._observer.batch_committed(head.size, len(requests), len(batch.leaves))
+        return receipts
+
+    def _tree_at(self, tx: sa.Connection, head: Head) -> Tree:
+        tree = self._tree
+        if tree is None or tree.frontier.size != head.size or tree.frontier.root() != head.root:
+            tree = restore_tree(tx, self._name.log_id, head)
+        return tree
+
+
+class _Waiting:
+    """Requests that wait for their batch, and the future that answers them."""
+
+    __slots__ = ("future", "requests")
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.requests = requests
+        self.future: Future[list[Receipt]] = Future()
+
+
+def _world(database: Appender, requests: Sequence[Request]) -> World:
+    first = [
+        key for request in requests for key in COMMANDS[type(request.command)].touches(request.command)
+    ]
+    more: list[Callable[[World], Keys]] = []
+    for request in requests:
+        more.append(_finder(request))
+    return load(database, first, more)
+
+
+def _finder(request: Request) -> Callable[[World], Keys]:
+    command = request.command
+    rule = COMMANDS[type(command)]
+    return lambda world: (*rule.follows(world, command), *reactions.needs(world, command))
+
+
+def grown(tree: Tree, leaves: list[bytes]) -> tuple[Tree, list[tuple[int, int, bytes]]]:
+    """Give the tree with more leaves, and the tiles (level, number, bytes) they completed."""
+    tiles, done = tree.tiles.extend(leaves)
+    return Tree(tree.frontier.extend(leaves), tiles), done
+
+
+def head_of(tree: Tree, recorded_at: int) -> Head:
+    """Give the head row of a tree."""
+    return Head(
+        size=tree.frontier.size,
+        root=tree.frontier.root(),
+        frontier=tree.frontier.to_bytes(),
+        edge=tree.tiles.edges[0] if tree.tiles.edges else b"",
+        recorded_at=recorded_at,
+    )
+
+
+def restore_tree(tx: sa.Connection, log_id: int, head: Head) -> Tree:
+    """Build the open tiles and the frontier again from stored tiles and entries.
+
+    The leaves of the open tile are hashed from the stored bytes, so this is also a check of the
+    tail: `TamperEvidence` when tile, entry, frontier and root do not agree.
+    """
+
+    def read_tile(level: int, number: int) -> bytes:
+        data = journal.full_tile(tx, log_id, level, number)
+        if data is None:
+            raise TamperEvidence(f"tile {level}/{number} is missing")
+        return data
+
+    def read_leaves(first: int, end: int) -> list[bytes]:
+        return [leaf_hash(data) for _, data in journal.raw_entries(tx, log_id, first, end)]
+
+    tiles = TileBuilder.restore(head.size, read_tile, read_leaves)
+    frontier = tiles.frontier()
+    if (
+        frontier.root() != head.root
+        or frontier.to_bytes() != head.frontier
+        or (tiles.edges[0] if tiles.edges else b"") != head.edge
+    ):
+        raise TamperEvidence(f"the head row does not match the stored entries at size {head.size}")
+    return Tree(frontier, tiles)
+
+
+__all__ = ["BATCH_MAX", "QUEUE_MAX", "Rows", "Tree", "Writer", "grown", "head_of", "restore_tree"]

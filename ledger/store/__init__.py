@@ -1,0 +1,1 @@
+"""The only SQL: tables, engines, guards, the append path, reads."""

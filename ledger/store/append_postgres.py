@@ -1,0 +1,102 @@
+"""The append path on PostgreSQL: one array per column, binary, everything in one pipeline.
+
+Text arrays of the same rows take more than twice as long to read on the server.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from ledger.store.append import Head, Row, Rows, work_of
+
+_POSTGRES_TYPES = {
+    "position": "bigint",
+    "count": "bigint",
+    "recorded_at": "bigint",
+    "occurred_at": "bigint",
+    "quantity": "bigint",
+    "number": "bigint",
+    "line": "int",
+    "level": "int",
+    "bytes": "bytea",
+    "data": "bytea",
+    "key": "bytea",
+    "digest": "bytea",
+    "answer": "bytea",
+    "state": "bytea",
+    "body": "bytea",
+}
+
+
+def _postgres_insert(table: str, columns: tuple[str, ...], suffix: str) -> str:
+    is_view = table.startswith("view_")
+    arrays = []
+    for column in columns:
+        kind = _POSTGRES_TYPES.get(column, "text")
+        if (is_view and column == "key") or (table == "outbox" and column == "state"):
+            kind = "text"
+        arrays.append(f"%b::{kind}[]")
+    names = ",".join(columns)
+    # a parameter for log_id keeps one prepared statement for all logs of the database
+    return (
+        f"INSERT INTO {table} (log_id,{names}) "
+        f"SELECT %b::int, {names} FROM unnest({','.join(arrays)}) AS added({names}){suffix}"
+    )
+
+
+class PostgresAppender:
+    """`Appender` on a psycopg connection inside READ COMMITTED, locked by the head row."""
+
+    def __init__(self, connection: psycopg.Connection[Any], log_id: int) -> None:
+        self._connection = connection
+        self._log_id = log_id
+
+    def lock_head(self) -> Head | None:
+        row = self._connection.execute(
+            "SELECT size, root, frontier, edge, recorded_at FROM log WHERE log_id = %b FOR UPDATE",
+            (self._log_id,),
+            binary=True,
+        ).fetchone()
+        return Head(*row) if row else None
+
+    def receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
+        pairs = list(keys)
+        rows = self._connection.execute(
+            "SELECT r.principal, r.key, r.digest, r.answer FROM receipt r "
+            "JOIN unnest(%b::text[], %b::bytea[]) AS wanted(principal, key) "
+            "ON r.principal = wanted.principal AND r.key = wanted.key WHERE r.log_id = %b::int",
+            ([pair[0] for pair in pairs], [pair[1] for pair in pairs], self._log_id),
+            binary=True,
+        )
+        return {(row[0], bytes(row[1])): (bytes(row[2]), bytes(row[3])) for row in rows}
+
+    def load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
+        rows = self._connection.execute(
+            f"SELECT key, state FROM view_{view} WHERE log_id = %b::int AND key = ANY(%b::text[])",
+            (self._log_id, list(keys)),
+            binary=True,
+        )
+        return {row[0]: bytes(row[1]) for row in rows}
+
+    def write(self, rows: Rows) -> None:
+        with self._connection.pipeline(), self._connection.cursor(binary=True) as cursor:
+            for table, columns, suffix, some in _tables(rows):
+                columnwise = [list(column) for column in zip(*some, strict=True)]
+                cursor.execute(
+                    _postgres_insert(table, columns, suffix), (self._log_id, *columnwise)
+                )
+            if rows.head is not None:
+                head = rows.head
+                cursor.execute(
+                    "UPDATE log SET size = %b, root = %b, frontier = %b, edge = %b, "
+                    "recorded_at = %b WHERE log_id = %b",
+                    (
+                        head.size,
+                        head.root,
+                        head.frontier,
+                        head.edge,
+                        head.recorded_at,
+                        self._log_id,
+                    ),
+                )

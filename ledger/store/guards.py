@@ -1,0 +1,192 @@
+"""Append-only guards of the growing tables, and the check that they are really there.
+
+SQLite: triggers refuse UPDATE and DELETE, a BEFORE INSERT trigger lets only the next position in
+(otherwise `INSERT OR REPLACE` rewrites history silently), and an authorizer denies every
+connection the statements it does not need. PostgreSQL: the same by row triggers, a statement
+trigger on TRUNCATE, and one statement trigger per INSERT that looks at the inserted positions as a
+set: they must follow the last one without a gap. A trigger per row would halve the bulk insert.
+"""
+
+import sqlite3
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from ledger.kernel.errors import Misconfigured, TamperEvidence
+
+GROWING = ("entry", "entry_pack", "posting", "receipt", "tile", "checkpoint")
+
+_SQLITE_SAME_KEY = {
+    "entry_pack": ("log_id", "pack", "count"),
+    "posting": ("log_id", "account", "item", "position", "line"),
+    "receipt": ("log_id", "principal", "key"),
+    "tile": ("log_id", "level", "number"),
+    "checkpoint": ("log_id", "size"),
+}
+
+
+def sqlite_triggers() -> dict[str, str]:
+    """Give the text of every trigger of a SQLite ledger by name."""
+    triggers = {
+        "entry_next": (
+            "CREATE TRIGGER entry_next BEFORE INSERT ON entry WHEN NEW.position IS NOT "
+            "(SELECT coalesce(max(position) + 1, 0) FROM entry WHERE log_id = NEW.log_id) "
+            "BEGIN SELECT RAISE(ABORT, 'entry: position must be next'); END"
+        )
+    }
+    for table, key in _SQLITE_SAME_KEY.items():
+        same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+        triggers[f"{table}_new"] = (
+            f"CREATE TRIGGER {table}_new BEFORE INSERT ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
+            f"BEGIN SELECT RAISE(ABORT, '{table}: this key is taken'); END"
+        )
+    for table in GROWING:
+        for verb in ("UPDATE", "DELETE"):
+            name = f"{table}_no_{verb.lower()}"
+            triggers[name] = (
+                f"CREATE TRIGGER {name} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table}: append-only'); END"
+            )
+    return triggers
+
+
+_POSTGRES_FUNCTIONS = {
+    "mg_append_only": (
+        "CREATE OR REPLACE FUNCTION mg_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '%: append-only', TG_TABLE_NAME; END $$"
+    ),
+    # The primary key already refuses a position twice; so when the inserted positions have no gap
+    # and begin right after one that is there (or at 0), the whole table has none.
+    "mg_entry_next": (
+        "CREATE OR REPLACE FUNCTION mg_entry_next() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ DECLARE bad record; BEGIN "
+        "SELECT log_id, min(position) AS lo INTO bad FROM added GROUP BY log_id "
+        "HAVING max(position) - min(position) + 1 <> count(*) OR min(position) < 0 "
+        "OR (min(position) > 0 AND NOT EXISTS (SELECT 1 FROM entry e "
+        "WHERE e.log_id = added.log_id AND e.position = min(added.position) - 1)) LIMIT 1; "
+        "IF FOUND THEN RAISE EXCEPTION 'entry: position must be next'; END IF; "
+        "RETURN NULL; END $$"
+    ),
+}
+
+
+def postgres_triggers() -> dict[str, str]:
+    """Give the text of every trigger of a PostgreSQL ledger by name."""
+    triggers = {
+        "entry_next": (
+            "CREATE TRIGGER entry_next AFTER INSERT ON entry REFERENCING NEW TABLE AS added "
+            "FOR EACH STATEMENT EXECUTE FUNCTION mg_entry_next()"
+        )
+    }
+    for table in GROWING:
+        triggers[f"{table}_no_change"] = (
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION mg_append_only()"
+        )
+        triggers[f"{table}_no_truncate"] = (
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION mg_append_only()"
+        )
+    return triggers
+
+
+def _table_of(trigger: str) -> str:
+    return trigger.rsplit("_no_", 1)[0].removesuffix("_new").removesuffix("_next")
+
+
+def install(tx: sa.Connection) -> None:
+    """Create all guards in the current transaction; called by the migration, once."""
+    if tx.dialect.name == "sqlite":
+        for text in sqlite_triggers().values():
+            tx.exec_driver_sql(text)
+        return
+    for text in _POSTGRES_FUNCTIONS.values():
+        tx.exec_driver_sql(text.replace("%", "%%"))
+    for name, text in postgres_triggers().items():
+        tx.exec_driver_sql(text)
+        # ALWAYS: session_replication_role cannot switch them off
+        tx.exec_driver_sql(f"ALTER TABLE {_table_of(name)} ENABLE ALWAYS TRIGGER {name}")
+
+
+def missing(tx: sa.Connection) -> list[str]:
+    """List guards that are absent, changed or switched off; empty when all is well."""
+    if tx.dialect.name == "sqlite":
+        rows = tx.execute(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        found = {row.name: row.sql for row in rows}
+        return [name for name, text in sqlite_triggers().items() if found.get(name) != text]
+    rows = tx.execute(
+        sa.text(
+            "SELECT t.tgname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = current_schema() AND t.tgenabled = 'A'"
+        )
+    )
+    present = {row.name for row in rows}
+    return [name for name in postgres_triggers() if name not in present]
+
+
+def check(tx: sa.Connection) -> None:
+    """Raise `TamperEvidence` when a guard is absent, changed or switched off."""
+    absent = missing(tx)
+    if absent:
+        raise TamperEvidence(f"append-only guards are missing or changed: {', '.join(absent)}")
+
+
+_READS = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_TRANSACTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+_PRAGMAS_READABLE = {
+    "page_count",
+    "page_size",
+    "freelist_count",
+    "integrity_check",
+    "quick_check",
+    "table_xinfo",
+    "table_info",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+    "foreign_key_list",
+    "wal_checkpoint",
+    "user_version",
+    "journal_mode",
+    "synchronous",
+    "foreign_keys",
+    "recursive_triggers",
+    "trusted_schema",
+    "secure_delete",
+    "busy_timeout",
+    "query_only",
+}
+
+
+def authorizer(profile: str) -> Callable[..., int]:
+    """Make the allow-list of a connection: `reader` or `writer`.
+
+    SQLite asks it while compiling a statement, so cached statements cost nothing.
+    """
+    if profile not in {"reader", "writer"}:
+        raise Misconfigured(f"no authorizer profile {profile!r}")
+    writes = profile == "writer"
+
+    def allow(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+        if action in _READS:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_PRAGMA:
+            readable = first in _PRAGMAS_READABLE and (second is None or first.endswith("_check"))
+            readable = readable or (first or "").startswith(("table_", "index_", "foreign_key_"))
+            return sqlite3.SQLITE_OK if readable else sqlite3.SQLITE_DENY
+        if not writes or (first or "").startswith("sqlite_"):
+            return sqlite3.SQLITE_DENY
+        if action == sqlite3.SQLITE_INSERT:
+            return sqlite3.SQLITE_OK
+        if action in {sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE} and first not in GROWING:
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY
+
+    return allow

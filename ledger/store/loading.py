@@ -1,0 +1,67 @@
+"""Loading: everything a batch touches becomes a `World`, by a fixed number of SELECTs.
+
+Round one reads the rows that the commands name. Further rounds read rows found through rows (a
+station's tariff, a session's pack), at most `ROUNDS` in all. Each round is one SELECT per shelf,
+whatever the size of the batch.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ledger.domain.catalogue import SHELVES
+from ledger.domain.chains import CHAINS
+from ledger.domain.custody import PACKS
+from ledger.domain.world import Key, Keys, World
+from ledger.kernel.errors import InvariantBroken, TamperEvidence
+from ledger.store.append import Appender
+
+ROUNDS = 4
+
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    shelf.name: msgspec.json.Decoder(shelf.row_type) for shelf in SHELVES
+}
+
+
+def decode_state(shelf_name: str, state: bytes) -> msgspec.Struct:
+    """Read one stored row; `TamperEvidence` when somebody changed it to something else."""
+    try:
+        row: msgspec.Struct = _DECODERS[shelf_name].decode(state)
+    except msgspec.MsgspecError as error:
+        raise TamperEvidence(f"view_{shelf_name} holds a row that is none: {error}") from error
+    return row
+
+
+def load(
+    appender: Appender, first: Iterable[Key], more: Sequence[Callable[[World], Keys]]
+) -> World:
+    """Read the rows named by `first`, then those that `more` finds through them."""
+    world = World()
+    keys: Iterable[Key] = first
+    for _ in range(ROUNDS):
+        wanted: dict[str, set[str]] = defaultdict(set)
+        shelves = {}
+        for shelf, key in keys:
+            if not world.is_loaded(shelf, key):
+                wanted[shelf.name].add(key)
+                shelves[shelf.name] = shelf
+        if not wanted:
+            return world
+        if PACKS.name in wanted:
+            # an entry that names a pack must be linked to the one before it
+            wanted[CHAINS.name] |= wanted[PACKS.name]
+            shelves[CHAINS.name] = CHAINS  # type: ignore[assignment]
+        for name, some in wanted.items():
+            listed = sorted(some)
+            states = appender.load(name, listed)
+            decode = _DECODERS[name].decode
+            world.admit(
+                shelves[name],
+                {key: decode(states[key]) if key in states else None for key in listed},
+            )
+        keys = [key for find in more for key in find(world)]
+    if any(not world.is_loaded(shelf, key) for shelf, key in keys):
+        raise InvariantBroken(f"a batch wants rows after {ROUNDS} rounds of loading")
+    return world

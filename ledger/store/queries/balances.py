@@ -1,0 +1,135 @@
+"""Balances: now from the view, at any (valid_at, known_at) from the postings themselves."""
+
+import msgspec
+import sqlalchemy as sa
+
+from ledger.store.tables import balance, posting
+
+LIMIT = 100_000
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What an account holds of a commodity; `item` is its key dimension, "" when summed over."""
+
+    account: str
+    item: str
+    commodity: str
+    quantity: int
+
+
+def _under(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
+    """The account itself and everything below it; ';' is the character after ':'."""
+    if not prefix:
+        return sa.true()
+    return sa.or_(column == prefix, sa.and_(column > prefix + ":", column < prefix + ";"))
+
+
+def now(tx: sa.Connection, log_id: int, prefix: str = "", item: str = "") -> list[Balance]:
+    """List non-zero balances at and below an account path, as of the newest entry."""
+    chosen = (
+        sa.select(balance.c.account, balance.c.item, balance.c.commodity, balance.c.quantity)
+        .where(balance.c.log_id == log_id, _under(balance.c.account, prefix))
+        .where(balance.c.quantity != 0)
+        .order_by(balance.c.account, balance.c.item, balance.c.commodity)
+        .limit(LIMIT)
+    )
+    if item:
+        chosen = chosen.where(balance.c.item == item)
+    return [Balance(*row) for row in tx.execute(chosen)]
+
+
+def totals(tx: sa.Connection, log_id: int, prefix: str = "") -> list[Balance]:
+    """List balances per account and commodity, summed over items, non-zero ones only."""
+    total = sa.func.sum(balance.c.quantity)
+    chosen = (
+        sa.select(balance.c.account, balance.c.commodity, total)
+        .where(balance.c.log_id == log_id, _under(balance.c.account, prefix))
+        .group_by(balance.c.account, balance.c.commodity)
+        .having(total != 0)
+        .order_by(balance.c.account, balance.c.commodity)
+        .limit(LIMIT)
+    )
+    return [Balance(row[0], "", row[1], int(row[2])) for row in tx.execute(chosen)]
+
+
+def as_of(
+    tx: sa.Connection, log_id: int, *, valid_at: int, end: int, prefix: str = "", item: str = ""
+) -> list[Balance]:
+    """List non-zero balances of what happened by `valid_at`, from entries below position `end`.
+
+    `end` stands for the moment of knowledge (`journal.end_known_at`).
+    """
+    total = sa.func.sum(posting.c.quantity)
+    chosen = (
+        sa.select(posting.c.account, posting.c.item, posting.c.commodity, total)
+        .where(posting.c.log_id == log_id, _under(posting.c.account, prefix))
+        .where(posting.c.occurred_at <= valid_at, posting.c.position < end)
+        .group_by(posting.c.account, posting.c.item, posting.c.commodity)
+        .having(total != 0)
+        .order_by(posting.c.account, posting.c.item, posting.c.commodity)
+        .limit(LIMIT)
+    )
+    if item:
+        chosen = chosen.where(posting.c.item == item)
+    return [Balance(row[0], row[1], row[2], int(row[3])) for row in tx.execute(chosen)]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One posting on an account, for statements of account."""
+
+    position: int
+    line: int
+    item: str
+    commodity: str
+    quantity: int
+    occurred_at: int
+
+
+def lines(
+    tx: sa.Connection, log_id: int, account: str, *, item: str, span: tuple[int, int], limit: int
+) -> list[Line]:
+    """List the postings of one account and item with positions in [span), whole entries only.
+
+    At most `limit` lines and the rest of the last entry's; an entry's lines are never cut apart.
+    """
+    first, end = span
+    where = (
+        posting.c.log_id == log_id,
+        posting.c.account == account,
+        posting.c.item == item,
+        posting.c.position >= first,
+    )
+    last = tx.scalar(
+        sa.select(posting.c.position)
+        .where(*where, posting.c.position < end)
+        .order_by(posting.c.position, posting.c.line)
+        .offset(limit - 1)
+        .limit(1)
+    )
+    if last is not None:
+        end = last + 1
+    rows = tx.execute(
+        sa.select(
+            posting.c.position,
+            posting.c.line,
+            posting.c.item,
+            posting.c.commodity,
+            posting.c.quantity,
+            posting.c.occurred_at,
+        )
+        .where(*where, posting.c.position < end)
+        .order_by(posting.c.position, posting.c.line)
+    )
+    return [Line(*row) for row in rows]
+
+
+def items(
+    tx: sa.Connection, log_id: int, account: str, *, first: int = 0, end: int | None = None
+) -> list[str]:
+    """List the items of an account that have postings with positions in [first, end)."""
+    chosen = sa.select(posting.c.item).where(
+        posting.c.log_id == log_id, posting.c.account == account, posting.c.position >= first
+    )
+    if end is not None:
+        chosen = chosen.where(posting.c.position < end)
+    return list(tx.execute(chosen.distinct().order_by(posting.c.item)).scalars())

@@ -1,0 +1,61 @@
+"""Rows of the views the rules read, for people: one by key, or a page by what they are listed by."""
+
+from typing import TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from ledger.domain.world import Shelf
+from ledger.store.loading import decode_state
+from ledger.store.tables import VIEWS
+
+PAGE_MAX = 200
+
+V = TypeVar("V", bound=msgspec.Struct)
+
+
+def one(tx: sa.Connection, log_id: int, shelf: Shelf[V], key: str) -> V | None:
+    """Read one row, None when there is none."""
+    view = VIEWS[shelf.name]
+    state = tx.scalar(sa.select(view.c.state).where(view.c.log_id == log_id, view.c.key == key))
+    return None if state is None else decode_state(shelf.name, state)  # type: ignore[return-value]
+
+
+def page(
+    tx: sa.Connection,
+    log_id: int,
+    shelf: Shelf[V],
+    *,
+    listed: str | None = None,
+    prefix: str = "",
+    after: str = "",
+    limit: int = PAGE_MAX,
+) -> list[tuple[str, V]]:
+    """List (key, row) in key order after a key, at most `limit`.
+
+    `listed` keeps rows listed under that text; `prefix` keeps rows listed under any text that
+    begins with it.
+    """
+    view = VIEWS[shelf.name]
+    chosen = (
+        sa.select(view.c.key, view.c.state)
+        .where(view.c.log_id == log_id, view.c.key > after)
+        .order_by(view.c.key)
+        .limit(limit)
+    )
+    if listed is not None:
+        chosen = chosen.where(view.c.listed == listed)
+    if prefix:
+        chosen = chosen.where(view.c.listed >= prefix, view.c.listed < prefix + "\U0010ffff")
+    return [
+        (row[0], decode_state(shelf.name, row[1]))  # type: ignore[misc]
+        for row in tx.execute(chosen)
+    ]
+
+
+def count(tx: sa.Connection, log_id: int, shelf: Shelf[V]) -> int:
+    """Count the rows of a view."""
+    view = VIEWS[shelf.name]
+    return int(
+        tx.scalar(sa.select(sa.func.count()).select_from(view).where(view.c.log_id == log_id)) or 0
+    )

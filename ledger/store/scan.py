@@ -1,0 +1,166 @@
+"""Whole tables in bulk, for verification: chunks of plain rows, straight from the driver's cursor.
+
+Each scan yields lists of tuples and holds one chunk in memory.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from ledger.store.tables import VIEWS, balance, entry, entry_pack, posting, tile
+
+CHUNK = 4_096
+
+
+def _chunks(tx: sa.Connection, chosen: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    if tx.dialect.name != "sqlite":
+        streamed = tx.execution_options(stream_results=True, yield_per=CHUNK).execute(chosen)
+        for some in streamed.partitions(CHUNK):
+            yield [tuple(row) for row in some]
+        return
+    # the driver's own tuples: the row objects around them would double the cost of a scan
+    cursor = tx.execute(chosen).cursor
+    while cursor is not None and (rows := cursor.fetchmany(CHUNK)):
+        yield rows
+
+
+def scan_bytes(tx: sa.Connection, log_id: int, size: int) -> Iterator[list[tuple[int, bytes]]]:
+    """Yield (position, bytes) of the first `size` entries, in order."""
+    chosen = (
+        sa.select(entry.c.position, entry.c.bytes)
+        .where(entry.c.log_id == log_id, entry.c.position < size)
+        .order_by(entry.c.position)
+    )
+    yield from _chunks(tx, chosen)  # type: ignore[misc]
+
+
+def beyond(tx: sa.Connection, log_id: int, size: int) -> int | None:
+    """Find an entry at or beyond position `size`, which a sound log does not have."""
+    return tx.scalar(
+        sa.select(sa.func.min(entry.c.position)).where(
+            entry.c.log_id == log_id, sa.or_(entry.c.position >= size, entry.c.position < 0)
+        )
+    )
+
+
+def scan_entries(
+    tx: sa.Connection, log_id: int, size: int
+) -> Iterator[list[tuple[int, str, int, int, bytes]]]:
+    """Yield (position, kind, recorded_at, occurred_at, bytes) of the first `size` entries."""
+    chosen = (
+        sa.select(
+            entry.c.position, entry.c.kind, entry.c.recorded_at, entry.c.occurred_at, entry.c.bytes
+        )
+        .where(entry.c.log_id == log_id, entry.c.position < size)
+        .order_by(entry.c.position)
+    )
+    yield from _chunks(tx, chosen)  # type: ignore[misc]
+
+
+def scan_postings(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield (position, account, item, line, commodity, quantity, occurred_at) in key order."""
+    columns = posting.c
+    yield from _chunks(
+        tx,
+        sa.select(
+            columns.position,
+            columns.account,
+            columns.item,
+            columns.line,
+            columns.commodity,
+            columns.quantity,
+            columns.occurred_at,
+        ).where(columns.log_id == log_id),
+    )
+
+
+def scan_links(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield (position, pack, count) of every link, in key order."""
+    columns = entry_pack.c
+    yield from _chunks(
+        tx,
+        sa.select(columns.position, columns.pack, columns.count).where(columns.log_id == log_id),
+    )
+
+
+def scan_balances(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield (account, item, commodity, quantity, position) of every balance, in key order."""
+    columns = balance.c
+    yield from _chunks(
+        tx,
+        sa.select(
+            columns.account, columns.item, columns.commodity, columns.quantity, columns.position
+        ).where(columns.log_id == log_id),
+    )
+
+
+def scan_view(tx: sa.Connection, log_id: int, name: str) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield (key, position, listed, state) of every row of a view, in key order."""
+    columns = VIEWS[name].c
+    yield from _chunks(
+        tx,
+        sa.select(columns.key, columns.position, columns.listed, columns.state).where(
+            columns.log_id == log_id
+        ),
+    )
+
+
+def scan_tiles(tx: sa.Connection, log_id: int, level: int) -> Iterator[list[tuple[int, bytes]]]:
+    """Yield (number, bytes) of the full tiles of a level, in order."""
+    yield from _chunks(  # type: ignore[misc]
+        tx,
+        sa.select(tile.c.number, tile.c.data)
+        .where(tile.c.log_id == log_id, tile.c.level == level)
+        .order_by(tile.c.number),
+    )
+
+
+def differing_balance(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
+    """Find one balance that is not the sum of its postings: (account, position), else None."""
+    sums = (
+        sa.select(
+            posting.c.account,
+            posting.c.item,
+            posting.c.commodity,
+            sa.func.sum(posting.c.quantity).label("total"),
+            sa.func.max(posting.c.position).label("last"),
+        )
+        .where(posting.c.log_id == log_id)
+        .group_by(posting.c.account, posting.c.item, posting.c.commodity)
+        .subquery()
+    )
+    stored = sa.select(balance).where(balance.c.log_id == log_id).subquery()
+    both = sa.and_(
+        sums.c.account == stored.c.account,
+        sums.c.item == stored.c.item,
+        sums.c.commodity == stored.c.commodity,
+    )
+    for left, right, account, at in (
+        (sums, stored, sums.c.account, sums.c.last),
+        (stored, sums, stored.c.account, stored.c.position),
+    ):
+        row = tx.execute(
+            sa.select(account, at)
+            .select_from(left.outerjoin(right, both))
+            .where(
+                sa.or_(right.c.account.is_(None), sums.c.total != stored.c.quantity)
+            )
+            .limit(1)
+        ).first()
+        if row is not None:
+            return row[0], int(row[1])
+    return None
+
+
+def unbalanced_commodity(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
+    """Find a commodity whose postings do not sum to zero: (commodity, total), else None."""
+    total = sa.func.sum(posting.c.quantity)
+    row = tx.execute(
+        sa.select(posting.c.commodity, total)
+        .where(posting.c.log_id == log_id)
+        .group_by(posting.c.commodity)
+        .having(total != 0)
+        .limit(1)
+    ).first()
+    return (row[0], int(row[1])) if row else None

@@ -1,0 +1,167 @@
+"""All tables of a ledger, for SQLite and PostgreSQL alike; migrations are generated from here.
+
+`log_id` leads every key: a log is a region or an operator, with its own head, tree and writer.
+Growing tables (`entry`, `entry_pack`, `posting`, `receipt`, `tile`, `checkpoint`) only take
+inserts, which guards.py enforces; `log`, `balance` and the views are updated in place and can all
+be recomputed from `entry`.
+"""
+
+import sqlalchemy as sa
+
+from ledger.domain.catalogue import SHELVES
+from ledger.kernel.envelope import ENTRY_BYTES_MAX, ENTRY_BYTES_MIN
+
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""64-bit integer; SQLite's STRICT tables know it as INTEGER."""
+
+PARTITION_ROWS = 4_000_000
+"""Positions in one PostgreSQL partition of `entry` and `posting`."""
+
+PARTITIONS_AHEAD = 8
+
+naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = sa.MetaData(naming_convention=naming_convention)
+
+
+def _table(name: str, *columns: sa.schema.SchemaItem, partitioned: bool = False) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("log_id", sa.Integer, primary_key=True, autoincrement=False),
+        *columns,
+        sqlite_with_rowid=False,
+        sqlite_strict=True,
+        **({"postgresql_partition_by": "RANGE (position)"} if partitioned else {}),
+    )
+
+
+def _key(name: str, kind: sa.types.TypeEngine[object]) -> sa.Column[object]:
+    return sa.Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _value(name: str, kind: sa.types.TypeEngine[object]) -> sa.Column[object]:
+    return sa.Column(name, kind, nullable=False)
+
+
+# The head row: the only lock, carrying the data it protects. `edge` holds the leaf hashes of the
+# open level-0 tile, so that every single leaf can be compared with what was hashed when written.
+log = _table(
+    "log",
+    _value("ledger", sa.Text()),
+    _value("origin", sa.Text()),
+    _value("size", BIG),
+    _value("root", sa.LargeBinary()),
+    _value("frontier", sa.LargeBinary()),
+    _value("edge", sa.LargeBinary()),
+    _value("recorded_at", BIG),
+    sa.UniqueConstraint("ledger"),
+)
+
+# The exact bytes that were hashed. No leaf column: leaves are recomputable and stand in the tiles.
+entry = _table(
+    "entry",
+    _key("position", BIG),
+    _value("kind", sa.Text()),
+    _value("recorded_at", BIG),
+    _value("occurred_at", BIG),
+    _value("bytes", sa.LargeBinary()),
+    sa.CheckConstraint(
+        f"length(bytes) BETWEEN {ENTRY_BYTES_MIN} AND {ENTRY_BYTES_MAX}", name="bytes"
+    ),
+    partitioned=True,
+)
+
+entry_pack = _table(
+    "entry_pack", _key("pack", sa.Text()), _key("count", BIG), _value("position", BIG)
+)
+
+# Clustered by account: a statement of one account is one contiguous read. `item` is the value of
+# the account's key dimension (driver, partner, pack), "" where it has none.
+posting = _table(
+    "posting",
+    _key("account", sa.Text()),
+    _key("item", sa.Text()),
+    _key("position", BIG),
+    _key("line", sa.Integer()),
+    _value("commodity", sa.Text()),
+    _value("quantity", BIG),
+    _value("occurred_at", BIG),
+    partitioned=True,
+)
+
+tile = _table(
+    "tile", _key("level", sa.Integer()), _key("number", BIG), _value("data", sa.LargeBinary())
+)
+
+# Keys are UUIDv7, so the index grows at its end.
+receipt = _table(
+    "receipt",
+    _key("principal", sa.Text()),
+    _key("key", sa.LargeBinary()),
+    _value("digest", sa.LargeBinary()),
+    _value("answer", sa.LargeBinary()),
+)
+
+checkpoint = _table(
+    "checkpoint",
+    _key("size", BIG),
+    _value("root", sa.LargeBinary()),
+    _value("note", sa.LargeBinary()),
+    _value("signed_at", BIG),
+)
+
+balance = _table(
+    "balance",
+    _key("account", sa.Text()),
+    _key("item", sa.Text()),
+    _key("commodity", sa.Text()),
+    _value("quantity", BIG),
+    _value("position", BIG),
+)
+
+# Work for the outside, written in the batch that decides it and marked by the relay.
+outbox = _table(
+    "outbox",
+    _key("position", BIG),
+    _key("line", sa.Integer()),
+    _value("topic", sa.Text()),
+    _value("body", sa.LargeBinary()),
+    _value("state", sa.Text()),
+)
+
+# How far each following view has read.
+follower = _table("follower", _key("name", sa.Text()), _value("position", BIG))
+
+station_day = _table(
+    "station_day",
+    _key("station_id", sa.Text()),
+    _key("day", sa.Text()),
+    _value("charging_sessions", BIG),
+    _value("energy_in_wh", BIG),
+    _value("packs_in", BIG),
+    _value("packs_out", BIG),
+)
+
+
+def _view(name: str) -> sa.Table:
+    """A view the rules read: one row per key, the state as its canonical JSON."""
+    table = _table(
+        f"view_{name}",
+        _key("key", sa.Text()),
+        _value("position", BIG),
+        _value("listed", sa.Text()),
+        _value("state", sa.LargeBinary()),
+    )
+    sa.Index(None, table.c.log_id, table.c.listed, table.c.key)
+    return table
+
+
+VIEWS: dict[str, sa.Table] = {shelf.name: _view(shelf.name) for shelf in SHELVES}
+
+GROWING = (entry, entry_pack, posting, receipt, tile, checkpoint)
+"""Tables that only take inserts."""
