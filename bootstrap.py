@@ -23,11 +23,7 @@ PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else 
 TOOLS = (
     ("postgresql", ("/usr/lib/postgresql/*/bin/postgres", "postgres"), "the store on PostgreSQL"),
     ("golang-go", ("go",), "the log read by Go"),
-    (
-        "golang-golang-x-mod-dev",
-        ("/usr/share/gocode/src/golang.org/x/mod/*",),
-        "the log read by Go",
-    ),
+    ("golang-golang-x-mod-dev", ("/usr/share/gocode/src/*/x/mod",), "the log read by Go"),
     ("hledger", ("hledger",), "exported books read by hledger"),
     ("ledger", ("ledger",), "exported books read by Ledger"),
 )

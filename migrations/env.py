@@ -7,7 +7,7 @@ from ledger.store.engine import ledger_url, write_engine
 from ledger.store.tables import metadata
 
 
-def include(thing: object, name: str | None, kind: str, reflected: bool, _: object) -> bool:  # noqa: FBT001
+def include(_thing: object, name: str | None, kind: str, reflected: bool, _: object) -> bool:  # noqa: FBT001
     """Leave out PostgreSQL's partitions: they follow from their parents."""
     return not (kind == "table" and reflected and name is not None and "_p" in name)
 

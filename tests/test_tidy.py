@@ -21,6 +21,7 @@ PACKAGES = tuple(SETTINGS["tool"]["importlinter"]["root_packages"])
 
 LINES_OF_A_FILE = 400
 LONG_FILES = ("tables.py", "catalogue.py")
+GENERATED = "migrations/versions/"  # written by Alembic, then read by a person
 LINES_OF_A_FUNCTION = 70
 PARAMETERS = 6
 PUBLIC_DOOR = "ledger/__init__.py"  # the one package file with code: it loads rooms when asked
@@ -86,14 +87,20 @@ def assert_none(wrong: list[str]) -> None:
 
 
 def test_no_file_is_too_long_to_read() -> None:
-    counted = {name_of(path): text_of(path).count("\n") for path in python()}
-    long = {name: lines for name, lines in counted.items() if lines > LINES_OF_A_FILE}
-    assert_none([f"{n}: {lines}" for n, lines in long.items() if not n.endswith(LONG_FILES)])
+    wrong = []
+    for path in python():
+        lines = text_of(path).count("\n")
+        may_be_long = path.name in LONG_FILES or name_of(path).startswith(GENERATED)
+        if lines > LINES_OF_A_FILE and not may_be_long:
+            wrong.append(f"{name_of(path)}: {lines}")
+    assert_none(wrong)
 
 
 def test_no_function_is_longer_than_a_screen_or_takes_too_much() -> None:
     wrong = []
     for path in python():
+        if name_of(path).startswith(GENERATED):
+            continue
         for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue

@@ -26,9 +26,7 @@ def next_link(world: World, pack_id: str) -> Link:
     chain = world.get(CHAINS, pack_id)
     if chain is None:
         return Link(count=1, pack=pack_id)
-    return Link(
-        count=chain.count + 1, pack=pack_id, previous=chain.last, previous_leaf=chain.leaf
-    )
+    return Link(count=chain.count + 1, pack=pack_id, previous=chain.last, previous_leaf=chain.leaf)
 
 
 def extend(world: World, link: Link, position: int, leaf: bytes) -> None:

@@ -136,12 +136,11 @@ class Registers(NamedTuple):
 
 def register_faults(now: Registers, before: Registers) -> list[RefusalCode]:
     """Tell what is wrong with a reading; registers of one meter only grow."""
+    if min(now) < 0:
+        return [RefusalCode.ENERGY_NEGATIVE]
+    back = now.import_wh < before.import_wh or now.export_wh < before.export_wh
     tests = (
-        (
-            now.import_wh < before.import_wh or now.export_wh < before.export_wh,
-            RefusalCode.REGISTER_BACKWARDS,
-        ),
-        (min(now) < 0, RefusalCode.ENERGY_NEGATIVE),
+        (back, RefusalCode.REGISTER_BACKWARDS),
         (max(now) > QUANTITY_MAX, RefusalCode.ENERGY_LIMIT),
     )
     return [code for failed, code in tests if failed]

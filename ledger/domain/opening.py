@@ -65,7 +65,9 @@ def decide(_world: World, command: OpeningCommand, _request: Request) -> Outcome
     match command:
         case OpenLedger():
             return (
-                Draft(LedgerOpened(ledger=command.ledger, origin=command.origin, zone=command.zone)),
+                Draft(
+                    LedgerOpened(ledger=command.ledger, origin=command.origin, zone=command.zone)
+                ),
             )
         case _ as unknown:
             assert_never(unknown)

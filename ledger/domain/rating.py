@@ -17,8 +17,8 @@ from ledger.kernel.money import nano_to_minor, split_by
 from ledger.kernel.postings import QUANTITY_MAX
 from ledger.kernel.refusal import Refusal, RefusalCode
 
-SWAP = "swap"
-CHARGING_SESSION = "charging_session"
+SWAP: Literal["swap"] = "swap"
+CHARGING_SESSION: Literal["charging_session"] = "charging_session"
 
 LEVEL_MIN = 3
 """Evidence level that a bill needs on every leg."""

@@ -7,7 +7,7 @@ The area that owns the rules about it declares it once::
 
 A **world** holds the rows of all shelves that a batch may need. Rules read it, `evolve` moves it
 on, so the next command of the batch sees what the one before did. Reading a key that was not
-loaded is our own bug and raises `InvariantBroken`: a rule can never mistake "not fetched" for
+loaded raises `NotLoaded`: a rule can never mistake "not fetched" for
 "does not exist".
 """
 
@@ -19,6 +19,15 @@ import msgspec
 from ledger.kernel.errors import InvariantBroken
 
 V = TypeVar("V", bound=msgspec.Struct)
+
+
+class NotLoaded(InvariantBroken):
+    """A rule read a row that was not fetched for it.
+
+    In a batch of several commands that can be one row leading to another that an earlier command of
+    the batch has only just made; alone in its batch, a command that raises this is our own bug.
+    """
+
 
 KEY_SEPARATOR = "|"
 
@@ -83,13 +92,13 @@ class World:
         """Position of the entry being folded: what `put` stamps rows with."""
 
     def get(self, shelf: Shelf[V], key: str) -> V | None:
-        """Read a row; None when there is none. `InvariantBroken` when it was never loaded."""
+        """Read a row; None when there is none. `NotLoaded` when nobody asked for it."""
         rows = self._rows.get(shelf.name)
         if rows is not None and key in rows:
             return rows[key]  # type: ignore[return-value]
         if self._complete:
             return None
-        raise InvariantBroken(f"{shelf.name}: {key!r} was not loaded for this batch")
+        raise NotLoaded(f"{shelf.name}: {key!r} was not loaded for this batch")
 
     def need(self, shelf: Shelf[V], key: str) -> V:
         """Read a row that must exist by now."""

@@ -23,7 +23,7 @@ HoldId = NewType("HoldId", str)
 TariffId = NewType("TariffId", str)
 ContractId = NewType("ContractId", str)
 
-ID_PATTERN = "^[A-Z0-9][A-Za-z0-9-]{0,39}$"
+ID_PATTERN = "[A-Z0-9][A-Za-z0-9-]{0,39}"
 _ID = re.compile(ID_PATTERN)
 
 KEY_BYTES = 16
@@ -48,14 +48,14 @@ def check_id(text: str, field: str) -> str:
     >>> check_id("ST-17", "station_id")
     'ST-17'
     """
-    if not _ID.match(text):
+    if not _ID.fullmatch(text):
         raise Malformed(f"an id matches {ID_PATTERN}, got {text[:60]!r}", field=field)
     return text
 
 
 def is_id(text: str) -> bool:
     """Tell whether `text` has the form of an id."""
-    return _ID.match(text) is not None
+    return _ID.fullmatch(text) is not None
 
 
 def derived_id(prefix: str, *parts: str) -> str:

@@ -4,13 +4,11 @@ A **command** asks; a rule answers with **drafts** (events that shall become ent
 `Refusal`. The door wraps a command into a **request**; the writer answers with a **receipt**.
 """
 
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 import msgspec
 
 from ledger.kernel.refusal import Refusal
-
-REQUEST_KEY_BYTES = 16
 
 
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -21,6 +19,8 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     second_person: str = ""
 
 
+# type checkers do not see that msgspec hands `frozen` and `kw_only` on to subclasses
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all commands: what somebody wants to happen.
 
@@ -32,7 +32,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     needs_second_person: ClassVar[bool] = False
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """Base of all events: what happened, as it stands in the `body` of an entry.
 
     `kind` is the stored name and never changes; `version` counts the shapes of the body. A field

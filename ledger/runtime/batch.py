@@ -214,9 +214,9 @@ class Batch:
             sums[key] = (quantity + before[0] if before else quantity, position)
         self.rows.balances = [(*key, quantity, at) for key, (quantity, at) in sums.items()]
         views = self.rows.views
-        for shelf, key, row, at in self.world.changed():
+        for shelf, name, row, at in self.world.changed():
             views.setdefault(shelf.name, []).append(
-                (key, at, shelf.listed_by(row), canonical(row))
+                (name, at, shelf.listed_by(row), canonical(row))
             )
         return self.rows
 

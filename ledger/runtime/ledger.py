@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Self
 
 import sqlalchemy as sa
 
@@ -89,7 +90,7 @@ class Ledger:
         self._write_engine.dispose()
         self._read_engine.dispose()
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -110,9 +111,7 @@ def accepted(receipt: Receipt) -> Receipt:
     raise Refused(receipt.refusal)
 
 
-def create_ledger(
-    url: str, opening: Request, *, observer: Observer | None = None
-) -> Ledger:
+def create_ledger(url: str, opening: Request, *, observer: Observer | None = None) -> Ledger:
     """Create a new log with its entry 0 and open it.
 
     The database may be empty, or hold other logs. `Misconfigured` when the ledger id is taken: an

@@ -33,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """A point in both times: what had happened by `valid_at`, as known when the log had `end` entries."""
+    """A point in both times: what happened by `valid_at`, known by the first `end` entries."""
 
     valid_at: int
     end: int
@@ -110,7 +110,9 @@ class Reads:
         """Give the account that held a pack at a moment, "" when none did yet."""
         return custody_of(self.pack_history(pack_id, moment), pack_id)
 
-    def balances(self, prefix: str = "", *, item: str = "", at: Moment | None = None) -> list[Balance]:
+    def balances(
+        self, prefix: str = "", *, item: str = "", at: Moment | None = None
+    ) -> list[Balance]:
         """List non-zero balances at and below an account path, now or at a moment."""
         if at is None or (at.valid_at == FOREVER and at.end == self.size):
             return balances.now(self.tx, self.name.log_id, prefix, item)
@@ -130,9 +132,7 @@ class Reads:
         The lines of the last entry are all there: go on from its position + 1.
         """
         span = (first, self.size if end is None else end)
-        return balances.lines(
-            self.tx, self.name.log_id, account, item=item, span=span, limit=limit
-        )
+        return balances.lines(self.tx, self.name.log_id, account, item=item, span=span, limit=limit)
 
     def items(self, account: str, *, first: int = 0, end: int | None = None) -> list[str]:
         """List the items (drivers, partners, ...) an account has postings for."""
@@ -142,14 +142,10 @@ class Reads:
         """Read one row of a view the rules read."""
         return rows.one(self.tx, self.name.log_id, shelf, key)
 
-    def rows(
-        self, shelf: Shelf[V], *, listed: str | None = None, prefix: str = ""
-    ) -> Iterator[tuple[str, V]]:
+    def rows(self, shelf: Shelf[V], *, listed: str | None = None) -> Iterator[tuple[str, V]]:
         """Yield (key, row) of a view in key order, page by page."""
         after = ""
-        while page := rows.page(
-            self.tx, self.name.log_id, shelf, listed=listed, prefix=prefix, after=after
-        ):
+        while page := rows.page(self.tx, self.name.log_id, shelf, listed=listed, after=after):
             yield from page
             after = page[-1][0]
 
@@ -179,7 +175,7 @@ class TileReader:
         self._open = open_tiles
         self._cache: dict[tuple[int, int], bytes] = {}
 
-    def __call__(self, level: int, number: int, width: int) -> bytes:
+    def __call__(self, level: int, number: int, width: int) -> bytes:  # noqa: ARG002
         """Give at least `width` hashes of a tile; `TamperEvidence` when they are missing."""
         key = (level, number)
         data = self._cache.get(key)

@@ -10,9 +10,6 @@ from ledger.kernel.errors import NotFound
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.replay import Progress, no_progress, replay
 from ledger.store import rebuilding
-from ledger.store.tables import VIEWS
-
-BALANCE = "balance"
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -33,19 +30,19 @@ def rebuild(
         ReplayDiffers: the log itself does not hold; nothing is changed.
         Conflict: the log moved on meanwhile; nothing is changed, try again.
     """
-    unknown = [name for name in names if name not in VIEWS and name != BALANCE]
+    unknown = [name for name in names if name not in rebuilding.NAMES]
     if unknown:
-        raise NotFound(f"no view {', '.join(unknown)}; there are {', '.join((BALANCE, *VIEWS))}")
+        raise NotFound(f"no view {', '.join(unknown)}; there are {', '.join(rebuilding.NAMES)}")
     with ledger.reading() as reads:
         replayed = replay(reads, progress)
         size = reads.size
     views = replayed.views()
-    chosen = names or (BALANCE, *VIEWS)
+    chosen = names or rebuilding.NAMES
     done: list[Rebuilt] = []
     with ledger.writing() as tx:
         rebuilding.hold_still(tx, ledger.name.log_id, size)
         for name in chosen:
-            if name == BALANCE:
+            if name == rebuilding.BALANCE:
                 mended = rebuilding.replace_balances(tx, ledger.name.log_id, replayed.balances)
                 done.append(Rebuilt(name, len(replayed.balances), mended))
             else:

@@ -1,4 +1,4 @@
-"""Replaying the log: every entry again through the rules, into views that should equal the live ones.
+"""Replaying the log: every entry again through the rules, into views that equal the live ones.
 
 One function serves `verify --deep` and `rebuild`: what is checked is what is rebuilt. Each entry is
 checked on its own (canonical, in place, links and causes backwards, body of a known kind) and then
@@ -46,7 +46,6 @@ class Replayed:
         self.balances: dict[tuple[str, str, str], tuple[int, int]] = {}
         self.posting_sums = array("q", bytes(8 * size))
         self.link_sums = array("q", bytes(8 * size))
-
 
     def views(self) -> dict[str, dict[str, tuple[int, str, bytes]]]:
         """Give what every view must hold: view, then key to (position, listed, state)."""
@@ -147,7 +146,9 @@ def _event_of(envelope: Envelope, position: int) -> tuple[Event, EventRule]:
     try:
         event: Event = rule.decoder.decode(envelope.body)
     except msgspec.MsgspecError as error:
-        raise ReplayDiffers(f"the body is no {envelope.kind}: {error}", position=position) from error
+        raise ReplayDiffers(
+            f"the body is no {envelope.kind}: {error}", position=position
+        ) from error
     if canonical(event) != bytes(envelope.body):
         raise ReplayDiffers("the body is not in canonical form", position=position)
     return event, rule

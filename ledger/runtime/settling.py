@@ -20,14 +20,22 @@ from ledger.domain.documents import (
 from ledger.domain.invoices import INVOICED, INVOICES, InvoiceIssued, IssueInvoice
 from ledger.domain.opening import LedgerOpened
 from ledger.domain.periods import Ranges
-from ledger.domain.settlement import SETTLED, STATEMENTS, Calculation, IssueStatement, Statement
+from ledger.domain.settlement import (
+    SETTLED,
+    STATEMENTS,
+    Calculation,
+    IssueStatement,
+    Statement,
+    StatementIssued,
+)
 from ledger.domain.world import key_of
 from ledger.kernel.errors import NotFound
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import period_window
-from ledger.kernel.messages import Actor, Command, Request
+from ledger.kernel.messages import Actor, Command, Event, Receipt, Request
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.reads import Entry, Reads
+from ledger.runtime.writer import BATCH_MAX
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being made, done, in all)."""
@@ -90,26 +98,39 @@ def close_period(
         invoices = [] if partner_id else list(_invoice_commands(reads, span, at, progress))
         if partner_id and not statements and not _statement_rows(reads, partner_id, period):
             raise NotFound(f"{partner_id} earned nothing in {period}")
-    issued: list[str] = []
-    for command in (*statements, *invoices):
-        who = command.partner_id if isinstance(command, IssueStatement) else command.driver_id
-        request = _request(command, who, span, actor, at)
-        receipt = accepted(ledger.execute(request))
-        issued.append(_document_id(ledger, receipt.first))
-        progress("issued", len(issued), len(statements) + len(invoices))
+    named: list[tuple[str, Command]] = [(one.partner_id, one) for one in statements]
+    named += [(f"{one.driver_id} {one.currency}", one) for one in invoices]
+    issued = _issue(ledger, [_request(*one, span, actor, at) for one in named], progress)
     made = len(statements)
     return Closed(period, tuple(issued[:made]), tuple(issued[made:]))
 
 
-def _request(command: Command, who: str, span: Span, actor: Actor, at: int) -> Request:
+def _request(who: str, command: Command, span: Span, actor: Actor, at: int) -> Request:
     name = (type(command).__name__, who, span.period, str(span.to_position))
     return Request(key=key_at(at, *name), principal="settling", actor=actor, at=at, command=command)
 
 
-def _document_id(ledger: Ledger, position: int) -> str:
-    with ledger.reading() as reads:
-        event = reads.entry(position).event
-    return event.invoice_no if isinstance(event, InvoiceIssued) else getattr(event, "statement_id")
+def _issue(ledger: Ledger, requests: list[Request], progress: Progress) -> list[str]:
+    """Issue documents batch by batch and give their numbers."""
+    issued: list[str] = []
+    for start in range(0, len(requests), BATCH_MAX):
+        receipts = ledger.execute_all(requests[start : start + BATCH_MAX])
+        positions = [accepted(receipt).first for receipt in receipts if not_empty(receipt)]
+        with ledger.reading() as reads:
+            issued += [_document_id(one.event) for one in reads.at_positions(positions)]
+        progress("issued", min(start + BATCH_MAX, len(requests)), len(requests))
+    return issued
+
+
+def not_empty(receipt: Receipt) -> bool:
+    """Tell whether a receipt stands for entries or for a refusal, not for nothing to do."""
+    return receipt.refusal is not None or receipt.count > 0
+
+
+def _document_id(event: Event) -> str:
+    if isinstance(event, InvoiceIssued):
+        return event.invoice_no
+    return event.statement_id if isinstance(event, StatementIssued) else ""
 
 
 # Statements -------------------------------------------------------------------

@@ -168,9 +168,7 @@ def _compare_balances(reads: Reads, replayed: Replayed) -> None:
         raise ReplayDiffers(f"the balance of {account} {item} is missing", position=position)
 
 
-def _compare_view(
-    reads: Reads, name: str, expected: dict[str, tuple[int, str, bytes]]
-) -> None:
+def _compare_view(reads: Reads, name: str, expected: dict[str, tuple[int, str, bytes]]) -> None:
     for chunk in scan.scan_view(reads.tx, reads.name.log_id, name):
         for key, position, listed, state in chunk:
             if expected.pop(key, None) != (position, listed, bytes(state)):
@@ -178,4 +176,3 @@ def _compare_view(
     if expected:
         key, (position, _, _) = next(iter(expected.items()))
         raise ReplayDiffers(f"view_{name}: the row {key} is missing", position=position)
-

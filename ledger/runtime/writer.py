@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from ledger.domain.catalogue import COMMANDS
-from ledger.domain.world import Keys, World
+from ledger.domain.world import Keys, NotLoaded, World
 from ledger.kernel.errors import (
     InvariantBroken,
     Malformed,
@@ -108,7 +108,7 @@ class Writer:
                     self._halt(error)
                     return
                 continue
-            except BaseException as error:  # the thread must never die silently
+            except BaseException as error:  # noqa: BLE001 - the thread must never die silently
                 broken = InvariantBroken(f"{type(error).__name__}: {error}")
                 broken.__cause__ = error
                 for one in taken:
@@ -159,12 +159,23 @@ class Writer:
     # the transaction
 
     def commit(self, requests: Sequence[Request]) -> list[Receipt]:
-        """Commit one batch in the calling thread: durable when it returns.
+        """Commit requests in the calling thread, as one batch: durable when it returns.
+
+        When a request needs rows that only an earlier one of the same batch leads to, nothing is
+        written and each request gets a transaction of its own instead.
 
         Raises:
             InvariantBroken, TamperEvidence: the writer must stop; nothing was written.
             Unavailable: the database is away, full or busy; nothing was written.
         """
+        try:
+            return self._commit(requests)
+        except NotLoaded:
+            if len(requests) == 1:
+                raise
+        return [self._commit([request])[0] for request in requests]
+
+    def _commit(self, requests: Sequence[Request]) -> list[Receipt]:
         with translated(), self._engine.begin() as tx:
             database = appender(tx, self._name.log_id)
             head = database.lock_head()
@@ -206,12 +217,11 @@ class _Waiting:
 
 def _world(database: Appender, requests: Sequence[Request]) -> World:
     first = [
-        key for request in requests for key in COMMANDS[type(request.command)].touches(request.command)
+        key
+        for request in requests
+        for key in COMMANDS[type(request.command)].touches(request.command)
     ]
-    more: list[Callable[[World], Keys]] = []
-    for request in requests:
-        more.append(_finder(request))
-    return load(database, first, more)
+    return load(database, first, [_finder(request) for request in requests])
 
 
 def _finder(request: Request) -> Callable[[World], Keys]:

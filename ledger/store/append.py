@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from typing_extensions import override
 
 Row = tuple[Any, ...]
 
@@ -113,7 +114,7 @@ def work_of(rows: Rows) -> list[tuple[str, tuple[str, ...], str, list[Row]]]:
     return work
 
 
-class SqliteAppender:
+class SqliteAppender(Appender):
     """`Appender` on a raw sqlite3 connection inside BEGIN IMMEDIATE."""
 
     # Few different sizes keep the statement cache of the connection warm.
@@ -124,6 +125,7 @@ class SqliteAppender:
         self._connection = connection
         self._log_id = log_id
 
+    @override
     def lock_head(self) -> Head | None:
         row = self._connection.execute(
             "SELECT size, root, frontier, edge, recorded_at FROM log WHERE log_id = ?",
@@ -131,6 +133,7 @@ class SqliteAppender:
         ).fetchone()
         return Head(*row) if row else None
 
+    @override
     def receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
         wanted: dict[str, list[bytes]] = defaultdict(list)
         for principal, key in keys:
@@ -147,6 +150,7 @@ class SqliteAppender:
                 found[(principal, key)] = (digest, answer)
         return found
 
+    @override
     def load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
         found: list[tuple[str, bytes]] = []
         for start in range(0, len(keys), self._KEYS_MAX):
@@ -155,6 +159,7 @@ class SqliteAppender:
             found += self._connection.execute(text, (self._log_id, *padded)).fetchall()
         return dict(found)
 
+    @override
     def write(self, rows: Rows) -> None:
         execute = self._connection.execute
         for table, columns, suffix, some in work_of(rows):
@@ -186,7 +191,7 @@ def _in_list(keys: Sequence[T]) -> tuple[str, Sequence[T]]:
     rightly denies what its constructor does.
     """
     wanted = 1 << (len(keys) - 1).bit_length()
-    return f"({','.join('?' * wanted)})", [*keys, *keys[-1:] * (wanted - len(keys))]
+    return f"({','.join('?' * wanted)})", [*keys, *[keys[-1]] * (wanted - len(keys))]
 
 
 _inserts: dict[tuple[str, int], str] = {}
@@ -204,7 +209,7 @@ def _sqlite_insert(table: str, columns: tuple[str, ...], suffix: str, count: int
 
 def appender(tx: sa.Connection, log_id: int) -> Appender:
     """Give the append path of the transaction's database."""
-    raw = tx.connection.driver_connection
+    raw: Any = tx.connection.driver_connection
     if isinstance(raw, sqlite3.Connection):
         return SqliteAppender(raw, log_id)
     # psycopg is an extra: only a PostgreSQL ledger needs it installed

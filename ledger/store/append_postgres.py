@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
+from typing_extensions import override
 
-from ledger.store.append import Head, Row, Rows, work_of
+from ledger.store.append import Appender, Head, Row, Rows, work_of
 
 _POSTGRES_TYPES = {
     "position": "bigint",
@@ -45,13 +46,14 @@ def _postgres_insert(table: str, columns: tuple[str, ...], suffix: str) -> str:
     )
 
 
-class PostgresAppender:
+class PostgresAppender(Appender):
     """`Appender` on a psycopg connection inside READ COMMITTED, locked by the head row."""
 
     def __init__(self, connection: psycopg.Connection[Any], log_id: int) -> None:
         self._connection = connection
         self._log_id = log_id
 
+    @override
     def lock_head(self) -> Head | None:
         row = self._connection.execute(
             "SELECT size, root, frontier, edge, recorded_at FROM log WHERE log_id = %b FOR UPDATE",
@@ -60,6 +62,7 @@ class PostgresAppender:
         ).fetchone()
         return Head(*row) if row else None
 
+    @override
     def receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
         pairs = list(keys)
         rows = self._connection.execute(
@@ -71,6 +74,7 @@ class PostgresAppender:
         )
         return {(row[0], bytes(row[1])): (bytes(row[2]), bytes(row[3])) for row in rows}
 
+    @override
     def load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
         rows = self._connection.execute(
             f"SELECT key, state FROM view_{view} WHERE log_id = %b::int AND key = ANY(%b::text[])",
@@ -79,9 +83,10 @@ class PostgresAppender:
         )
         return {row[0]: bytes(row[1]) for row in rows}
 
+    @override
     def write(self, rows: Rows) -> None:
         with self._connection.pipeline(), self._connection.cursor(binary=True) as cursor:
-            for table, columns, suffix, some in _tables(rows):
+            for table, columns, suffix, some in work_of(rows):
                 columnwise = [list(column) for column in zip(*some, strict=True)]
                 cursor.execute(
                     _postgres_insert(table, columns, suffix), (self._log_id, *columnwise)

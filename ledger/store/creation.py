@@ -56,7 +56,7 @@ def check_schema(tx: sa.Connection) -> None:
 
 
 def upgrade(url: sa.URL) -> str:
-    """Bring the schema to this program's revision and create partitions ahead; give the revision."""
+    """Raise `Misconfigured` unless the schema is exactly the one of this program."""
     file = sqlite_file(url)
     if file is not None and not file.absolute().parent.is_dir():
         raise Misconfigured(f"there is no folder {file.absolute().parent}")
@@ -100,10 +100,10 @@ def add_log(url: sa.URL, asked: Command) -> None:
         with translated(), engine.begin() as tx:
             if tx.scalar(sa.select(log.c.size).where(log.c.ledger == opening.ledger)) is not None:
                 raise Misconfigured(f"this database already holds a ledger {opening.ledger}")
-            next_id = int(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(log.c.log_id), 0))) or 0)
+            last_id = int(tx.scalar(sa.select(sa.func.max(log.c.log_id))) or 0)
             tx.execute(
                 sa.insert(log).values(
-                    log_id=next_id + 1,
+                    log_id=last_id + 1,
                     ledger=opening.ledger,
                     origin=opening.origin,
                     size=0,

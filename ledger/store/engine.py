@@ -46,7 +46,9 @@ def ledger_url(text: str) -> sa.URL:
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError as error:
-        raise Misconfigured(f"--ledger wants a URL such as sqlite:///town.db, not {text!r}") from error
+        raise Misconfigured(
+            f"--ledger wants a URL such as sqlite:///town.db, not {text!r}"
+        ) from error
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":
             raise Misconfigured("--ledger: a ledger needs a file, such as sqlite:///town.db")

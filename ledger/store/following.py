@@ -37,9 +37,7 @@ def add_station_days(
         added = dict(zip(COUNTS, counts, strict=True))
         done = tx.execute(
             sa.update(station_day)
-            .where(
-                columns.log_id == log_id, columns.station_id == station_id, columns.day == day
-            )
+            .where(columns.log_id == log_id, columns.station_id == station_id, columns.day == day)
             .values({name: columns[name] + count for name, count in added.items()})
         )
         if not done.rowcount:

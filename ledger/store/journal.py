@@ -35,9 +35,9 @@ def find_log(tx: sa.Connection, ledger: str = "") -> LogName:
 def head(tx: sa.Connection, log_id: int) -> Head:
     """Read the head row; `NotFound` when the log does not exist."""
     row = tx.execute(
-        sa.select(
-            log.c.size, log.c.root, log.c.frontier, log.c.edge, log.c.recorded_at
-        ).where(log.c.log_id == log_id)
+        sa.select(log.c.size, log.c.root, log.c.frontier, log.c.edge, log.c.recorded_at).where(
+            log.c.log_id == log_id
+        )
     ).first()
     if row is None:
         raise NotFound("no such log in this database")
@@ -57,7 +57,7 @@ def entry_bytes(tx: sa.Connection, log_id: int, position: int) -> bytes:
 def entries(
     tx: sa.Connection, log_id: int, first: int, end: int, kinds: tuple[str, ...] = ()
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield (position, bytes) of the entries in [first, end), bounded memory, optionally by kind."""
+    """Yield (position, bytes) of the entries in [first, end) in order, optionally by kind."""
     at = first
     while at < end:
         rows = raw_entries(tx, log_id, at, min(at + CHUNK, end), kinds)

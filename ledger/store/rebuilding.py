@@ -12,6 +12,11 @@ from ledger.store.tables import VIEWS, balance, log
 
 DELETE_AT_ONCE = 500
 
+BALANCE = "balance"
+
+NAMES = (BALANCE, *VIEWS)
+"""Everything that can be rebuilt."""
+
 
 def hold_still(tx: sa.Connection, log_id: int, size: int) -> None:
     """Lock the head; `Conflict` when entries were added since the replay."""

@@ -20,8 +20,8 @@ def _chunks(tx: sa.Connection, chosen: sa.Select[Any]) -> Iterator[list[tuple[An
             yield [tuple(row) for row in some]
         return
     # the driver's own tuples: the row objects around them would double the cost of a scan
-    cursor = tx.execute(chosen).cursor
-    while cursor is not None and (rows := cursor.fetchmany(CHUNK)):
+    cursor: Any = tx.execute(chosen).cursor
+    while rows := cursor.fetchmany(CHUNK):
         yield rows
 
 
@@ -32,16 +32,17 @@ def scan_bytes(tx: sa.Connection, log_id: int, size: int) -> Iterator[list[tuple
         .where(entry.c.log_id == log_id, entry.c.position < size)
         .order_by(entry.c.position)
     )
-    yield from _chunks(tx, chosen)  # type: ignore[misc]
+    yield from _chunks(tx, chosen)
 
 
 def beyond(tx: sa.Connection, log_id: int, size: int) -> int | None:
     """Find an entry at or beyond position `size`, which a sound log does not have."""
-    return tx.scalar(
+    found: int | None = tx.scalar(
         sa.select(sa.func.min(entry.c.position)).where(
             entry.c.log_id == log_id, sa.or_(entry.c.position >= size, entry.c.position < 0)
         )
     )
+    return found
 
 
 def scan_entries(
@@ -55,7 +56,7 @@ def scan_entries(
         .where(entry.c.log_id == log_id, entry.c.position < size)
         .order_by(entry.c.position)
     )
-    yield from _chunks(tx, chosen)  # type: ignore[misc]
+    yield from _chunks(tx, chosen)
 
 
 def scan_postings(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
@@ -108,7 +109,7 @@ def scan_view(tx: sa.Connection, log_id: int, name: str) -> Iterator[list[tuple[
 
 def scan_tiles(tx: sa.Connection, log_id: int, level: int) -> Iterator[list[tuple[int, bytes]]]:
     """Yield (number, bytes) of the full tiles of a level, in order."""
-    yield from _chunks(  # type: ignore[misc]
+    yield from _chunks(
         tx,
         sa.select(tile.c.number, tile.c.data)
         .where(tile.c.log_id == log_id, tile.c.level == level)
@@ -143,9 +144,7 @@ def differing_balance(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
         row = tx.execute(
             sa.select(account, at)
             .select_from(left.outerjoin(right, both))
-            .where(
-                sa.or_(right.c.account.is_(None), sums.c.total != stored.c.quantity)
-            )
+            .where(sa.or_(right.c.account.is_(None), sums.c.total != stored.c.quantity))
             .limit(1)
         ).first()
         if row is not None:

@@ -6,6 +6,8 @@ inserts, which guards.py enforces; `log`, `balance` and the views are updated in
 be recomputed from `entry`.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from ledger.domain.catalogue import SHELVES
@@ -29,22 +31,18 @@ metadata = sa.MetaData(naming_convention=naming_convention)
 
 
 def _table(name: str, *columns: sa.schema.SchemaItem, partitioned: bool = False) -> sa.Table:
-    return sa.Table(
-        name,
-        metadata,
-        sa.Column("log_id", sa.Integer, primary_key=True, autoincrement=False),
-        *columns,
-        sqlite_with_rowid=False,
-        sqlite_strict=True,
-        **({"postgresql_partition_by": "RANGE (position)"} if partitioned else {}),
-    )
+    options: dict[str, Any] = {"sqlite_with_rowid": False, "sqlite_strict": True}
+    if partitioned:
+        options["postgresql_partition_by"] = "RANGE (position)"
+    log_id = sa.Column("log_id", sa.Integer, primary_key=True, autoincrement=False)
+    return sa.Table(name, metadata, log_id, *columns, **options)
 
 
-def _key(name: str, kind: sa.types.TypeEngine[object]) -> sa.Column[object]:
+def _key(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
     return sa.Column(name, kind, primary_key=True, autoincrement=False)
 
 
-def _value(name: str, kind: sa.types.TypeEngine[object]) -> sa.Column[object]:
+def _value(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=False)
 
 

@@ -229,6 +229,40 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "view_booking_pools",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listed", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_booking_pools")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_view_booking_pools_log_id_listed_key"),
+        "view_booking_pools",
+        ["log_id", "listed", "key"],
+        unique=False,
+    )
+    op.create_table(
+        "view_bookings",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listed", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_bookings")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_view_bookings_log_id_listed_key"),
+        "view_bookings",
+        ["log_id", "listed", "key"],
+        unique=False,
+    )
+    op.create_table(
         "view_cases",
         sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
@@ -497,6 +531,23 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_view_stations_log_id_listed_key"),
         "view_stations",
+        ["log_id", "listed", "key"],
+        unique=False,
+    )
+    op.create_table(
+        "view_swaps",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listed", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_swaps")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_view_swaps_log_id_listed_key"),
+        "view_swaps",
         ["log_id", "listed", "key"],
         unique=False,
     )

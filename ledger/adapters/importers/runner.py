@@ -5,7 +5,7 @@ an import that was killed is simply run again, and meets the receipts of what wa
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from heapq import merge
 from itertools import islice
 from pathlib import Path
@@ -99,18 +99,17 @@ class _Run:
     def take(self, steps: Iterable[Step]) -> None:
         """Commit steps in batches, making one batch while another is being committed."""
         with ThreadPoolExecutor(max_workers=1) as pool:
-            waiting = None
+            waiting: list[tuple[list[Step], Future[list[Receipt]]]] = []
             for batch in _batches(iter(steps)):
                 requests = [step.request() for step in batch]
-                receipts = pool.submit(self._ledger.execute_all, requests)
-                if waiting is not None:
-                    self._settle(waiting[0], waiting[1].result())
-                waiting = batch, receipts
-            if waiting is not None:
-                self._settle(waiting[0], waiting[1].result())
+                waiting.append((batch, pool.submit(self._ledger.execute_all, requests)))
+                if len(waiting) > 1:
+                    self._settle(*waiting.pop(0))
+            for pair in waiting:
+                self._settle(*pair)
 
-    def _settle(self, batch: list[Step], receipts: list[Receipt]) -> None:
-        for step, receipt in zip(batch, receipts, strict=True):
+    def _settle(self, batch: list[Step], receipts: Future[list[Receipt]]) -> None:
+        for step, receipt in zip(batch, receipts.result(), strict=True):
             table = self._tables[step.table]
             _check(step, receipt)
             table.entries += receipt.count

@@ -1,4 +1,4 @@
-"""Rows of the views the rules read, for people: one by key, or a page by what they are listed by."""
+"""Rows of the views the rules read, for people: one by key, or pages by what lists them."""
 
 from typing import TypeVar
 
@@ -27,15 +27,10 @@ def page(
     shelf: Shelf[V],
     *,
     listed: str | None = None,
-    prefix: str = "",
     after: str = "",
     limit: int = PAGE_MAX,
 ) -> list[tuple[str, V]]:
-    """List (key, row) in key order after a key, at most `limit`.
-
-    `listed` keeps rows listed under that text; `prefix` keeps rows listed under any text that
-    begins with it.
-    """
+    """List (key, row) in key order after a key, at most `limit`; with `listed` only those."""
     view = VIEWS[shelf.name]
     chosen = (
         sa.select(view.c.key, view.c.state)
@@ -45,8 +40,6 @@ def page(
     )
     if listed is not None:
         chosen = chosen.where(view.c.listed == listed)
-    if prefix:
-        chosen = chosen.where(view.c.listed >= prefix, view.c.listed < prefix + "\U0010ffff")
     return [
         (row[0], decode_state(shelf.name, row[1]))  # type: ignore[misc]
         for row in tx.execute(chosen)

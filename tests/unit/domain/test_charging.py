@@ -130,7 +130,7 @@ def hold(scope):
         ({}, {}, {"session_id": "CS-7"}, RefusalCode.CHARGING_SESSION_OVERLAP),
         ({}, {}, {"busy_to": 10 * HOUR + 1}, RefusalCode.CHARGING_SESSION_OVERLAP),
         ({}, {"busy_to": 10 * HOUR + 1}, {}, RefusalCode.CHARGING_SESSION_OVERLAP),
-        ({"register_import_wh": -1}, {}, {}, RefusalCode.REGISTER_BACKWARDS),
+        ({"register_import_wh": -1}, {}, {}, RefusalCode.ENERGY_NEGATIVE),
         ({"register_export_wh": 2**53}, {}, {}, RefusalCode.ENERGY_LIMIT),
         ({"started_at": 0}, {}, {}, RefusalCode.SESSION_TIME_INVALID),
     ],

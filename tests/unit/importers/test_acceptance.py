@@ -116,7 +116,8 @@ def test_a_row_without_a_connector_takes_the_lowest_free_slot():
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=12))
 def test_two_ends_are_enough_to_know_every_overlap(pairs):
     spans = sorted(((min(pair), max(pair)) for pair in pairs), key=lambda span: (span[1], span[0]))
-    busy, accepted = FREE, []
+    busy = FREE
+    accepted: list[tuple[int, int]] = []
     for begin, end in spans:
         overlaps = any(begin < other[1] and other[0] < end for other in accepted)
         assert busy.overlaps(begin, end) == overlaps
@@ -155,14 +156,17 @@ FIGURES = {
 @pytest.mark.slow
 def test_the_real_rows_come_to_exactly_these_figures(data_dir):
     points = read_charge_points(data_dir)
-    known = Acceptance(frozenset((place.network.key, place.key) for place in points))
+    known = Acceptance(
+        frozenset((place.network.key, place.key) for place in points if place.network)
+    )
     rank = {network.key: number for number, network in enumerate(NETWORKS)}
     rows = merge(
         *(read_stays(data_dir, network) for network in NETWORKS),
         key=lambda one: (one.received_at, one.begin_at, rank[one.network.key], one.session_id),
     )
-    reasons = {key: Counter() for key in FIGURES}
-    energy_wh, packs = Counter(), set()
+    reasons: dict[str, Counter[Reason | None]] = {key: Counter() for key in FIGURES}
+    energy_wh: Counter[tuple[str, bool]] = Counter()
+    packs = set()
     for one in rows:
         verdict = known.judge(one)
         key = one.network.key

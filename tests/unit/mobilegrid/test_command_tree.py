@@ -24,7 +24,9 @@ def leaves(group: LazyGroup, *path: str):
 LEAVES = list(leaves(main))
 
 
-@pytest.mark.parametrize(("path", "member", "group"), LEAVES, ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize(
+    ("path", "member", "group"), LEAVES, ids=[" ".join(each[0]) for each in LEAVES]
+)
 def test_each_command_is_there_and_its_summary_is_its_first_line(path, member, group):
     command = group.get_command(click.Context(group), path[-1])
     assert command is not None

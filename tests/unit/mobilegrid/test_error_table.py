@@ -6,11 +6,12 @@ import click
 import msgspec
 import pytest
 from click.testing import CliRunner
+from typing_extensions import override
 
 from ledger.kernel import errors
 from ledger.kernel.refusal import Refusal, RefusalCode
 from mobilegrid.cli.base import Command, Member
-from mobilegrid.cli.main import Root
+from mobilegrid.cli.main import EXIT_CODES, Root
 
 CASES = [
     (errors.Refused(Refusal(RefusalCode.CASE_OPEN)), 1),
@@ -31,6 +32,8 @@ CASES = [
     (ZeroDivisionError("secret detail"), 3),
 ]
 
+NAMES = [type(error).__name__ for error, _ in CASES]
+
 _thrown: list[BaseException] = []
 
 
@@ -40,14 +43,21 @@ def throws() -> None:
     raise _thrown[-1]
 
 
+class OneCommand(Root):
+    """The root of the program with one command that raises."""
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        return throws
+
+
 def invoke(error: BaseException, *options: str):
     _thrown.append(error)
-    root = Root("root", "A root.", {"throws": Member(f"{__name__}:throws", "Raise.")})
-    root.members = {"throws": throws}
+    root = OneCommand("root", "A root.", {"throws": Member("nowhere:throws", "Raise.")})
     return CliRunner().invoke(root, ["throws", *options])
 
 
-@pytest.mark.parametrize(("error", "code"), CASES, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(("error", "code"), CASES, ids=NAMES)
 def test_every_error_ends_in_one_sentence_and_its_exit_code(error, code):
     result = invoke(error)
     assert result.exit_code == code
@@ -61,14 +71,12 @@ def test_the_whole_error_tree_has_exit_codes():
     def tree(kind):
         return {kind, *(below for child in kind.__subclasses__() for below in tree(child))}
 
-    from mobilegrid.cli.main import EXIT_CODES
-
     covered = tuple(kind for kind, _ in EXIT_CODES)
     missing = [kind for kind in tree(errors.MobileGridError) if not issubclass(kind, covered)]
     assert missing == [errors.MobileGridError]
 
 
-@pytest.mark.parametrize(("error", "code"), CASES[:13], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(("error", "code"), CASES[:13], ids=NAMES[:13])
 def test_with_json_an_error_is_an_object_on_stderr(error, code):
     result = invoke(error, "--json")
     found = msgspec.json.decode(result.stderr)["error"]

@@ -69,8 +69,12 @@ def test_the_example_file_holds_every_setting_at_its_default(tmp_path):
     assert load_settings(REPOSITORY / "mobilegrid.example.toml", {}) == Settings()
     parsed = tomllib.loads(text)
     paths = {name for name, value in parsed.items() if not isinstance(value, dict)}
-    paths |= {f"{name}.{key}" for name, value in parsed.items() if isinstance(value, dict)
-              for key in value}
+    paths |= {
+        f"{name}.{key}"
+        for name, value in parsed.items()
+        if isinstance(value, dict)
+        for key in value
+    }
     assert paths == set(MEANINGS) == set(flat(Settings()))
 
 
@@ -80,7 +84,10 @@ def test_the_example_file_holds_every_setting_at_its_default(tmp_path):
         ("sqlite:///town.db", "sqlite:///town.db"),
         ("postgresql://mg@db/grid", "postgresql://mg@db/grid"),
         ("postgresql://mg:p@ss@db/grid", "postgresql://mg:***@db/grid"),
-        ("postgresql+psycopg://:secret@/grid?host=/run", "postgresql+psycopg://:***@/grid?host=/run"),
+        (
+            "postgresql+psycopg://:secret@/grid?host=/run",
+            "postgresql+psycopg://:***@/grid?host=/run",
+        ),
     ],
 )
 def test_a_password_is_never_shown(url, shown):

@@ -63,24 +63,24 @@ def test_the_key_of_another_log_is_refused(tmp_path):
         load_key(tmp_path / "k", NAME)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda text: "",
-        lambda text: text.replace("PRIVATE", "PUBLIC"),
-        lambda text: text[:-2] + "\n",
-        lambda text: text + "\n",
-        lambda text: text.rstrip("\n"),
-        lambda text: text.replace("town+", "town2+"),
-        lambda text: text[: text.rindex("+") + 1] + "AQ==\n",
-        lambda text: text[: text.rindex("+")] + "\n",
-        lambda text: text[: text.rindex("+") + 1] + "A" * 43 + "=\n",
-        lambda text: text + "\ud800",
-    ],
-)
+DAMAGES = {
+    "empty": lambda text: "",
+    "a public key": lambda text: text.replace("PRIVATE", "PUBLIC"),
+    "base64 cut short": lambda text: text[:-2] + "\n",
+    "a line too many": lambda text: text + "\n",
+    "no end of line": lambda text: text.rstrip("\n"),
+    "another name": lambda text: text.replace("town+", "town2+"),
+    "no seed": lambda text: text[: text.rindex("+") + 1] + "AQ==\n",
+    "no material": lambda text: text[: text.rindex("+")] + "\n",
+    "another type": lambda text: text[: text.rindex("+") + 1] + "A" * 44 + "\n",
+    "not UTF-8": lambda text: text + "\ud800",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_key_file_is_refused(tmp_path, damage):
     file = tmp_path / "k"
     create_key(file, NAME)
-    file.write_bytes(damage(file.read_text()).encode("utf-8", "surrogatepass"))
+    file.write_bytes(DAMAGES[damage](file.read_text()).encode("utf-8", "surrogatepass"))
     with pytest.raises(Misconfigured, match=r"signer\.key_file"):
         load_key(file, NAME)

@@ -8,6 +8,7 @@ import pytest
 
 from ledger.kernel.errors import Misconfigured
 from ledger.kernel.ids import is_id
+from ledger.kernel.instants import Instant
 from ledger.signer import software
 from mobilegrid import wiring
 from mobilegrid.settings import Settings, with_ledger
@@ -16,8 +17,8 @@ from mobilegrid.settings import Settings, with_ledger
 class Frozen:
     """A clock that stands."""
 
-    def now(self) -> int:
-        return 1_700_000_000_123_456
+    def now(self) -> Instant:
+        return Instant(1_700_000_000_123_456)
 
 
 def test_the_clock_is_in_this_century_and_never_goes_back():

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against named baselines, run side by side; `python -m benchmarks`."""

@@ -1,0 +1,101 @@
+"""A fleet to move: ledgers with docked packs, and an endless stream of moves, one entry each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import sqlalchemy as sa
+
+from ledger.domain.moves import MovePack
+from ledger.domain.opening import OpenLedger
+from ledger.domain.parties import RegisterParty
+from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
+from ledger.domain.takeover import TakeOverPack
+from ledger.kernel.ids import key_at
+from ledger.kernel.messages import Actor, Command, Request
+from ledger.runtime.ledger import Ledger, create_ledger
+
+OPENED_AT = 1_700_000_000_000_000
+SYSTEM = Actor("system", "system")
+BUILDER = Actor("M1", "asset_manager", "M2")
+STATION = Actor("ST", "station")
+SLOTS = 20
+
+
+def ask(command: Command, name: str, actor: Actor = BUILDER, at: int = OPENED_AT) -> Request:
+    return Request(key=key_at(at, name), principal="bench", actor=actor, at=at, command=command)
+
+
+def fresh_url(postgres: str = "") -> str:
+    """Give a SQLite file in a new folder, or a new database of a PostgreSQL server."""
+    if not postgres:
+        return f"sqlite:///{Path(mkdtemp(prefix='bench-')) / 'bench.db'}"
+    url = sa.make_url(postgres)
+    name = f"bench_{mkdtemp(prefix='')[5:].lower()}"
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as tx:
+        tx.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+def build(url: str, packs: int) -> Ledger:
+    """Open a ledger with `packs` packs standing beside the slots of their stations."""
+    opening = OpenLedger(ledger="bench", origin="log.example.net/log/bench", zone="UTC")
+    ledger = create_ledger(url, ask(opening, "open", SYSTEM))
+    requests = list(_registrations(packs))
+    for start in range(0, len(requests), 256):
+        for receipt in ledger.execute_all(requests[start : start + 256]):
+            if receipt.refusal is not None:
+                raise SystemExit(f"the fleet was refused: {receipt.refusal}")
+    return ledger
+
+
+def _registrations(packs: int) -> Iterator[Request]:
+    yield ask(
+        RegisterParty(party_id="OP", party_roles=("operator", "title_holder"), country="FR"), "op"
+    )
+    for number in range(packs):
+        station, slot = f"ST-{number // SLOTS}", str(number % SLOTS + 1)
+        if slot == "1":
+            commission = CommissionStation(
+                station_id=station,
+                operator_id="OP",
+                tier="medium",
+                country="FR",
+                zone="Europe/Paris",
+            )
+            yield ask(commission, station)
+        meter = f"MT-{number}"
+        yield ask(RegisterMeter(meter_id=meter, station_id=station, slot=slot), meter)
+        register = RegisterSlot(station_id=station, slot=slot, pack_class="C1", meter_id=meter)
+        yield ask(register, f"{station}/{slot}")
+        take = TakeOverPack(
+            pack_id=f"PK-{number}",
+            account=f"Packs:Station:{station}:Staged",
+            pack_class="C1",
+            nominal_wh=75_000,
+            soh_bp=10_000,
+            title_holder_id="OP",
+        )
+        yield ask(take, f"PK-{number}")
+
+
+def moves(packs: int, *, hot: int = 0, start: int = 0) -> Iterator[Request]:
+    """Dock and undock packs in turn, over all of them or over the first `hot` only."""
+    among = hot or packs
+    number = start
+    while True:
+        pack, turn = number % among, number // among
+        station, slot = f"ST-{pack // SLOTS}", str(pack % SLOTS + 1)
+        at = OPENED_AT + number
+        move = MovePack(
+            pack_id=f"PK-{pack}",
+            event="pack_undocked" if turn % 2 else "pack_docked",
+            level=5,
+            station_id=station,
+            slot="" if turn % 2 else slot,
+            occurred_at=at,
+        )
+        yield ask(move, f"move {number}", STATION, at)
+        number += 1

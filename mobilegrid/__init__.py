@@ -1,0 +1,1 @@
+"""Put together and run: settings, wiring, command line, demo."""

@@ -1,0 +1,144 @@
+"""`db`: making, upgrading and looking after a ledger's database."""
+
+import re
+
+import click
+import msgspec
+
+from ledger.kernel.errors import MobileGridError, NotFound
+from ledger.kernel.instants import as_text
+from ledger.runtime.proving import newest_checkpoint
+from ledger.runtime.reads import Reads
+from ledger.store import creation
+from ledger.store.engine import ledger_url, sqlite_file
+from ledger.tlog.note import check_name
+from mobilegrid import doctor, wiring
+from mobilegrid.cli.base import App, Command
+from mobilegrid.cli.console import facts
+from mobilegrid.cli.doctor import show_checks
+from mobilegrid.cli.params import ZONE
+from mobilegrid.settings import masked
+
+_LEDGER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What `db status` tells; times as ISO 8601, hashes in hexadecimal."""
+
+    ledger: str
+    origin: str
+    url: str
+    schema: str
+    size: int
+    root: str
+    recorded_at: str
+    checkpoint_size: int | None
+
+
+def status_of(reads: Reads, url: str) -> Status:
+    """Read the state of a log."""
+    signed = newest_checkpoint(reads)
+    return Status(
+        ledger=reads.name.ledger,
+        origin=reads.name.origin,
+        url=masked(url),
+        schema=creation.revision(reads.tx),
+        size=reads.size,
+        root=reads.head.root.hex(),
+        recorded_at=as_text(reads.head.recorded_at),
+        checkpoint_size=None if signed is None else signed.size,
+    )
+
+
+def show_status(app: App, status: Status) -> None:
+    """Answer with the state of a log."""
+    signed = status.checkpoint_size
+    rows = (
+        ("ledger", f"{status.ledger} in {status.url}"),
+        ("origin", status.origin),
+        ("entries", f"{status.size:,}, the newest recorded at {status.recorded_at}"),
+        ("root", status.root),
+        ("checkpoint", "none yet" if signed is None else f"over {signed:,} entries"),
+        ("schema", status.schema),
+    )
+    app.console.answer(status, facts(rows))
+
+
+def _check_ledger_id(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not _LEDGER_ID.fullmatch(value):
+        raise click.BadParameter("1 to 40 of a-z, 0-9 and -, such as eu-west.")
+    return value
+
+
+def _check_origin(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        check_name(value)
+    except MobileGridError as error:
+        raise click.BadParameter(f"{error.explain()}.") from error
+    if "://" in value or value.endswith("/") or not value.isascii():
+        raise click.BadParameter("a URL without scheme and without a slash at its end.")
+    return value
+
+
+@click.command(cls=Command)
+@click.option(
+    "--ledger-id", required=True, callback=_check_ledger_id, help="Its name, such as eu-west."
+)
+@click.option(
+    "--origin",
+    required=True,
+    callback=_check_origin,
+    help="Name on its checkpoints: a URL without scheme, such as log.example.net/log/eu-west.",
+)
+@click.option(
+    "--zone",
+    type=ZONE,
+    default="UTC",
+    show_default=True,
+    help="Time zone of its settlement days.",
+)
+@click.pass_obj
+def create(app: App, ledger_id: str, origin: str, zone: str) -> None:
+    """Begin a new ledger with its entry 0.
+
+    The database may be empty or hold other ledgers; one that already holds this ledger is refused.
+    """
+    request = wiring.opening(ledger_id, origin, zone, wiring.CLOCK.now())
+    with (
+        wiring.create_ledger(app.settings.ledger.url, request) as ledger,
+        ledger.reading() as reads,
+    ):
+        show_status(app, status_of(reads, app.settings.ledger.url))
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def upgrade(app: App) -> None:
+    """Bring the database schema to this program's.
+
+    Entries are never rewritten. Running it again changes nothing.
+    """
+    url = ledger_url(app.settings.ledger.url)
+    file = sqlite_file(url)
+    if file is not None and not file.is_file():
+        raise NotFound(f"there is no ledger file {file}; create one with `db create`")
+    revision = creation.upgrade(url)
+    app.console.answer({"schema": revision}, f"The schema is {revision}.")
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def check(app: App) -> None:
+    """Check guards, settings, head and tail of the log.
+
+    Tries to change history in transactions that are rolled back, and sees each attempt refused.
+    """
+    show_checks(app, doctor.check_ledger(app.settings))
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def status(app: App) -> None:
+    """Show size, root, times and the newest checkpoint."""
+    with wiring.reading(app.settings) as reads:
+        show_status(app, status_of(reads, app.settings.ledger.url))

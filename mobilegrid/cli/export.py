@@ -1,0 +1,98 @@
+"""`export`: our history in other people's formats."""
+
+from pathlib import Path
+
+import click
+
+from ledger.exports.books import export_books
+from ledger.exports.history import export_history
+from ledger.exports.log import export_log
+from ledger.exports.statements import export_statement
+from ledger.runtime import settling
+from ledger.runtime.proving import signed_log
+from mobilegrid import wiring
+from mobilegrid.cli.base import App, Command
+from mobilegrid.cli.console import facts
+from mobilegrid.cli.params import FILE, FOLDER, known_at_option, valid_at_option
+from mobilegrid.cli.proofs import sign_head
+
+
+@click.command(cls=Command)
+@click.argument("folder", type=FOLDER)
+@click.option("--period", metavar="YYYY-MM", help="One month (UTC) instead of everything.")
+@click.option("--leaves", is_flag=True, help="Full paths of packs and energy, not families.")
+@click.pass_obj
+def books(app: App, folder: Path, period: str | None, *, leaves: bool) -> None:
+    """Write journals for hledger, Beancount, Ledger.
+
+    Each of the three programs finds every closing balance asserted. control.json holds counts,
+    totals and the digest of each file.
+    """
+    with wiring.reading(app.settings) as reads, app.console.progress("books") as progress:
+        control = export_books(reads, folder, period, leaves=leaves, progress=progress)
+    app.console.answer(
+        control,
+        f"{control.transactions:,} transactions of {control.entries:,} entries in {folder}, "
+        f"{len(control.closing):,} closing balances asserted",
+        *control.totals,
+    )
+
+
+@click.command(cls=Command)
+@click.argument("folder", type=FOLDER)
+@click.option("--recheck", is_flag=True, help="Compare every file that is already there.")
+@click.pass_obj
+def log(app: App, folder: Path, *, recheck: bool) -> None:
+    """Write the log as a directory of tiles.
+
+    The head is signed first when it is not. A folder that holds an older state is carried on; one
+    that holds another history is evidence, exit code 3.
+    """
+    with wiring.open_ledger(app.settings) as ledger:
+        signed = sign_head(app, ledger)
+        with ledger.reading() as reads, app.console.progress("log") as progress:
+            done = export_log(signed_log(reads), folder, progress=progress, recheck=recheck)
+    app.console.answer(
+        done,
+        facts(
+            (
+                ("folder", str(folder)),
+                ("entries", f"{done.size:,}, {done.size - done.size_before:,} of them new"),
+                ("files written", f"{done.files_written:,}"),
+                ("verifier key", signed.vkey),
+            )
+        ),
+    )
+
+
+@click.command(cls=Command)
+@click.argument("pack_id", metavar="PACK")
+@click.argument("file", type=FILE)
+@valid_at_option
+@known_at_option
+@click.pass_obj
+def history(app: App, pack_id: str, file: Path, valid_at: int | None, known_at: int | None) -> None:
+    """Write the life of a pack as CSV.
+
+    A control sheet stands beside the file.
+    """
+    with wiring.reading(app.settings) as reads:
+        control = export_history(reads, pack_id, file, reads.moment(valid_at, known_at))
+    app.console.answer(control, f"{control.rows:,} rows in {file}")
+
+
+@click.command(cls=Command)
+@click.argument("operator")
+@click.argument("period")
+@click.argument("file", type=FILE)
+@click.pass_obj
+def statement(app: App, operator: str, period: str, file: Path) -> None:
+    """Write an operator's statement as CSV.
+
+    Sums and the root over its lines stand on the control sheet beside the file; lines that are not
+    what was issued are evidence, exit code 3.
+    """
+    with wiring.reading(app.settings) as reads:
+        view = settling.statement(reads, operator, period)
+        control = export_statement(reads, view.statement.statement_id, file)
+    app.console.answer(control, f"{control.rows:,} lines in {file}")

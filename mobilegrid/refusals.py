@@ -1,0 +1,151 @@
+"""Every refusal in words: what it means, and what the caller can do about it.
+
+Said beside each refusal on the command line, and written to docs/refusals.md.
+"""
+
+from functools import cache
+
+from ledger.kernel.refusal import RefusalCode
+
+# CODE | what it means | what the caller can do
+_WORDS = """
+MALFORMED_ENTRY | a text holds what an entry cannot carry (NUL, half a character) | Send clean text.
+TEMPLATE_UNKNOWN | no posting template of that name | Use a template of the catalogue.
+TEMPLATE_VERSION_CLOSED | that version of the template is no longer used | Use its newest version.
+ACCOUNT_UNKNOWN | the account is not in the chart of accounts | Use an account of the chart.
+ACCOUNT_CLOSED | the account takes no more postings | Use the account that follows it.
+COMMODITY_UNKNOWN | neither packs, energy nor a currency we know | Use PACK, WH or ISO 4217.
+COMMODITY_NOT_ALLOWED | the account does not hold this commodity | Use an account that does.
+DIMENSION_INVALID | a dimension that the chart does not know | Use the dimensions of the chart.
+QUANTITY_ZERO | a line that moves nothing | Leave the line out.
+QUANTITY_OUT_OF_RANGE | more than 2^53 - 1 units in a line | Check the unit; split the amount.
+UNBALANCED | the lines of a commodity do not sum to zero | Correct the lines.
+PERIOD_CLOSED | the period is closed for postings | Post in the open period, as a correction.
+REVERSES_UNKNOWN | there is no entry at the position to reverse | Name the entry's position.
+IS_REVERSAL | a reversal is not reversed itself | Enter the fact again.
+ALREADY_REVERSED | the entry was reversed before | Nothing is left to do.
+PENDING_UNKNOWN | nothing is reserved under that id | Name the pending posting.
+PENDING_RESOLVED | the reservation was posted or voided before | Read how it ended.
+PENDING_EXPIRED | the reservation ran out | Reserve again.
+PENDING_EXCEEDED | more than was reserved | Ask for no more than is left.
+APPROVAL_MISSING | this needs a second person's approval | Have another person approve it.
+APPROVER_IS_MAKER | nobody approves his own request | Have another person approve it.
+LIMIT_BREACHED | an account would pass its limit | Ask for less, or settle the account first.
+ENTRY_TOO_LONG | the entry would have more than 65,535 bytes | Split it, or hand parts in by digest.
+TIME_IN_FUTURE | it is said to happen later than now | Correct the time or the sender's clock.
+KEY_REUSED | the idempotency key came before with another request | Use a new key.
+PARTY_UNKNOWN | no party of that id | Register the party, or correct the id.
+PARTY_EXISTS | a party of that id is known already | Use it, or choose another id.
+PARTY_ROLE_MISSING | the party does not act in that role | Name a party that has the role.
+PARTY_FIELD_INVALID | id, roles, country or name of the party is not valid | Correct the field.
+CONTRACT_UNKNOWN | no contract covers this | Agree a contract first.
+CONTRACT_EXISTS | a contract of that id is known already | Use it, or choose another id.
+CONTRACT_FIELD_INVALID | a field of the contract is not valid | Correct the field.
+STATION_UNKNOWN | no station of that id | Commission the station, or correct the id.
+STATION_EXISTS | a station of that id is known already | Use it, or choose another id.
+STATION_FIELD_INVALID | a field of the station is not valid | Correct the field.
+STATION_NOT_IN_SERVICE | the station takes no drivers now | Choose another station, or wait.
+SLOT_UNKNOWN | the station has no such slot | Register the slot, or correct its number.
+SLOT_EXISTS | the station has that slot already | Use it, or choose another number.
+SLOT_FIELD_INVALID | a field of the slot is not valid | Correct the field.
+METER_UNKNOWN | the station has no such meter | Register the meter, or correct its id.
+METER_EXISTS | a meter of that id is known already | Use it, or choose another id.
+UNKNOWN_PACK | no pack of that id | Take the pack over or order it, or correct the id.
+IDENTIFIER_TAKEN | the id or code belongs to a pack already | Look at that pack; choose another id.
+PACK_ENDED | the pack has left for good | Nothing can be done with this pack.
+WRONG_STATE | the pack's state does not allow this | Bring it into the state first.
+WRONG_PLACE | the pack is somewhere else in the books | Look up its holder; report what is true.
+VERSION_CONFLICT | the pack changed since you looked | Read the present state and ask again.
+ROLE_NOT_ALLOWED | your role may not do this | Have somebody do it whose role may.
+SECOND_PERSON_REQUIRED | this needs two different persons | Name a second person.
+EVIDENCE_TOO_LOW | the evidence is weaker than this move needs | Hand in stronger evidence.
+IDENTITY_NOT_PROVEN | the pack did not prove to be itself | Read its code or challenge it again.
+HOLD_BLOCKS | a hold stops the pack | Have the hold cleared by who may clear it.
+NOT_COMMISSIONED | the pack was never commissioned | Commission it first.
+SLOT_OCCUPIED | a pack is in the slot already | Use another slot, or correct the books first.
+SLOT_BLOCKED | the slot is out of use | Use another slot, or unblock it.
+CLASS_MISMATCH | pack and place are of different classes | Use a pack or place of the class.
+SOC_ABOVE_TRANSPORT_LIMIT | too much charge for transport | Discharge the pack to the limit.
+SOC_BELOW_TARGET | the pack is not charged enough | Charge it, or give another pack.
+SOH_BELOW_CLASS | the pack's health is below its class | Give another pack; send this to repair.
+SOH_STALE | the pack's health was assessed too long ago | Assess it again.
+ALLOCATED_ELSEWHERE | the pack is promised to another booking | Give another pack.
+NOT_ON_ORDER | the pack is not on that order | Name the order that lists it.
+NOT_RETIRED | the pack is still in service | Retire it first.
+LIEN_EXISTS | a lien rests on the pack | Have the lien released first.
+CASE_OPEN | an open case has to be settled first | Settle the case.
+TOO_MANY_PACKS | more packs than one entry takes | Split the request.
+PACK_FIELD_INVALID | a field about the pack is not valid | Correct the field.
+HOLD_UNKNOWN | no hold of that id | Correct the id.
+HOLD_ENDED | the hold was cleared before | Nothing is left to do.
+CASE_UNKNOWN | no case of that id | Correct the id.
+CASE_ENDED | the case was settled before | Nothing is left to do.
+BOOKING_UNKNOWN | no booking of that id | Correct the id.
+BOOKING_EXISTS | a booking of that id is known already | Use it, or choose another id.
+BOOKING_OF_ANOTHER_DRIVER | the booking is another driver's | Use a booking of your own.
+BOOKING_ENDED | the booking has ended | Book again.
+BOOKING_STAGE | the booking is not at that stage | Read its stage; take the step before first.
+BOOKING_WINDOW_INVALID | the window is empty, too long or too far away | Choose another window.
+NO_PACK_AVAILABLE | no pack of the class will be ready | Choose another time or station.
+BOOKING_WINDOW_PASSED | the window of the booking is over | Book again.
+SWAP_UNKNOWN | no swap of that id | Correct the id.
+SWAP_EXISTS | a swap of that id is known already | Use it, or choose another id.
+SWAP_STAGE | the swap is not at that stage | Read its stage; take the step before first.
+SWAP_OF_ANOTHER_DRIVER | the swap is another driver's | Use a swap of your own.
+SWAP_KIND_INVALID | this kind of swap does not have that leg | Use the kind that fits.
+SWAP_BALANCE | packs in and out would not match at the end | Hand in what is missing.
+ENTITLEMENT_EXCEEDED | more packs than the driver may hold | Bring a pack back first.
+CHARGING_SESSION_UNKNOWN | no charging session of that id | Correct the id.
+CHARGING_SESSION_EXISTS | that charging session is known already | Use it, or another id.
+CHARGING_SESSION_ENDED | the charging session has ended | Begin a new one.
+CHARGING_SESSION_OVERLAP | another charging session runs there | End that one first.
+REGISTER_BACKWARDS | the meter's register went backwards | Check meter and order of the readings.
+ENERGY_NEGATIVE | less energy than nothing | Check the unit and the direction.
+ENERGY_LIMIT | more energy than the pack or time allows | Check the unit and the reading.
+SESSION_TIME_INVALID | it would end before it begins, or last too long | Correct the times.
+SWAP_NOT_BILLABLE | the swap did not come to an end that is paid for | Nothing is left to do.
+EVIDENCE_TOO_WEAK | the evidence is too weak to bill on | Hand in stronger evidence.
+TIME_UNUSABLE | the time is too uncertain to choose a tariff | Have the time corrected by a person.
+TARIFF_NOT_FOUND | no tariff covers that time and place | Publish a tariff that does.
+TARIFF_AMBIGUOUS | two tariff versions cover the same time | Correct the versions.
+TARIFF_NO_ELEMENT | no element of the tariff fits | Publish a version with one that does.
+CURRENCY_MISMATCH | amounts of two currencies | Use the currency of the contract.
+TAX_RULE_MISSING | no tax rule for that country and day | Publish the tax rule.
+QUANTITY_NEGATIVE | a quantity to be billed is negative | Correct the facts; refund by credit note.
+QUANTITY_LIMIT | a quantity is larger than can be real | Check the unit.
+AMOUNT_LIMIT | an amount is larger than allowed | Check unit and tariff.
+TARIFF_FIELD_INVALID | a field of the tariff is not valid | Correct the field.
+TARIFF_EXISTS | that tariff version is known already | Publish the next version.
+CYCLE_STATE | the settlement is not at that step | Take the step before first.
+LINE_ALREADY_IN_STATEMENT | a line stands in a statement already | Settle only what comes after it.
+CHECKER_IS_MAKER | nobody checks his own work | Have another person check it.
+SIGNATURE_MISSING | a signature is missing | Have it signed.
+PAYEE_TOO_NEW | the payee's account was changed too recently | Wait until the waiting time is over.
+PAYEE_APPROVER_RELEASES | who approved the payee may not pay him | Have another person release it.
+AMOUNT_OVER_LIMIT | more than may be paid out at once | Have the limit raised, or split it.
+BELOW_MIN_PAYOUT | less than the smallest payout | Wait until more is due.
+OPEN_DISPUTE | a line is in dispute | Settle the dispute first.
+PERIOD_NOT_ENDED | the period is not over yet | Wait for its end, in the ledger's zone.
+PERIOD_INVALID | not a period that can be settled | Use YYYY-MM or YYYY-MM-DD.
+STATEMENT_UNKNOWN | no statement of that partner and period | Close the period, or correct it.
+STATEMENT_DIFFERS | the second calculation gave another result | Nothing was issued; call a person.
+INVOICE_EXISTS | the driver has that period's bill already | Use it; correct by credit note.
+NOTHING_TO_SETTLE | there is nothing to settle | Nothing is left to do.
+"""
+
+
+@cache
+def words() -> dict[str, tuple[str, str]]:
+    """Give (meaning, what the caller can do) by the name of the code."""
+    rows = (line.split(" | ") for line in _WORDS.strip().splitlines())
+    return {name: (meaning, advice) for name, meaning, advice in rows}
+
+
+def meaning(code: RefusalCode) -> str:
+    """Say what a refusal means and what to do, in one line.
+
+    >>> meaning(RefusalCode.STATION_UNKNOWN)
+    'no station of that id. Commission the station, or correct the id.'
+    """
+    said, advice = words()[code.name]
+    return f"{said}. {advice}"

@@ -1,0 +1,144 @@
+"""The settings: each room's own Struct, gathered; defaults, then a TOML file, then environment.
+
+Environment names are ``MOBILEGRID_<SECTION>__<KEY>``, for example ``MOBILEGRID_LEDGER__URL``.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from ledger.kernel.errors import Misconfigured
+from ledger.signer.software import Settings as SignerSettings
+
+CONFIG_NAME = "mobilegrid.toml"
+PREFIX = "MOBILEGRID_"
+SEPARATOR = "__"
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+
+
+class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which ledger: the database, and which log of it where there are several."""
+
+    url: str = "sqlite:///mobilegrid.db"
+    id: str = ""
+
+
+class VerifySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom we trust when we check the proofs of others: a policy file, received from them."""
+
+    policy_file: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of the program."""
+
+    mode: Literal["demo", "development", "production"] = "development"
+    ledger: LedgerSettings = LedgerSettings()
+    signer: SignerSettings = SignerSettings()
+    verify: VerifySettings = VerifySettings()
+
+
+MEANINGS = {
+    "mode": "what is allowed: production refuses the software signer",
+    "ledger.url": "the ledger's database, a SQLAlchemy URL; `--ledger` wins",
+    "ledger.id": "which log, where the database holds several; empty: the only one",
+    "signer.kind": "where the signing key is kept; so far only a file",
+    "signer.key_file": "file of the signing key, mode 600; empty: beside a ledger that is a file",
+    "verify.policy_file": "keys trusted by `verify FILE`, unless `--policy` or `--vkey` is given",
+}
+"""What each setting does, by its path; written to docs/settings.md."""
+
+
+def load_settings(config: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Gather the settings.
+
+    Args:
+        config: a TOML file that must exist; None takes `mobilegrid.toml` here if there is one.
+        environ: environment variables; None takes the process's own.
+
+    Raises:
+        Misconfigured: the file cannot be read, or a section, key or value is wrong; names its path.
+    """
+    merged = _from_file(config)
+    for path, text in _from_environ(os.environ if environ is None else environ):
+        target = merged
+        for section in path[:-1]:
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise Misconfigured(f"setting {section} is not a section")
+        target[path[-1]] = text
+    try:
+        return msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise Misconfigured(f"settings: {_named(str(error))}") from error
+
+
+def with_ledger(settings: Settings, url: str) -> Settings:
+    """Take another database, as `--ledger` asks; empty leaves the one of the settings."""
+    if not url:
+        return settings
+    ledger = msgspec.structs.replace(settings.ledger, url=url)
+    return msgspec.structs.replace(settings, ledger=ledger)
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    path = config or Path(CONFIG_NAME)
+    if config is None and not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"--config {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"--config {path} is not TOML: {error}") from error
+
+
+def _from_environ(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:
+    """List (path, text) of our variables; `MOBILEGRID_DATA` and the like have no section."""
+    names = {name for name in environ if name.startswith(PREFIX) and SEPARATOR in name}
+    found = [
+        (name.removeprefix(PREFIX).lower().split(SEPARATOR), environ[name])
+        for name in sorted(names)
+    ]
+    if PREFIX + "MODE" in environ:
+        found.append((["mode"], environ[PREFIX + "MODE"]))
+    return found
+
+
+def _named(problem: str) -> str:
+    """Turn msgspec's "... - at `$.ledger`" into the path as it is written in the file."""
+    what, _, place = problem.partition(" - at `$.")
+    path = place.rstrip("`")
+    unknown = _UNKNOWN.fullmatch(what)
+    if unknown is not None:
+        return f"there is no {'.'.join(filter(None, (path, unknown[1])))}"
+    return f"{path}: {what}" if path else what
+
+
+def flat(settings: Settings) -> dict[str, str]:
+    """List every setting by its path, as text; a password inside a URL is masked."""
+    values: dict[str, str] = {}
+    for section, value in msgspec.to_builtins(settings).items():
+        if isinstance(value, dict):
+            values |= {f"{section}.{key}": str(each) for key, each in value.items()}
+        else:
+            values[section] = str(value)
+    values["ledger.url"] = masked(values["ledger.url"])
+    return values
+
+
+def masked(url: str) -> str:
+    """Hide the password of a database URL.
+
+    >>> masked("postgresql://mg:secret@db/grid")
+    'postgresql://mg:***@db/grid'
+    """
+    scheme, found, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    name, colon, _ = credentials.partition(":")
+    return f"{scheme}{found}{name}:***@{place}" if at and colon else url
