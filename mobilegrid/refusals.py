@@ -24,10 +24,10 @@ PERIOD_CLOSED | the period is closed for postings | Post in the open period, as 
 REVERSES_UNKNOWN | there is no entry at the position to reverse | Name the entry's position.
 IS_REVERSAL | a reversal is not reversed itself | Enter the fact again.
 ALREADY_REVERSED | the entry was reversed before | Nothing is left to do.
-PENDING_UNKNOWN | nothing is reserved under that id | Name the pending posting.
-PENDING_RESOLVED | the reservation was posted or voided before | Read how it ended.
-PENDING_EXPIRED | the reservation ran out | Reserve again.
-PENDING_EXCEEDED | more than was reserved | Ask for no more than is left.
+PENDING_UNKNOWN | no pending posting of that id | Correct the id.
+PENDING_RESOLVED | the pending posting was posted or voided before | Read how it ended.
+PENDING_EXPIRED | the pending posting ran out | Ask for a new one.
+PENDING_EXCEEDED | more than the pending posting holds | Ask for no more than is left.
 APPROVAL_MISSING | this needs a second person's approval | Have another person approve it.
 APPROVER_IS_MAKER | nobody approves his own request | Have another person approve it.
 LIMIT_BREACHED | an account would pass its limit | Ask for less, or settle the account first.

@@ -56,7 +56,7 @@ def check_schema(tx: sa.Connection) -> None:
 
 
 def upgrade(url: sa.URL) -> str:
-    """Raise `Misconfigured` unless the schema is exactly the one of this program."""
+    """Bring the schema to this revision and create partitions ahead; give the revision."""
     file = sqlite_file(url)
     if file is not None and not file.absolute().parent.is_dir():
         raise Misconfigured(f"there is no folder {file.absolute().parent}")

@@ -1,6 +1,7 @@
 """`verify` and `rebuild`: is what we keep what was written?"""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,6 +10,8 @@ import msgspec
 from ledger.kernel.envelope import open_entry
 from ledger.kernel.errors import Malformed, Misconfigured, ProofInvalid
 from ledger.runtime import proving
+from ledger.runtime.projector import STATION_DAY, Lag, follow
+from ledger.runtime.rebuild import Rebuilt
 from ledger.runtime.rebuild import rebuild as rebuild_views
 from ledger.runtime.verify import verify as verify_ledger
 from ledger.store import guards
@@ -132,18 +135,34 @@ def _verifiers(app: App, policy: Path | None, vkeys: tuple[str, ...]) -> list[Ve
     return found
 
 
+class Again(msgspec.Struct, frozen=True):
+    """What `rebuild` did: views that rules read, and views that follow the log."""
+
+    views: list[Rebuilt]
+    following: list[Lag]
+
+
 @click.command(cls=Command)
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 @click.pass_obj
 def rebuild(app: App, views: tuple[str, ...]) -> None:
     """Make views again from the log and mend them.
 
-    Without a VIEW all of them. The log itself is never changed.
+    Without a VIEW all of them, also those that follow the log from a distance. The log itself is
+    never changed.
     """
+    near = tuple(name for name in views if name != STATION_DAY)
+    done = Again([], [])
     with (
         wiring.open_ledger(app.settings) as ledger,
-        app.console.progress("replaying") as progress,
+        app.console.bars() as progress,
     ):
-        done = rebuild_views(ledger, views, progress)
-    rows = [(each.view, f"{each.rows:,}", f"{each.mended:,}") for each in done]
+        if near or not views:
+            done.views.extend(rebuild_views(ledger, near, partial(progress, "replaying")))
+        if STATION_DAY in views or not views:
+            done.following.append(
+                follow(ledger, again=True, progress=partial(progress, STATION_DAY))
+            )
+    rows = [(each.view, f"{each.rows:,}", f"{each.mended:,}") for each in done.views]
+    rows += [(each.view, f"from {each.position:,} entries", "") for each in done.following]
     app.console.answer(done, table("", ("View", "Rows", "Mended"), rows, right=(1, 2)))

@@ -197,7 +197,9 @@ def test_a_view_that_was_edited_is_found_by_the_deep_look_and_mended(url, tmp_pa
     edit(tmp_path, "UPDATE view_packs SET position = position + 1 WHERE key = 'PK-1'")
     assert answer("verify", ledger=url)
     assert "view_packs" in error("verify", "--deep", ledger=url)["message"]
-    done = {view["view"]: view["mended"] for view in answer("rebuild", "packs", ledger=url)}
+    done = {
+        view["view"]: view["mended"] for view in answer("rebuild", "packs", ledger=url)["views"]
+    }
     assert done == {"packs": 1}
     assert answer("verify", "--deep", ledger=url)
 

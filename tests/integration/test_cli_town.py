@@ -163,8 +163,11 @@ def test_settling_needs_two_persons_and_something_to_settle(url):
 
 def test_views_are_made_again_from_the_log(url):
     done = answer("rebuild", ledger=url)
-    assert all(view["mended"] == 0 for view in done)
-    assert {"balance", "packs"} <= {view["view"] for view in done}
+    assert all(view["mended"] == 0 for view in done["views"])
+    assert {"balance", "packs"} <= {view["view"] for view in done["views"]}
+    assert done["following"] == [{"view": "station_day", "position": 37, "size": 37}]
+    alone = answer("rebuild", "station_day", ledger=url)
+    assert (alone["views"], len(alone["following"])) == ([], 1)
     assert "packs" in run("rebuild", "packs", ledger=url).stdout
     assert error("rebuild", "nothing", ledger=url)["kind"] == "NotFound"
 

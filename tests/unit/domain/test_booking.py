@@ -24,7 +24,7 @@ from ledger.domain.claims import (
 from ledger.domain.custody import PACKS
 from ledger.domain.stations import STATIONS
 from ledger.kernel.instants import DAY, HOUR
-from ledger.kernel.messages import Actor
+from ledger.kernel.messages import Actor, Command
 from ledger.kernel.refusal import Refusal, RefusalCode
 from tests.support.rules import act as act_as
 from tests.support.rules import events, fold, put_pack, small_town
@@ -160,7 +160,7 @@ BY_KIND = {
     "booking_no_show": NO_SHOW,
     "booking_failed": FAIL,
 }
-WAYS = {
+WAYS: dict[str, list[Command]] = {
     "RESERVED": [],
     "ALLOCATED": [ALLOCATE],
     "PRESENTED": [PRESENT],

@@ -34,11 +34,11 @@ def test_agreeing_the_same_again_changes_nothing_and_moves_nothing():
     (event,) = made(agree(world, agreement()))
     assert agree(world, agreement()) == ()
     assert postings(event) == ()
-    assert follows(world, AgreeContract("CO-1", "OP-1", agreement())) == ()
+    assert follows(world, AgreeContract(contract_id="CO-1", partner_id="OP-1", terms=agreement())) == ()
 
 
 def test_a_contract_needs_two_persons():
-    command = AgreeContract("CO-1", "OP-1", agreement())
+    command = AgreeContract(contract_id="CO-1", partner_id="OP-1", terms=agreement())
     refusal = act(market(), command, actor=Actor("P1", "finance"))
     assert isinstance(refusal, Refusal)
     assert refusal.code is RefusalCode.SECOND_PERSON_REQUIRED

@@ -10,7 +10,7 @@ from ledger.domain.stations import SLOTS
 from ledger.kernel.instants import HOUR
 from ledger.kernel.messages import Actor, ClockReading, Request
 from ledger.kernel.refusal import Refusal, RefusalCode
-from tests.support.rules import act, load, put_pack, sums_of
+from tests.support.rules import act, events, load, put_pack, sums_of
 from tests.support.swaps import (
     AUTHORISE,
     CLOSE,
@@ -42,7 +42,8 @@ def test_the_leg_that_makes_a_swap_whole_completes_it():
     assert (seen.kind, seen.clock_uncertainty_us) == ("swap_in_reported", 9)
     assert swap_of(world).stage == "HALF_IN"
     outcome = act(world, PACK_OUT, at=NOON, actor=STATION)
-    seen, reading, left, done = [draft.event for draft in outcome]
+    assert not isinstance(outcome, Refusal)
+    seen, reading, left, done = events(outcome)
     assert kinds([seen, reading, left]) == [
         "swap_out_reported",
         "energy_true_up",

@@ -48,9 +48,11 @@ def test_an_accepted_report_is_the_whole_stay_of_a_pack():
         "charge_session_ended",
         "pack_swapped_out",
     ]
+    assert not isinstance(outcome, Refusal)
     assert [draft.occurred_at // HOUR for draft in outcome] == [10, 10, 10, 12, 12]
     assert [draft.after for draft in outcome] == [(), (0,), (0,), (0, 2), (0,)]
     observed = outcome[0].observed
+    assert observed is not None
     assert (observed.source.party, observed.source.seq) == ("NW-1", 17)
     assert observed.received_at == 12 * HOUR
     _, came, _, ended, left = events(outcome)

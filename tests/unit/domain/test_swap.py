@@ -8,7 +8,7 @@ from ledger.domain.custody import DRIVER_PACKS, DriverPacks
 from ledger.domain.saga import ENDED, STAGES, SWAPS, worse_clock
 from ledger.domain.stations import STATIONS
 from ledger.domain.swap import SwapAccepted, swap_id_of
-from ledger.kernel.messages import Actor
+from ledger.kernel.messages import Actor, Command
 from ledger.kernel.refusal import Refusal, RefusalCode
 from tests.support.rules import act, put_pack, sums_of
 from tests.support.swaps import (
@@ -216,7 +216,7 @@ def test_a_swap_nobody_asked_for_is_unknown(command):
     assert code_of(act(swap_town(), command, actor=actor)) is RefusalCode.SWAP_UNKNOWN
 
 
-WAYS = {
+WAYS: dict[str, list[Command]] = {
     "REQUESTED": [],
     "ACCEPTED": [AUTHORISE],
     "REFUSED": [replace(AUTHORISE, pack_ids=())],
