@@ -5,6 +5,7 @@ title are trees of the custody rules with ids as path segments; the books see th
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -157,6 +158,7 @@ CHART: tuple[AccountInfo, ...] = (*_ACCOUNTS.values(), *_TREES.values())
 _COMMODITY = {"packs": PACK, "energy": WH}
 
 
+@lru_cache(maxsize=8_192)
 def account_info(account: str) -> AccountInfo | None:
     """Find the account, or the family that a leaf such as ``Packs:Driver:DR-1`` belongs to."""
     info = _ACCOUNTS.get(account)

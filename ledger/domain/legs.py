@@ -132,13 +132,10 @@ def follows(world: World, command: LegCommand) -> Keys:
     """Read the booking, and what the people concerned have of the pack's class."""
     swap = world.get(SWAPS, command.swap_id)
     pack = world.get(PACKS, command.pack_id)
-    slot = world.get(SLOTS, key_of(command.station_id, command.slot))
-    # A pack made known in this very batch is not there yet; swap and slot tell its class too.
-    classes = {row.pack_class for row in (swap, pack, slot) if row is not None}
-    keys: list[Key] = [touch(DRIVER_PACKS, command.driver_id, name) for name in sorted(classes)]
+    keys: list[Key] = []
     if pack is not None:
-        holder = pack.account.removeprefix(_DRIVER)
-        keys.append(touch(DRIVER_PACKS, holder, pack.pack_class))
+        people = (command.driver_id, pack.account.removeprefix(_DRIVER))
+        keys += [touch(DRIVER_PACKS, person, pack.pack_class) for person in people]
     if swap is not None:
         keys += booking_rows(world, swap.booking_id)
     return keys
@@ -214,10 +211,7 @@ def _move_faults(world: World, command: LegCommand, pack: Pack, actor: Actor) ->
         return [row]
     in_slot = slot.pack_id if slot is not None and command.slot else ""
     charging = slot.session_id if slot is not None and command.slot else ""
-    counted = key_of(command.driver_id, pack.pack_class)
     tests = (
-        # nothing told the class of the pack when this batch was loaded: it came too early
-        (not world.is_loaded(DRIVER_PACKS, counted), RefusalCode.UNKNOWN_PACK),
         (not is_in and pack.account != _station_account(command), RefusalCode.WRONG_PLACE),
         (is_in and bool(in_slot), RefusalCode.SLOT_OCCUPIED),
         (bool(charging), RefusalCode.CHARGING_SESSION_OVERLAP),

@@ -68,8 +68,8 @@ def overlaps(busy: Busy, begin_at: int, end_at: int) -> bool:
 
     Two sessions overlap when each begins before the other ends; so a session without length
     overlaps nothing that ends or begins where it is. Exact when no earlier session ends after
-    `end_at`; a session that comes later than that counts as overlapping unless it begins after
-    all of them.
+    `end_at`; one that comes out of that order always counts as overlapping, because what is
+    remembered cannot show that its time was free.
 
     >>> overlaps(Ends(busy_to=20), 20, 30), overlaps(Ends(busy_to=20), 19, 30)
     (False, True)

@@ -270,15 +270,19 @@ def follows(world: World, command: MoveCommand) -> Keys:
     pack = world.get(PACKS, command.pack_id)
     if pack is None:
         return ()
-    return (
-        *rows_at(pack.account, pack.pack_class),
-        touch(DRIVER_PACKS, command.holder_id, pack.pack_class),
-        touch(CASES, _new_case_id(command, pack)),
-    )
+    rows = list(rows_at(pack.account, pack.pack_class))
+    if command.holder_id:
+        rows.append(touch(DRIVER_PACKS, command.holder_id, pack.pack_class))
+    case_id = _new_case_id(command, pack)
+    if case_id:
+        rows.append(touch(CASES, case_id))
+    return rows
 
 
 def _new_case_id(command: MovePack, pack: Pack) -> str:
-    return case_id_of(_CASE_TYPES.get(command.event, ""), _case_seed(pack))
+    """Name the case that the move may open, "" for events that open none."""
+    opens = _CASE_TYPES.get(command.event)
+    return case_id_of(opens, _case_seed(pack)) if opens else ""
 
 
 _CASE_TYPES = {row.event: row.opens_case for row in ROWS if row.opens_case}

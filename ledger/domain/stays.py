@@ -278,8 +278,9 @@ class _Energy(msgspec.Struct, frozen=True):
     mismatch: bool = False
 
 
-def _inside(command: ReportStay, pack: Pack, energy_wh: int) -> _Energy:
+def _inside(command: ReportStay, pack: Pack) -> _Energy:
     """Trust readings of the state of charge where both are there and rise; else the meter."""
+    energy_wh = command.energy_wh or 0
     begin_bp, end_bp = command.soc_begin_bp, command.soc_end_bp
     if begin_bp is None or end_bp is None or end_bp <= begin_bp:
         return _Energy(0, energy_wh, energy_wh)
@@ -295,16 +296,15 @@ def _stay(
     begin_at, end_at = command.begin_at, command.end_at or 0
     pack_id, station_id, level = command.pack_id, command.station_id, command.level
     driver_id, pack_class = command.driver_id, pack.pack_class
-    at_slot, with_driver = slot_account(station_id, command.slot), pack.account
-    energy_wh = command.energy_wh or 0
-    inside = _inside(command, pack, energy_wh)
+    at_slot = slot_account(station_id, command.slot)
+    inside = _inside(command, pack)
     came = PackReturned(
         pack_id=pack_id,
         station_id=station_id,
         slot=command.slot,
         driver_id=driver_id,
         presenter_id=driver_id,
-        from_account=with_driver,
+        from_account=pack.account,
         to_account=at_slot,
         pack_class=pack_class,
         stored_wh=inside.begin_wh,
@@ -330,7 +330,7 @@ def _stay(
         driver_id=driver_id,
         started_at=begin_at,
         ended_at=end_at,
-        energy_in_wh=energy_wh,
+        energy_in_wh=command.energy_wh or 0,
         stored_wh_delta=inside.delta_wh,
         stored_basis="METERED" if inside.soc_end_bp is None else "SOC",
         end_reason="EVDisconnected",
@@ -347,7 +347,7 @@ def _stay(
         slot=command.slot,
         driver_id=driver_id,
         from_account=at_slot,
-        to_account=with_driver,
+        to_account=pack.account,
         pack_class=pack_class,
         stored_wh=inside.end_wh,
         level=level,

@@ -11,6 +11,7 @@ A pack is held by exactly one account. The head of an account names its **family
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -157,6 +158,8 @@ def driver_energy(driver_id: str) -> str:
     return f"Energy:Driver:{driver_id}"
 
 
+# Deciding and folding one move ask a dozen times for the same two accounts.
+@lru_cache(maxsize=8_192)
 def split_account(account: str) -> tuple[Family, tuple[str, ...]] | None:
     """Tell family and ids of an account; None when the text is no custody account.
 

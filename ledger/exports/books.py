@@ -25,17 +25,14 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.domain.accounts import CHART
 from ledger.exports._days import Days
 from ledger.exports._files import publish, staged
 from ledger.exports._heads import HEADS, JOURNAL
 from ledger.exports._journal import Balances, Books, Control, Extent
 from ledger.exports.log import Progress
 from ledger.kernel.envelope import Envelope, peek
-from ledger.kernel.errors import Unavailable
 from ledger.kernel.instants import period_window
 from ledger.runtime.reads import Reads
-from ledger.store.queries.balances import LIMIT
 
 __all__ = ["CONTROL", "Balances", "Control", "Extent", "export_books", "write_books"]
 
@@ -82,13 +79,9 @@ def _read(reads: Reads, progress: Progress) -> Iterator[Envelope]:
 
 
 def _balances(reads: Reads, before: int | None = None) -> Iterator[tuple[str, str, int]]:
-    """Read all balances of now, or of what had happened before an instant, account by account."""
+    """Read all balances of now, or of what had happened before an instant."""
     moment = None if before is None else reads.moment(valid_at=before - 1)
-    for info in CHART:
-        found = reads.totals(info.name) if moment is None else reads.balances(info.name, at=moment)
-        if len(found) >= LIMIT:  # the answer may be cut off
-            raise Unavailable(f"{info.name} has {LIMIT} balances or more")
-        yield from ((one.account, one.commodity, one.quantity) for one in found)
+    yield from ((one.account, one.commodity, one.quantity) for one in reads.totals(at=moment))
 
 
 def write_books(

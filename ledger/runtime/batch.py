@@ -14,6 +14,7 @@ import msgspec
 from ledger.domain import access, chains
 from ledger.domain.accounts import item_of
 from ledger.domain.catalogue import COMMANDS, EVENTS, EventRule
+from ledger.domain.opening import OpenLedger
 from ledger.domain.world import Stamp, World
 from ledger.kernel.envelope import (
     ENTRY_BYTES_MAX,
@@ -90,14 +91,10 @@ class _Staged:
         postings = rule.postings(event)
         if postings:
             check_zero(postings)
-        links = [chains.next_link(world, pack) for pack in rule.packs(event)]
-        envelope = self._envelope(draft, rule, actor, base)
+        links = tuple([chains.next_link(world, pack) for pack in rule.packs(event)])
+        envelope = self._envelope(draft, rule, actor, base, postings, links)
         try:
-            data = seal(
-                msgspec.structs.replace(envelope, postings=postings, packs=tuple(links))
-                if postings or links
-                else envelope
-            )
+            data = seal(envelope)
         except Malformed as error:
             return Refusal(RefusalCode.MALFORMED_ENTRY, {"rule": error.rule})
         if len(data) > ENTRY_BYTES_MAX:
@@ -189,6 +186,9 @@ class Batch:
         refusal = access.authorise(command, request.actor)
         if refusal is not None:
             return Receipt(refusal=refusal)
+        if isinstance(command, OpenLedger) == bool(self.position):
+            rule = "a log begins with its opening, once"
+            return Receipt(refusal=Refusal(RefusalCode.MALFORMED_ENTRY, {"rule": rule}))
         self.world.begin()
         staged = _Staged(self, request)
         outcome = COMMANDS[type(command)].decide(self.world, command, request)

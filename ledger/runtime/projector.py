@@ -44,12 +44,12 @@ def follow(ledger: Ledger, *, again: bool = False, progress: Progress = no_progr
             end = min(at + STEP, size)
             sums = _station_days(list(reads.entries(at, end, _KINDS)))
         with ledger.writing() as tx:
+            since = None if again else at
+            if not following.move(tx, log_id, STATION_DAY, at=since, reached=end):
+                continue  # another follower was here first
             if again:
                 following.clear_station_days(tx, log_id)
-            elif following.position(tx, log_id, STATION_DAY) != at:
-                continue  # another follower was here first
             following.add_station_days(tx, log_id, sums)
-            following.move(tx, log_id, STATION_DAY, end)
         again = False
         progress(end, size)
 

@@ -120,9 +120,10 @@ class Reads:
             self.tx, self.name.log_id, valid_at=at.valid_at, end=at.end, prefix=prefix, item=item
         )
 
-    def totals(self, prefix: str = "") -> list[Balance]:
-        """List balances per account and commodity, summed over items."""
-        return balances.totals(self.tx, self.name.log_id, prefix)
+    def totals(self, prefix: str = "", *, at: Moment | None = None) -> list[Balance]:
+        """List balances per account and commodity, summed over items, now or at a moment."""
+        span = None if at is None else (at.valid_at, at.end)
+        return balances.totals(self.tx, self.name.log_id, prefix, at=span)
 
     def lines(
         self, account: str, *, item: str, first: int = 0, end: int | None = None, limit: int = 1_000

@@ -14,6 +14,7 @@ import msgspec
 from ledger.domain import chains
 from ledger.domain.accounts import item_of
 from ledger.domain.catalogue import KINDS, SHELVES, EventRule
+from ledger.domain.opening import LedgerOpened
 from ledger.domain.world import Stamp, World
 from ledger.kernel.envelope import Envelope, canonical, open_entry
 from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers
@@ -36,8 +37,9 @@ def no_progress(_done: int, _total: int) -> None:
 class Replayed:
     """What the log says the tables should hold.
 
-    `posting_sums` and `link_sums` hold for each position the sum of the hashes of its rows: a table
-    in any order is compared with them in one pass, and a difference names its position.
+    `posting_sums`, `link_sums` and `answer_sums` (of receipts) hold for each position the sum of
+    the hashes of its rows: a table in any order is compared with them in one pass, and a difference
+    names its position.
     """
 
     def __init__(self, size: int) -> None:
@@ -46,6 +48,7 @@ class Replayed:
         self.balances: dict[tuple[str, str, str], tuple[int, int]] = {}
         self.posting_sums = array("q", bytes(8 * size))
         self.link_sums = array("q", bytes(8 * size))
+        self.answer_sums = array("q", bytes(8 * size))
 
     def views(self) -> dict[str, dict[str, tuple[int, str, bytes]]]:
         """Give what every view must hold: view, then key to (position, listed, state)."""
@@ -66,7 +69,9 @@ class _Checker:
     def __init__(self, reads: Reads) -> None:
         self.ledger = reads.name.ledger
         self.replayed = Replayed(reads.size)
+        self.name = reads.name
         self.recorded_at = 0
+        self._asked: tuple[bytes | None, int] = (None, 0)
 
     def entry(self, row: tuple[int, str, int, int, bytes], position: int) -> None:
         """Check one stored row against its bytes and fold it."""
@@ -79,6 +84,8 @@ class _Checker:
             raise ReplayDiffers(f"the bytes are {error.rule}", position=position) from error
         self._in_place(envelope, row, position)
         event, rule = _event_of(envelope, position)
+        self._opening(event, position)
+        self._answer(envelope)
         self._fold(envelope, event, rule, data)
 
     def _in_place(
@@ -95,6 +102,24 @@ class _Checker:
         if max(backwards) >= position > 0:
             raise ReplayDiffers("it names an entry that is not before it", position=position)
         self.recorded_at = envelope.recorded_at
+
+    def _opening(self, event: Event, position: int) -> None:
+        if isinstance(event, LedgerOpened) == bool(position):
+            raise ReplayDiffers("a log begins with its opening, once", position=position)
+        if isinstance(event, LedgerOpened) and event.origin != self.name.origin:
+            raise ReplayDiffers("the log row names another origin", position=position)
+
+    def _answer(self, envelope: Envelope) -> None:
+        """Count the entries of a command; its receipt says how many it made and which was first."""
+        sums = self.replayed.answer_sums
+        key, first = self._asked
+        count = envelope.position - first
+        if envelope.command_key != key:
+            self._asked = (envelope.command_key, envelope.position)
+            first, count = envelope.position, 0
+        if count:
+            sums[first] -= row_hash((envelope.command_key, count))
+        sums[first] += row_hash((envelope.command_key, count + 1))
 
     def _fold(self, envelope: Envelope, event: Event, rule: EventRule, data: bytes) -> None:
         replayed = self.replayed

@@ -9,8 +9,10 @@ from array import array
 
 import msgspec
 
+from ledger.kernel.envelope import command_key
 from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.hashing import HASH_BYTES, leaf_hash
+from ledger.kernel.messages import Receipt
 from ledger.runtime.reads import Reads
 from ledger.runtime.replay import Progress, Replayed, no_progress, replay, row_hash
 from ledger.store import scan
@@ -31,9 +33,10 @@ def verify(reads: Reads, *, deep: bool = False, progress: Progress = no_progress
     Raises:
         ReplayDiffers: something differs; the message and `position` say what and where.
     """
-    if deep:
-        compare(reads, replay(reads, progress))
     verify_bytes(reads, no_progress if deep else progress)
+    if deep:
+        # only now: rules may trust that these are the bytes they once wrote
+        compare(reads, replay(reads, progress))
     verify_books(reads)
     return Verified(reads.size, reads.head.root, deep)
 
@@ -54,6 +57,7 @@ def verify_bytes(reads: Reads, progress: Progress = no_progress) -> None:
     if position != reads.size:
         raise ReplayDiffers("the entry is missing", position=position)
     _same_head(reads, tiles)
+    _same_time(reads)
     _no_more_entries(reads)
 
 
@@ -104,6 +108,12 @@ def _same_head(reads: Reads, tiles: TileBuilder) -> None:
         raise ReplayDiffers("the head row has another root", position=reads.size)
 
 
+def _same_time(reads: Reads) -> None:
+    last = reads.size - 1
+    if reads.size and reads.entry(last).envelope.recorded_at != reads.head.recorded_at:
+        raise ReplayDiffers("the head row has another time than the entry", position=last)
+
+
 def _no_more_entries(reads: Reads) -> None:
     extra = scan.beyond(reads.tx, reads.name.log_id, reads.size)
     if extra is not None:
@@ -126,6 +136,7 @@ def compare(reads: Reads, replayed: Replayed) -> None:
     """Compare every derived table with what the replay says it must hold."""
     _compare_postings(reads, replayed)
     _compare_links(reads, replayed)
+    _compare_receipts(reads, replayed)
     _compare_balances(reads, replayed)
     for name, expected in replayed.views().items():
         _compare_view(reads, name, expected)
@@ -149,6 +160,24 @@ def _compare_links(reads: Reads, replayed: Replayed) -> None:
                 raise ReplayDiffers("a pack's link stands beyond the head", position=row[0])
             sums[row[0]] -= row_hash(row[1:])
     _all_zero(sums, "the pack index rows are not those of the entry")
+
+
+def _compare_receipts(reads: Reads, replayed: Replayed) -> None:
+    """Compare the answers that made entries; of refusals the log knows nothing."""
+    sums = replayed.answer_sums
+    for chunk in scan.scan_receipts(reads.tx, reads.name.log_id):
+        for principal, key, answer in chunk:
+            try:
+                receipt = msgspec.json.decode(answer, type=Receipt)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise ReplayDiffers(f"a receipt of {principal} holds no answer") from error
+            if not receipt.count:
+                continue
+            if not 0 <= receipt.first < reads.size:
+                raise ReplayDiffers("a receipt stands beyond the head", position=receipt.first)
+            public_key = command_key(reads.name.ledger, principal, bytes(key))
+            sums[receipt.first] -= row_hash((public_key, receipt.count))
+    _all_zero(sums, "the receipt is not that of the entry")
 
 
 def _all_zero(sums: "array[int]", what: str) -> None:

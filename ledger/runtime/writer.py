@@ -28,6 +28,7 @@ from ledger.kernel.errors import (
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Receipt, Request
 from ledger.runtime import reactions
+from ledger.runtime.admission import admit
 from ledger.runtime.batch import Batch
 from ledger.runtime.observe import Observer
 from ledger.store import journal
@@ -61,17 +62,24 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._broken: MobileGridError | None = None
         self._left_over: _Waiting | None = None
+        self._is_open = False
+        self._is_last = False
+        # nobody may come in between the last look at the queue and its end: he would wait for ever
+        self._door = threading.Lock()
 
     # the queue
 
     def start(self) -> None:
         """Begin to take requests from the queue, on a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._is_open = True
         self._thread.start()
 
     def stop(self) -> None:
         """Commit what waits, then end the thread."""
         if self._thread is not None:
+            with self._door:
+                self._is_open = False
             self._queue.put(None)
             self._thread.join()
             self._thread = None
@@ -80,18 +88,21 @@ class Writer:
         """Queue requests that stay together in one batch; at most `BATCH_MAX`.
 
         Raises:
-            Malformed: more requests than a batch can hold.
+            Malformed: more requests than a batch can hold, or one that cannot be written down.
             Unavailable: the queue is full, or the writer has stopped.
         """
         if len(requests) > BATCH_MAX:
             raise Malformed(f"at most {BATCH_MAX} requests at once", field="requests")
-        if self._broken is not None or self._thread is None:
-            raise Unavailable("the writer has stopped") from self._broken
+        for request in requests:
+            admit(request)
         waiting = _Waiting(requests)
-        try:
-            self._queue.put_nowait(waiting)
-        except queue.Full:
-            raise Unavailable("too many requests are waiting; try again") from None
+        with self._door:
+            if not self._is_open:
+                raise Unavailable("the writer has stopped") from self._broken
+            try:
+                self._queue.put_nowait(waiting)
+            except queue.Full:
+                raise Unavailable("too many requests are waiting; try again") from None
         return waiting.future
 
     def _run(self) -> None:
@@ -99,6 +110,10 @@ class Writer:
             taken = self._take()
             if taken is None:
                 return
+            # a caller who gave up waiting is not answered, and his request is not done
+            taken = [one for one in taken if one.future.set_running_or_notify_cancel()]
+            if not taken:
+                continue
             try:
                 receipts = self.commit([request for one in taken for request in one.requests])
             except MobileGridError as error:
@@ -123,7 +138,7 @@ class Writer:
 
     def _take(self) -> list["_Waiting"] | None:
         """Wait for work, then take all that is there, up to a batch."""
-        first = self._left_over or self._queue.get()
+        first = None if self._is_last else self._left_over or self._queue.get()
         self._left_over = None
         if first is None:
             return None
@@ -135,7 +150,7 @@ class Writer:
             except queue.Empty:
                 break
             if more is None:
-                self._queue.put(None)  # stop after this batch
+                self._is_last = True
                 break
             if count + len(more.requests) > BATCH_MAX:
                 self._left_over = more
@@ -145,7 +160,9 @@ class Writer:
         return taken
 
     def _halt(self, error: MobileGridError) -> None:
-        self._broken = error
+        with self._door:
+            self._broken = error
+            self._is_open = False
         self._observer.writer_stopped(error)
         while True:
             try:
@@ -153,7 +170,7 @@ class Writer:
             except queue.Empty:
                 return
             self._left_over = None
-            if waiting is not None:
+            if waiting is not None and waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_exception(Unavailable("the writer has stopped"))
 
     # the transaction

@@ -12,6 +12,7 @@ from ledger.domain.opening import OpenLedger
 from ledger.kernel.errors import Malformed, Misconfigured
 from ledger.kernel.hashing import EMPTY_ROOT
 from ledger.kernel.messages import Command
+from ledger.store import guards
 from ledger.store.engine import sqlite_file, write_engine
 from ledger.store.errors import translated
 from ledger.store.tables import PARTITION_ROWS, PARTITIONS_AHEAD, entry, log
@@ -77,12 +78,13 @@ def _create_partitions(tx: sa.Connection) -> None:
     for number in range(newest // PARTITION_ROWS + PARTITIONS_AHEAD):
         first, end = number * PARTITION_ROWS, (number + 1) * PARTITION_ROWS
         for table in ("entry", "posting"):
-            tx.execute(
-                sa.text(
-                    f"CREATE TABLE IF NOT EXISTS {table}_p{number} PARTITION OF {table} "
-                    f"FOR VALUES FROM ({first}) TO ({end})"
-                )
+            name = f"{table}_p{number}"
+            if sa.inspect(tx).has_table(name):
+                continue
+            tx.exec_driver_sql(
+                f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({first}) TO ({end})"
             )
+            guards.install_on_partition(tx, name)
 
 
 def opening_of(asked: Command) -> OpenLedger:
@@ -93,12 +95,20 @@ def opening_of(asked: Command) -> OpenLedger:
 
 
 def add_log(url: sa.URL, asked: Command) -> None:
-    """Write the head row of a new, empty log; `Misconfigured` when the ledger id is taken."""
+    """Write the head row of a new, empty log; `Misconfigured` when the ledger id is taken.
+
+    A head row without an entry is what a process left that died before entry 0: it is taken up.
+    """
     opening = opening_of(asked)
     engine = write_engine(url, guarded=False)
     try:
         with translated(), engine.begin() as tx:
-            if tx.scalar(sa.select(log.c.size).where(log.c.ledger == opening.ledger)) is not None:
+            taken = tx.execute(
+                sa.select(log.c.size, log.c.origin).where(log.c.ledger == opening.ledger)
+            ).first()
+            if taken is not None and tuple(taken) == (0, opening.origin):
+                return
+            if taken is not None:
                 raise Misconfigured(f"this database already holds a ledger {opening.ledger}")
             last_id = int(tx.scalar(sa.select(sa.func.max(log.c.log_id))) or 0)
             tx.execute(

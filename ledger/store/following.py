@@ -17,15 +17,22 @@ def position(tx: sa.Connection, log_id: int, name: str) -> int:
     return int(tx.scalar(chosen) or 0)
 
 
-def move(tx: sa.Connection, log_id: int, name: str, reached: int) -> None:
-    """Remember the position a following view has to read next."""
-    done = tx.execute(
-        sa.update(follower)
-        .where(follower.c.log_id == log_id, follower.c.name == name)
-        .values(position=reached)
+def move(tx: sa.Connection, log_id: int, name: str, *, at: int | None, reached: int) -> bool:
+    """Take a following view from `at` (None: wherever it is) on to `reached`.
+
+    Also its lock, so it comes first in the transaction: of two followers at the same position only
+    one is told True, and the other must not count the entries again.
+    """
+    row = follower.c.log_id == log_id, follower.c.name == name
+    tx.execute(
+        sa.text(
+            "INSERT INTO follower (log_id, name, position) VALUES (:log_id, :name, 0) "
+            "ON CONFLICT (log_id, name) DO NOTHING"
+        ),
+        {"log_id": log_id, "name": name},
     )
-    if not done.rowcount:
-        tx.execute(sa.insert(follower).values(log_id=log_id, name=name, position=reached))
+    where = row if at is None else (*row, follower.c.position == at)
+    return bool(tx.execute(sa.update(follower).where(*where).values(position=reached)).rowcount)
 
 
 def add_station_days(

@@ -8,7 +8,7 @@ set: they must follow the last one without a gap. A trigger per row would halve 
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
 
@@ -51,48 +51,51 @@ def sqlite_triggers() -> dict[str, str]:
     return triggers
 
 
+# What they raise bears the code of a broken constraint, as with SQLite. The primary key already
+# refuses a position twice; so when the inserted positions have no gap and begin right after one
+# that is there (or at 0), the whole table has none.
 _POSTGRES_FUNCTIONS = {
     "mg_append_only": (
-        "CREATE OR REPLACE FUNCTION mg_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '%: append-only', TG_TABLE_NAME; END $$"
+        " BEGIN RAISE EXCEPTION '%: append-only', TG_TABLE_NAME "
+        "USING ERRCODE = 'restrict_violation'; END "
     ),
-    # The primary key already refuses a position twice; so when the inserted positions have no gap
-    # and begin right after one that is there (or at 0), the whole table has none.
     "mg_entry_next": (
-        "CREATE OR REPLACE FUNCTION mg_entry_next() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ DECLARE bad record; BEGIN "
+        " DECLARE bad record; BEGIN "
         "SELECT log_id, min(position) AS lo INTO bad FROM added GROUP BY log_id "
         "HAVING max(position) - min(position) + 1 <> count(*) OR min(position) < 0 "
         "OR (min(position) > 0 AND NOT EXISTS (SELECT 1 FROM entry e "
         "WHERE e.log_id = added.log_id AND e.position = min(added.position) - 1)) LIMIT 1; "
-        "IF FOUND THEN RAISE EXCEPTION 'entry: position must be next'; END IF; "
-        "RETURN NULL; END $$"
+        "IF FOUND THEN RAISE EXCEPTION 'entry: position must be next' "
+        "USING ERRCODE = 'restrict_violation'; END IF; RETURN NULL; END "
     ),
 }
+_PARTITIONED = ("entry", "posting")
 
 
-def postgres_triggers() -> dict[str, str]:
-    """Give the text of every trigger of a PostgreSQL ledger by name."""
-    triggers = {
-        "entry_next": (
-            "CREATE TRIGGER entry_next AFTER INSERT ON entry REFERENCING NEW TABLE AS added "
-            "FOR EACH STATEMENT EXECUTE FUNCTION mg_entry_next()"
-        )
-    }
+def postgres_triggers(partitions: Iterable[str] = ()) -> dict[tuple[str, str], str]:
+    """Give the text of every trigger by (table, name), as the server itself writes it.
+
+    Statement triggers of a partitioned table do not fire for statements that name a partition, so
+    each of the `partitions` has its own.
+    """
+    triggers = {}
+    some = list(partitions)
     for table in GROWING:
-        triggers[f"{table}_no_change"] = (
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+        triggers[table, f"{table}_no_change"] = (
+            f"CREATE TRIGGER {table}_no_change BEFORE DELETE OR UPDATE ON {table} "
             "FOR EACH ROW EXECUTE FUNCTION mg_append_only()"
         )
-        triggers[f"{table}_no_truncate"] = (
+    for table in (*GROWING, *some):
+        triggers[table, f"{table}_no_truncate"] = (
             f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION mg_append_only()"
         )
+    for table in ("entry", *(name for name in some if name.startswith("entry"))):
+        triggers[table, f"{table}_next"] = (
+            f"CREATE TRIGGER {table}_next AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
+            "FOR EACH STATEMENT EXECUTE FUNCTION mg_entry_next()"
+        )
     return triggers
-
-
-def _table_of(trigger: str) -> str:
-    return trigger.rsplit("_no_", 1)[0].removesuffix("_new").removesuffix("_next")
 
 
 def install(tx: sa.Connection) -> None:
@@ -101,36 +104,80 @@ def install(tx: sa.Connection) -> None:
         for text in sqlite_triggers().values():
             tx.exec_driver_sql(text)
         return
-    for text in _POSTGRES_FUNCTIONS.values():
+    for name, body in _POSTGRES_FUNCTIONS.items():
+        text = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"
         tx.exec_driver_sql(text.replace("%", "%%"))
-    for name, text in postgres_triggers().items():
+    _create(tx, postgres_triggers())
+
+
+def install_on_partition(tx: sa.Connection, partition: str) -> None:
+    """Guard a new partition of a PostgreSQL table against statements that name it directly."""
+    triggers = postgres_triggers([partition])
+    _create(tx, {key: text for key, text in triggers.items() if key[0] == partition})
+
+
+def _create(tx: sa.Connection, triggers: dict[tuple[str, str], str]) -> None:
+    for (table, name), text in triggers.items():
         tx.exec_driver_sql(text)
         # ALWAYS: session_replication_role cannot switch them off
-        tx.exec_driver_sql(f"ALTER TABLE {_table_of(name)} ENABLE ALWAYS TRIGGER {name}")
+        tx.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 
 def missing(tx: sa.Connection) -> list[str]:
-    """List guards that are absent, changed or switched off; empty when all is well."""
-    if tx.dialect.name == "sqlite":
-        rows = tx.execute(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-        found = {row.name: row.sql for row in rows}
-        return [name for name, text in sqlite_triggers().items() if found.get(name) != text]
-    rows = tx.execute(
+    """List guards that are absent, changed or switched off, and triggers that are none of ours."""
+    found, wanted = _sqlite_guards(tx) if tx.dialect.name == "sqlite" else _postgres_guards(tx)
+    absent = [name for name, text in wanted.items() if found.get(name) != text]
+    return absent + [name for name in found if name not in wanted]
+
+
+def _sqlite_guards(tx: sa.Connection) -> tuple[dict[str, str], dict[str, str]]:
+    rows = tx.execute(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+    return {row.name: row.sql for row in rows}, sqlite_triggers()
+
+
+def _postgres_guards(tx: sa.Connection) -> tuple[dict[str, str], dict[str, str]]:
+    triggers = tx.execute(
         sa.text(
-            "SELECT t.tgname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+            "SELECT c.relname, t.tgname, t.tgenabled, t.tgparentid = 0 AS own, "
+            "pg_get_triggerdef(t.oid, true) AS text "
+            "FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = current_schema() AND t.tgenabled = 'A'"
+            "WHERE n.nspname = current_schema() AND NOT t.tgisinternal"
         )
-    )
-    present = {row.name for row in rows}
-    return [name for name in postgres_triggers() if name not in present]
+    ).all()
+    functions = tx.execute(
+        sa.text(
+            "SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n "
+            "ON n.oid = p.pronamespace WHERE n.nspname = current_schema() "
+            "AND p.proname = ANY(:names)"
+        ),
+        {"names": list(_POSTGRES_FUNCTIONS)},
+    ).all()
+    partitions = tx.execute(
+        sa.text(
+            "SELECT i.inhrelid::regclass::text FROM pg_inherits i "
+            "JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = current_schema() AND c.relname = ANY(:names) AND c.relkind = 'p'"
+        ),
+        {"names": list(_PARTITIONED)},
+    ).scalars()
+    wanted = {
+        f"{table}.{name}": text for (table, name), text in postgres_triggers(partitions).items()
+    }
+    # row triggers of a partition are copies that the server keeps; they must be switched on too
+    found = {
+        f"{row.relname}.{row.tgname}": row.text if row.tgenabled == "A" else "switched off"
+        for row in triggers
+        if row.own or row.tgenabled != "A"
+    }
+    return found | dict(functions), wanted | _POSTGRES_FUNCTIONS
 
 
 def check(tx: sa.Connection) -> None:
-    """Raise `TamperEvidence` when a guard is absent, changed or switched off."""
-    absent = missing(tx)
-    if absent:
-        raise TamperEvidence(f"append-only guards are missing or changed: {', '.join(absent)}")
+    """Raise `TamperEvidence` when a guard is absent, changed or switched off, or not ours."""
+    wrong = missing(tx)
+    if wrong:
+        raise TamperEvidence(f"append-only guards are missing or changed: {', '.join(wrong)}")
 
 
 _READS = {

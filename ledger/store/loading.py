@@ -30,8 +30,12 @@ def decode_state(shelf_name: str, state: bytes) -> msgspec.Struct:
     try:
         row: msgspec.Struct = _DECODERS[shelf_name].decode(state)
     except msgspec.MsgspecError as error:
-        raise TamperEvidence(f"view_{shelf_name} holds a row that is none: {error}") from error
+        raise _no_row(shelf_name, error) from error
     return row
+
+
+def _no_row(shelf_name: str, error: Exception) -> TamperEvidence:
+    return TamperEvidence(f"view_{shelf_name} holds a row that is none: {error}")
 
 
 def load(
@@ -57,10 +61,11 @@ def load(
             listed = sorted(some)
             states = appender.load(name, listed)
             decode = _DECODERS[name].decode
-            world.admit(
-                shelves[name],
-                {key: decode(states[key]) if key in states else None for key in listed},
-            )
+            try:
+                rows = {key: decode(states[key]) if key in states else None for key in listed}
+            except msgspec.MsgspecError as error:
+                raise _no_row(name, error) from error
+            world.admit(shelves[name], rows)
         keys = [key for find in more for key in find(world)]
     if any(not world.is_loaded(shelf, key) for shelf, key in keys):
         raise InvariantBroken(f"a batch wants rows after {ROUNDS} rounds of loading")

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ledger.store.tables import VIEWS, balance, entry, entry_pack, posting, tile
+from ledger.store.tables import VIEWS, balance, entry, entry_pack, posting, receipt, tile
 
 CHUNK = 4_096
 
@@ -82,6 +82,15 @@ def scan_links(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]
     yield from _chunks(
         tx,
         sa.select(columns.position, columns.pack, columns.count).where(columns.log_id == log_id),
+    )
+
+
+def scan_receipts(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield (principal, key, answer) of every receipt, in key order."""
+    columns = receipt.c
+    yield from _chunks(
+        tx,
+        sa.select(columns.principal, columns.key, columns.answer).where(columns.log_id == log_id),
     )
 
 

@@ -1,9 +1,9 @@
 """Where a command speaks: answers on stdout, progress and remarks on stderr."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import rich.console
@@ -13,6 +13,9 @@ from rich.text import Text
 
 Progress = Callable[[int, int], None]
 """Called with (done, in all)."""
+
+ROWS_FOLDED = 200
+"""Tables up to this many rows are fitted to the terminal; for longer ones that would take long."""
 
 WIDTH_UNSEEN = 200
 """Columns of tables that no terminal shows: nothing is cut off in a pipe."""
@@ -34,10 +37,17 @@ class Console:
             _write(msgspec.json.encode(value).decode() + "\n")
             return
         for line in lines:
-            with self._out.capture() as text:
-                self._out.print(line, soft_wrap=isinstance(line, str))
-            # tables are padded to their width, which is noise in a file
-            _write("".join(f"{row.rstrip()}\n" for row in text.get().splitlines()))
+            _write("".join(f"{each}\n" for each in self._laid_out(line)))
+
+    def _laid_out(self, line: Any) -> Iterable[str]:
+        if isinstance(line, Table):
+            if len(line.rows) > ROWS_FOLDED or not self._out.is_terminal:
+                return line.lines()
+            line = line.shown()
+        with self._out.capture() as text:
+            self._out.print(line, soft_wrap=isinstance(line, str))
+        # padded to their width by rich, which is noise in a file
+        return [row.rstrip() for row in text.get().splitlines()]
 
     def remark(self, text: str) -> None:
         """Say something beside the answer."""
@@ -87,17 +97,49 @@ def _plain(stream: Any) -> rich.console.Console:
     return rich.console.Console(file=stream, width=width, highlight=False, markup=False)
 
 
+class Table(msgspec.Struct, frozen=True):
+    """Rows of plain text under names of columns; `right` are the columns of numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    right: frozenset[int]
+
+    def lines(self) -> Iterator[str]:
+        """Lay it out as plain lines, as wide as they need to be."""
+        every = [self.columns, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+        if self.title:
+            yield self.title
+        for row in every:
+            cells = zip(row, widths, strict=True)
+            yield "  ".join(
+                cell.rjust(width) if place in self.right else cell.ljust(width)
+                for place, (cell, width) in enumerate(cells)
+            ).rstrip()
+
+    def shown(self) -> rich.table.Table:
+        """Lay it out for a terminal: long cells are folded."""
+        made = rich.table.Table(
+            title=self.title or None, title_justify="left", box=None, pad_edge=False
+        )
+        for place, name in enumerate(self.columns):
+            side: Literal["left", "right"] = "right" if place in self.right else "left"
+            made.add_column(name, justify=side, overflow="fold")
+        for row in self.rows:
+            made.add_row(*(Text(cell) for cell in row))
+        return made
+
+
 def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()
-) -> rich.table.Table:
-    """Lay out rows of plain text; `right` are the columns of numbers."""
-    numbers = set(right)
-    made = rich.table.Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    for place, name in enumerate(columns):
-        made.add_column(name, justify="right" if place in numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    return made
+    title: str,
+    columns: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    *,
+    right: Iterable[int] = (),
+) -> Table:
+    """Make a table; an empty title leaves the line out."""
+    return Table(title, columns, list(rows), frozenset(right))
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> rich.table.Table:

@@ -124,9 +124,11 @@ def test_doctor_shows_no_password():
 
 @pytest.mark.slow
 @pytest.mark.postgres
-def test_a_ledger_on_postgresql_is_looked_after_the_same_way(postgres_url):
+def test_a_ledger_on_postgresql_is_looked_after_the_same_way(postgres_url, tmp_path):
     url = fresh_database(postgres_url)
+    assert error("db", "status", ledger=url)["exit_code"] == 2
     made = create(url)
+    assert error("data", "import", tmp_path, ledger=url)["kind"] == "Malformed"
     assert made["size"] == 1
     checks = answer("doctor", ledger=url)["checks"]
     assert all(check["ok"] for check in checks), checks

@@ -21,7 +21,8 @@ def _under(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]
     """The account itself and everything below it; ';' is the character after ':'."""
     if not prefix:
         return sa.true()
-    return sa.or_(column == prefix, sa.and_(column > prefix + ":", column < prefix + ";"))
+    within = sa.and_(column >= prefix, column < prefix + ";")  # one range of the index
+    return sa.and_(within, sa.or_(column == prefix, column > prefix + ":"))
 
 
 def now(tx: sa.Connection, log_id: int, prefix: str = "", item: str = "") -> list[Balance]:
@@ -38,17 +39,24 @@ def now(tx: sa.Connection, log_id: int, prefix: str = "", item: str = "") -> lis
     return [Balance(*row) for row in tx.execute(chosen)]
 
 
-def totals(tx: sa.Connection, log_id: int, prefix: str = "") -> list[Balance]:
-    """List balances per account and commodity, summed over items, non-zero ones only."""
-    total = sa.func.sum(balance.c.quantity)
+def totals(
+    tx: sa.Connection, log_id: int, prefix: str = "", *, at: tuple[int, int] | None = None
+) -> list[Balance]:
+    """List balances per account and commodity, summed over items, non-zero ones only.
+
+    `at` is (valid_at, end): what happened by then, from entries below that position; None is now.
+    """
+    table = balance if at is None else posting
+    total = sa.func.sum(table.c.quantity)
     chosen = (
-        sa.select(balance.c.account, balance.c.commodity, total)
-        .where(balance.c.log_id == log_id, _under(balance.c.account, prefix))
-        .group_by(balance.c.account, balance.c.commodity)
+        sa.select(table.c.account, table.c.commodity, total)
+        .where(table.c.log_id == log_id, _under(table.c.account, prefix))
+        .group_by(table.c.account, table.c.commodity)
         .having(total != 0)
-        .order_by(balance.c.account, balance.c.commodity)
-        .limit(LIMIT)
+        .order_by(table.c.account, table.c.commodity)
     )
+    if at is not None:
+        chosen = chosen.where(posting.c.occurred_at <= at[0], posting.c.position < at[1])
     return [Balance(row[0], "", row[1], int(row[2])) for row in tx.execute(chosen)]
 
 

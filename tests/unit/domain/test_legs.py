@@ -1,16 +1,15 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain import legs
 from ledger.domain.booking import AllocatePack, ReserveSwap
 from ledger.domain.cases import CASES, Debt, ResolveCase, case_id_of
 from ledger.domain.claims import BOOKINGS
 from ledger.domain.custody import DRIVER_PACKS, PACKS, OpenHold
 from ledger.domain.stations import SLOTS
 from ledger.kernel.instants import HOUR
-from ledger.kernel.messages import Actor, ClockReading, Request
+from ledger.kernel.messages import Actor, ClockReading
 from ledger.kernel.refusal import Refusal, RefusalCode
-from tests.support.rules import act, events, load, put_pack, sums_of
+from tests.support.rules import act, events, put_pack, sums_of
 from tests.support.swaps import (
     AUTHORISE,
     CLOSE,
@@ -266,15 +265,3 @@ def test_a_desk_hands_over_on_the_word_of_staff_and_a_scan():
     world = swapping(AUTHORISE)
     do(world, replace(DESK, level=2), CLERK)
     assert world.need(PACKS, "PK-1").account == "Packs:Station:ST-1:Staged"
-
-
-def test_a_pack_made_known_in_the_same_batch_without_slot_or_swap_came_too_early():
-    world = swap_town()
-    alone = replace(PACK_IN, slot="", swap_id="SW-9", pack_id="PK-7")
-    narrow = load(world, legs, alone)
-    put_pack(narrow, "Packs:Carrier:CR-1:Order:TO-1", "PK-7")
-    pack = replace(narrow.need(PACKS, "PK-7"), account="Packs:Driver:DR-1")
-    narrow.put(PACKS, "PK-7", pack)
-    outcome = legs.decide(narrow, alone, Request(bytes(16), "tests", STATION, NOON, alone))
-    assert isinstance(outcome, Refusal)
-    assert outcome.code is RefusalCode.UNKNOWN_PACK

@@ -67,7 +67,9 @@ def bp(text):
 
 def rows_of(network):
     with gzip.open(DATA / f"{network}.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+        names = file.readline().rstrip().split(",")
+        names[4] = "driver"
+        for row in csv.DictReader(file, names):
             begin = parse_instant(row["start_utc"], "start_utc")
             end = parse_instant(row["end_utc"], "end_utc") if row["end_utc"] else None
             yield (begin if end is None else end, begin, row["session_id"]), end, row
@@ -87,8 +89,8 @@ def report_of(world, network, rank, found):
     slot = row["connector"]
     if network == "boulder":
         slot = free_port(world, station_id, begin, begin if end is None else end)
-    named = row["user_id"] and network in {"dundee", "belib", "acn_office"}
-    pack_id = text_id("PK", row["user_id"]) if named else text_id("PK", station_id, slot)
+    named = row["driver"] and network in {"dundee", "belib", "acn_office"}
+    pack_id = text_id("PK", row["driver"]) if named else text_id("PK", station_id, slot)
     return ReportStay(
         report_id=report_id,
         network="NW-1",

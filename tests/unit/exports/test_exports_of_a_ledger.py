@@ -15,7 +15,7 @@ from ledger.domain.tariffs import Element, PublishTariff, TariffTerms
 from ledger.exports.books import export_books
 from ledger.exports.history import export_history, export_postings
 from ledger.exports.statements import export_statement
-from ledger.kernel.errors import Malformed, NotFound, Unavailable
+from ledger.kernel.errors import Malformed, NotFound
 from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor, Command
 from ledger.runtime.ledger import Ledger
@@ -140,15 +140,6 @@ def test_a_period_is_a_month_or_a_day(reads: Reads, tmp_path: Path) -> None:
         export_books(reads, tmp_path, "November")
     with pytest.raises(Malformed):
         export_postings(reads, tmp_path / "p.csv", "2023-13")
-
-
-def test_balances_that_may_be_cut_off_give_no_books(
-    reads: Reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ledger.exports.books.LIMIT", 1)
-    with pytest.raises(Unavailable, match="has 1 balances or more"):
-        export_books(reads, tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_history_of_a_pack_is_told_as_of_a_moment(reads: Reads, tmp_path: Path) -> None:

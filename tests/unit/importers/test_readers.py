@@ -42,7 +42,7 @@ def session_file(folder: Path, *rows: dict[str, str]) -> Path:
     lines += [",".join(f'"{cell}"' for cell in ({**GOOD, **row}).values()) for row in rows]
     path = folder / sessions.table_of(DUNDEE).path
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    path.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
     return folder
 
 
@@ -152,7 +152,7 @@ def test_a_connector_in_a_network_that_names_none_is_refused(tmp_path):
     path = tmp_path / sessions.table_of(BOULDER).path
     path.parent.mkdir()
     text = "\n".join(lines).replace("Europe/London", "America/Denver")
-    path.write_bytes(gzip.compress(text.encode()))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
     with pytest.raises(Malformed, match="names no connectors"):
         sessions.read_stays(tmp_path, BOULDER)
 
@@ -187,10 +187,10 @@ LONG = b"one,two\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(2_000))
         (PLAIN, b"one,two\n1,\xff\n", "plain.csv after row 0: not UTF-8"),
         (PACKED, SOUND, "packed.csv.gz after row 0: cut short or damaged"),
         (PACKED, b"", "packed.csv.gz: header: columns missing"),
-        (PACKED, gzip.compress(SOUND)[:-9], "cut short or damaged"),
-        (PACKED, gzip.compress(SOUND)[:-4] + b"\0\0\0\0", "cut short or damaged"),
-        (PACKED, gzip.compress(SOUND) + b"more", "cut short or damaged"),
-        (PACKED, gzip.compress(LONG)[:200] + b"\xff" * 400, "cut short or damaged"),
+        (PACKED, gzip.compress(SOUND, mtime=0)[:-9], "cut short or damaged"),
+        (PACKED, gzip.compress(SOUND, mtime=0)[:-4] + b"\0\0\0\0", "cut short or damaged"),
+        (PACKED, gzip.compress(SOUND, mtime=0) + b"more", "cut short or damaged"),
+        (PACKED, gzip.compress(LONG, mtime=0)[:200] + b"\xff" * 400, "cut short or damaged"),
     ],
 )
 def test_a_file_that_is_no_sound_table_is_refused(tmp_path, table, data, message):
@@ -210,7 +210,7 @@ def test_a_file_that_is_missing_or_a_folder_is_refused(tmp_path, table):
 
 
 def test_a_sound_table_gives_its_rows_with_their_numbers(tmp_path):
-    (tmp_path / PACKED.path).write_bytes(gzip.compress(SOUND))
+    (tmp_path / PACKED.path).write_bytes(gzip.compress(SOUND, mtime=0))
     check_header(tmp_path, PACKED)
     found = list(read(tmp_path, PACKED, lambda number, row: (number, *row)))
     assert found == [(2, "1", "2"), (3, "3", "4")]

@@ -1,0 +1,244 @@
+"""The append path: against its own rows prebuilt, against raw commits, and under open arrivals.
+
+**Prebuilt**: each batch of 256 goes through the whole path into one database; the rows it wrote are
+kept and written again, without any rule, into a second one that began equal. Batch by batch.
+**Callers**: each has one request outstanding. They are simulated on one thread, since hundreds of
+threads would measure the interpreter's lock. The baseline commits the same entry rows one by one
+over the bare driver, into a table without guards or indexes.
+**Open loop**: requests arrive at a fixed rate whatever the ledger does; latency counts from the
+planned arrival, so that a stall is seen by everything that came during it.
+"""
+
+import queue
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+from unittest.mock import patch
+
+import sqlalchemy as sa
+
+from benchmarks.fleet import build, fresh_url, moves
+from benchmarks.measure import Pairs, Row, Scale, duel, note, number, settle, take_turns
+from ledger.kernel.errors import Unavailable
+from ledger.kernel.messages import Receipt, Request
+from ledger.runtime import writer
+from ledger.runtime.ledger import Ledger
+from ledger.store.append import Appender, Rows, appender
+from ledger.store.engine import SQLITE_PAGE_BYTES, ledger_url, write_engine
+
+PACKS = 2_000
+BATCH = 256
+CALLERS = {1: (0.35, 0.2), 16: (None, None), 64: (None, None), 256: (5.0, 4.0)}
+GOALS = {1: (0.6, 0.3), 16: (None, None), 64: (None, None), 256: (9.0, 8.0)}
+
+
+def rows(server: str, scale: Scale) -> Iterator[Row]:
+    """Measure one database; `server` is a PostgreSQL URL, or "" for SQLite."""
+    name = "PostgreSQL" if server else "SQLite"
+    note(f"append: {name}, the same rows prebuilt")
+    floor, goal = (0.45, 0.7) if server else (0.5, 0.75)
+    pairs = against_prebuilt(server, scale)
+    yield pairs.row(f"{name}: full path, same rows prebuilt, batch 256", floor=floor, goal=goal)
+    with build(fresh_url(server), PACKS) as ledger:
+        stream = moves(PACKS)
+        settle()
+        yield from against_raw(name, ledger, stream, scale)
+        yield from open_loop(name, ledger, stream, scale)
+
+
+# Prebuilt ---------------------------------------------------------------------
+
+
+@contextmanager
+def captured() -> Iterator[list[Rows]]:
+    """Keep the rows of every batch that is written meanwhile."""
+    kept: list[Rows] = []
+
+    class Keeping:
+        def __init__(self, inner: Appender) -> None:
+            self.lock_head, self.receipts, self.load = inner.lock_head, inner.receipts, inner.load
+            self._inner = inner
+
+        def write(self, rows: Rows) -> None:
+            kept.append(rows)
+            self._inner.write(rows)
+
+    def keeping(tx: sa.Connection, log_id: int) -> Keeping:
+        return Keeping(appender(tx, log_id))
+
+    with patch.object(writer, "appender", keeping):
+        yield kept
+
+
+def against_prebuilt(server: str, scale: Scale) -> Pairs:
+    url = fresh_url(server)
+    with build(url, PACKS) as second:
+        log_id = second.name.log_id
+    engine = write_engine(ledger_url(url))
+    pairs = Pairs([], [])
+    with build(fresh_url(server), PACKS) as ledger, captured() as kept:
+        stream = moves(PACKS)
+        settle()
+        for repeat in range(-1, scale.repeats):  # the first one warms up
+            ours = baseline = 0.0
+            batches = [list(islice(stream, BATCH)) for _ in range(scale.of(30))]
+            for batch in batches:
+                start = perf_counter()
+                receipts = ledger.execute_all(batch)
+                between = perf_counter()
+                with engine.begin() as tx:
+                    appender(tx, log_id).write(kept[-1])
+                baseline += perf_counter() - between
+                ours += between - start
+                check(receipts)
+            kept.clear()
+            if repeat >= 0:
+                pairs.ours.append(len(batches) * BATCH / ours)
+                pairs.baseline.append(len(batches) * BATCH / baseline)
+    engine.dispose()
+    return pairs
+
+
+def check(receipts: list[Receipt]) -> None:
+    for receipt in receipts:
+        if receipt.refusal is not None or receipt.count != 1:
+            raise SystemExit(f"a move was not made: {receipt}")
+
+
+# Callers ----------------------------------------------------------------------
+
+
+def closed_loop(ledger: Ledger, requests: list[Request], callers: int) -> float:
+    """Let callers send all requests, each the next one when its last was answered; requests/s."""
+    answered: queue.SimpleQueue[Future[list[Receipt]]] = queue.SimpleQueue()
+    start = perf_counter()
+    for request in requests[:callers]:
+        ledger.submit(request).add_done_callback(answered.put)
+    for request in requests[callers:]:
+        check(answered.get().result())
+        ledger.submit(request).add_done_callback(answered.put)
+    for _ in requests[:callers]:
+        check(answered.get().result())
+    return len(requests) / (perf_counter() - start)
+
+
+class Raw:
+    """The bare driver with a bare table of the entry's columns, and one commit per row."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        kinds = "position bigint PRIMARY KEY, kind text, recorded_at bigint, occurred_at bigint"
+        if ledger.url.get_backend_name() == "sqlite":
+            self._connection: Any = sqlite3.connect(Path(fresh_url()[10:]), isolation_level=None)
+            for pragma in ("journal_mode=wal", "synchronous=2"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}")
+            self._begin, place = "BEGIN IMMEDIATE", "?"
+            self._connection.execute(f"CREATE TABLE raw ({kinds}, bytes blob)")
+        else:
+            import psycopg  # noqa: PLC0415 - an extra
+
+            url = ledger.url.set(drivername="postgresql")
+            self._connection = psycopg.connect(
+                url.render_as_string(hide_password=False), autocommit=True, prepare_threshold=1
+            )
+            self._begin, place = "BEGIN", "%b"
+            self._connection.execute(f"CREATE TABLE raw ({kinds}, bytes bytea)")
+        self._insert = f"INSERT INTO raw VALUES ({','.join([place] * 5)})"
+        self._next = 0
+
+    def commit_each(self, data: list[bytes]) -> float:
+        """Commit entries one by one; commits/s."""
+        execute = self._connection.execute
+        start = perf_counter()
+        for one in data:
+            execute(self._begin)
+            execute(self._insert, (self._next, "pack_docked", self._next, self._next, one))
+            execute("COMMIT")
+            self._next += 1
+        return len(data) / (perf_counter() - start)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def against_raw(
+    name: str, ledger: Ledger, stream: Iterator[Request], scale: Scale
+) -> Iterator[Row]:
+    note(f"append: {name}, callers against raw commits")
+    with ledger.reading() as reads:
+        sample = list(reads.raw(max(reads.size - 300, 0), reads.size))
+    raw = Raw(ledger)
+    which = 1 if name == "PostgreSQL" else 0
+
+    def run(callers: int) -> float:
+        count = scale.of(300 if callers == 1 else 20 * callers + 1_000, least=2 * callers)
+        return closed_loop(ledger, list(islice(stream, count)), callers)
+
+    runs = [lambda: raw.commit_each(sample)]
+    runs += [lambda callers=callers: run(callers) for callers in CALLERS]
+    for one in runs:
+        one()  # warms up
+    baseline, *found = take_turns(scale.repeats, runs)
+    raw.close()
+    for callers, rates in zip(CALLERS, found, strict=True):
+        row = Pairs(rates, baseline).row(
+            f"{name}: {callers} callers, raw one-row commits", floor=0, goal=0
+        )
+        yield Row(
+            row.what,
+            row.ours,
+            row.baseline,
+            row.ratio,
+            CALLERS[callers][which],
+            GOALS[callers][which],
+        )
+
+
+# Open loop --------------------------------------------------------------------
+
+
+def open_loop(name: str, ledger: Ledger, stream: Iterator[Request], scale: Scale) -> Iterator[Row]:
+    note(f"append: {name}, open loop")
+    closed = closed_loop(ledger, list(islice(stream, scale.of(8_000, least=1_000))), BATCH)
+    for rate in (2_000.0, 0.6 * closed):
+        count = scale.of(int(rate * 4), least=500)
+        late, refused = arrivals(ledger, list(islice(stream, count)), rate)
+        middle, tail = late[len(late) // 2] * 1e3, late[int(len(late) * 0.99)] * 1e3
+        share = f"{rate / closed:.0%} of closed loop" + (f", {refused} refused" if refused else "")
+        yield Row(
+            f"{name}: open loop at {number(rate)}/s ({share})",
+            f"p50 {middle:.1f} ms, p99 {tail:.1f} ms",
+        )
+
+
+def arrivals(ledger: Ledger, requests: list[Request], rate: float) -> tuple[list[float], int]:
+    """Send requests at a fixed rate: latencies from the planned arrival, sorted, and how many
+    met a full queue."""
+    done: list[float] = []
+    refused = 0
+    futures: list[Future[list[Receipt]]] = []
+    start = perf_counter() + 0.01
+    for number_, request in enumerate(requests):
+        planned = start + number_ / rate
+        while (ahead := planned - perf_counter()) > 0:
+            sleep(ahead)
+        try:
+            future = ledger.submit(request)
+        except Unavailable:
+            refused += 1
+            continue
+        future.add_done_callback(
+            lambda _, planned=planned: done.append(perf_counter() - planned)
+        )
+        futures.append(future)
+    for future in futures:
+        future.result()
+    return sorted(done), refused
+
+
+__all__ = ["BATCH", "PACKS", "closed_loop", "duel", "rows"]
