@@ -141,8 +141,8 @@ class World:
         """List the rows to be saved, each with the position that changed it last."""
         for (name, key), (shelf, position) in self._changed.items():
             row = self._rows[name][key]
-            if row is not None:
-                yield shelf, key, row, position
+            assert row is not None, "nothing is ever put as no row"
+            yield shelf, key, row, position
 
     def rows(self, shelf: Shelf[V]) -> Iterator[tuple[str, V]]:
         """List all rows of a shelf that this world holds, in no order."""

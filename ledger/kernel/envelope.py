@@ -115,7 +115,7 @@ def peek(data: bytes) -> Envelope:
 def command_key(ledger: str, principal: str, key: bytes) -> bytes:
     """Name a request in public: SHA-256 over its length-prefixed parts, never over its body."""
     parts = (ledger.encode(), principal.encode(), key)
-    return sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
+    return sha256(b"".join([len(part).to_bytes(4, "big") + part for part in parts])).digest()
 
 
 def base64_text(data: bytes) -> str:

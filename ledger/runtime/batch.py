@@ -88,11 +88,7 @@ class _Staged:
         rule = EVENTS[type(event)]
         world = self.batch.world
         position = self.position
-        postings = rule.postings(event)
-        if postings:
-            check_zero(postings)
-        links = tuple([chains.next_link(world, pack) for pack in rule.packs(event)])
-        envelope = self._envelope(draft, rule, actor, base, postings, links)
+        envelope = self._envelope(draft, rule, actor, base)
         try:
             data = seal(envelope)
         except Malformed as error:
@@ -104,10 +100,10 @@ class _Staged:
         world.position = position
         self.leaves.append(leaf)
         self.entries.append((position, event.kind, self.recorded_at, valid_at, data))
-        for link in links:
+        for link in envelope.packs:
             chains.extend(world, link, position, leaf)
             self.entry_packs.append((link.pack, link.count, position))
-        self._post(postings, position, valid_at)
+        self._post(envelope.postings, position, valid_at)
         stamp = Stamp(position, valid_at, self.recorded_at)
         for fold in rule.folds:
             fold(world, event, stamp)
@@ -118,6 +114,10 @@ class _Staged:
         event = draft.event
         position = self.position
         observed = draft.observed
+        world = self.batch.world
+        postings = rule.postings(event)
+        if postings:
+            check_zero(postings)
         return Envelope(
             v=ENVELOPE_VERSION,
             ledger=self.batch.ledger,
@@ -134,27 +134,21 @@ class _Staged:
             clock=observed.clock if observed else None,
             source=observed.source if observed else None,
             evidence=observed.evidence if observed else (),
-            causes=(*draft.causes, *(base + index for index in draft.after)),
+            causes=(*draft.causes, *[base + index for index in draft.after]),
             reverses=draft.reverses if draft.reverses >= 0 else None,
             corrects=draft.corrects if draft.corrects >= 0 else None,
             correlation_id=draft.correlation_id or self.request.correlation_id,
             entities=rule.entities(event),
+            packs=tuple([chains.next_link(world, pack) for pack in rule.packs(event)]),
+            postings=postings,
             body=msgspec.Raw(canonical(event)),
         )
 
     def _post(self, postings: Sequence[Posting], position: int, valid_at: int) -> None:
-        for line, posting in enumerate(postings):
-            self.postings.append(
-                (
-                    posting.account,
-                    item_of(posting),
-                    position,
-                    line,
-                    posting.commodity,
-                    posting.quantity,
-                    valid_at,
-                )
-            )
+        self.postings += [
+            (one.account, item_of(one), position, line, one.commodity, one.quantity, valid_at)
+            for line, one in enumerate(postings)
+        ]
 
 
 class Batch:
