@@ -29,10 +29,11 @@ from ledger.domain.settlement import (
     StatementIssued,
 )
 from ledger.domain.world import key_of
-from ledger.kernel.errors import NotFound
+from ledger.kernel.errors import NotFound, Refused
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import period_window
 from ledger.kernel.messages import Actor, Command, Event, Receipt, Request
+from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.reads import Entry, Reads
 from ledger.runtime.writer import BATCH_MAX
@@ -94,6 +95,9 @@ def close_period(
     """
     with ledger.reading() as reads:
         span = span_of(reads, period)
+        ends_at = period_window(period, span.zone).to_at
+        if at < ends_at:
+            raise Refused(Refusal(RefusalCode.PERIOD_NOT_ENDED, {"ends_at": ends_at}))
         statements = list(_statement_commands(reads, span, partner_id, progress))
         invoices = [] if partner_id else list(_invoice_commands(reads, span, at, progress))
         if partner_id and not statements and not _statement_rows(reads, partner_id, period):

@@ -3,9 +3,11 @@
 import msgspec
 import sqlalchemy as sa
 
+from ledger.kernel.errors import Unavailable
 from ledger.store.tables import balance, posting
 
 LIMIT = 100_000
+"""Balances in one answer; beyond it the caller must name an account or an item."""
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -32,11 +34,17 @@ def now(tx: sa.Connection, log_id: int, prefix: str = "", item: str = "") -> lis
         .where(balance.c.log_id == log_id, _under(balance.c.account, prefix))
         .where(balance.c.quantity != 0)
         .order_by(balance.c.account, balance.c.item, balance.c.commodity)
-        .limit(LIMIT)
+        .limit(LIMIT + 1)
     )
     if item:
         chosen = chosen.where(balance.c.item == item)
-    return [Balance(*row) for row in tx.execute(chosen)]
+    return _within_limit([Balance(*row) for row in tx.execute(chosen)])
+
+
+def _within_limit(found: list[Balance]) -> list[Balance]:
+    if len(found) > LIMIT:
+        raise Unavailable(f"more than {LIMIT} balances; name an account or an item")
+    return found
 
 
 def totals(
@@ -75,11 +83,13 @@ def as_of(
         .group_by(posting.c.account, posting.c.item, posting.c.commodity)
         .having(total != 0)
         .order_by(posting.c.account, posting.c.item, posting.c.commodity)
-        .limit(LIMIT)
+        .limit(LIMIT + 1)
     )
     if item:
         chosen = chosen.where(posting.c.item == item)
-    return [Balance(row[0], row[1], row[2], int(row[3])) for row in tx.execute(chosen)]
+    return _within_limit(
+        [Balance(row[0], row[1], row[2], int(row[3])) for row in tx.execute(chosen)]
+    )
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -1,0 +1,204 @@
+"""What the day was worth, as read from its ledger: energy, money, a bill, a statement."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from ledger.domain.billing import UsageAccrued
+from ledger.domain.charging import ChargeSessionEnded
+from ledger.domain.invoices import INVOICES, InvoiceIssued
+from ledger.domain.rating import Line
+from ledger.domain.settlement import STATEMENTS
+from ledger.kernel.errors import ReplayDiffers
+from ledger.kernel.quantities import BP_FULL, scaled_text
+from ledger.runtime.reads import Entry, Reads
+from ledger.runtime.settling import bill as read_bill
+from ledger.runtime.settling import statement as read_statement
+from mobilegrid.cli.wording import kind_words
+from mobilegrid.demo.fleet import CURRENCY, PERIOD
+from mobilegrid.demo.looks import clock, euro, grid, kwh, pairs, percent
+
+_ENERGY = {
+    "Energy:Grid": "drawn from the grid",
+    "Energy:Revaluation": "found in the packs at the opening count",
+    "Energy:Pack": "inside packs that are not with drivers",
+    "Energy:Driver": "handed to drivers, less what came back",
+    "Energy:Losses:Charging": "lost as heat while charging",
+    "Energy:Losses:Standing": "lost while standing",
+}
+_MONEY = {
+    "Assets:PSP:Stripe": "paid by drivers, at the payment provider",
+    "Assets:Receivables:Drivers": "invoiced, not paid yet",
+    "Assets:Receivables:Unbilled": "used, not invoiced yet",
+    "Expenses:Partner-Share": "shares of the partners",
+    "Income:Booking-Fees": "bookings",
+    "Income:Energy": "energy",
+    "Income:Swap-Service": "swaps and service",
+    "Liabilities:Partners:Accrued": "owed to the partners",
+    "Liabilities:Tax:Output-VAT": "owed to the tax office",
+}
+STATEMENT_LINES = 8
+
+
+# Energy and money -------------------------------------------------------------
+
+
+def energy(reads: Reads) -> Any:
+    """Balance all energy of the day: what came from where is what went where."""
+    sums: Counter[str] = Counter()
+    for one in reads.totals("Energy"):
+        parts = one.account.split(":")
+        sums[":".join(parts[: 3 if parts[1] == "Losses" else 2])] += one.quantity
+    rows = [
+        (_ENERGY.get(name, ""), name, kwh(wh))
+        for name, wh in sorted(sums.items(), key=lambda one: one[1])
+    ]
+    return grid(("What", "Account", ">kWh"), rows, ("Sum", "", kwh(sum(sums.values()))))
+
+
+def charging(entries: list[Entry]) -> Any:
+    """Compare what stations drew with what arrived in packs."""
+    found: dict[str, list[ChargeSessionEnded]] = defaultdict(list)
+    for one in entries:
+        if isinstance(one.event, ChargeSessionEnded):
+            found[one.event.station_id].append(one.event)
+    rows = []
+    for station_id, some in sorted(found.items()):
+        drawn = sum(each.energy_in_wh for each in some)
+        stored = sum(each.stored_wh_delta for each in some)
+        share = percent(stored * BP_FULL // drawn)
+        rows.append((station_id, str(len(some)), kwh(drawn), kwh(stored), share))
+    return grid(("Station", ">Sessions", ">kWh drawn", ">kWh into packs", ">Arrived"), rows)
+
+
+def money(reads: Reads) -> Any:
+    """Balance all money: debits are credits."""
+    rows, debits, credits = [], 0, 0
+    for one in reads.totals():
+        if one.commodity == CURRENCY:
+            debit, credit = max(one.quantity, 0), max(-one.quantity, 0)
+            debits, credits = debits + debit, credits + credit
+            sides = (euro(debit) if debit else "", euro(credit) if credit else "")
+            rows.append((_MONEY.get(one.account, ""), one.account, *sides))
+    sums = ("Sum", f"difference {euro(debits - credits)}", euro(debits), euro(credits))
+    return grid(("What", "Account", ">Debit EUR", ">Credit EUR"), rows, sums)
+
+
+# One driver's bill ------------------------------------------------------------
+
+
+def choose_driver(entries: list[Entry]) -> str:
+    """Choose the driver whose bill has the most components, then the most lines."""
+    lines: dict[str, list[Line]] = defaultdict(list)
+    for one in entries:
+        if isinstance(one.event, UsageAccrued):
+            lines[one.event.driver_id] += one.event.lines
+    return max(sorted(lines), key=lambda name: (len({ln.component for ln in lines[name]}), len(lines[name])))
+
+
+def bill(reads: Reads, driver_id: str) -> list[Any]:
+    """Itemise a driver's bill: each line with quantity, rate, tariff version and evidence."""
+    view = read_bill(reads, driver_id, PERIOD)
+    rows = [
+        _bill_row(one, one.event, line)
+        for one in view.usages
+        if isinstance(one.event, UsageAccrued)
+        for line in one.event.lines
+    ]
+    columns = ("When", "What", ">Quantity", ">Rate EUR", ">Net EUR", "Tariff", ">Evidence")
+    shown: list[Any] = [pairs((("driver", driver_id), ("period", PERIOD))), ""]
+    for invoice in view.invoices:
+        sums = ("", "Net", "", "", euro(invoice.net_minor), "", "")
+        shown += [grid(columns, rows, sums), "", pairs(_invoice(reads, invoice))]
+    return shown
+
+
+def _bill_row(one: Entry, event: UsageAccrued, line: Line) -> tuple[str, ...]:
+    what = f"{kind_words(event.usage_kind)} {event.station_id}: {line.component.lower()}"
+    begin, end = clock(line.service_start_at), clock(line.service_end_at)
+    quantity = f"{kwh(line.quantity)} kWh" if line.unit == "WH" else f"{line.quantity} {line.unit.lower()}"
+    return (
+        begin if begin == end else f"{begin}-{end}",
+        what,
+        quantity,
+        scaled_text(line.rate_micro // 100, 4),
+        euro(line.net_minor),
+        f"{event.tariff_id} v{line.tariff_version}, entry {line.tariff_position}",
+        ", ".join(f"entry {cause}" for cause in one.envelope.causes),
+    )
+
+
+def _invoice(reads: Reads, invoice: InvoiceIssued) -> list[tuple[str, str]]:
+    row = reads.row(INVOICES, invoice.invoice_no)
+    open_minor = row.open_minor if row else invoice.gross_minor
+    return [
+        ("invoice", f"{invoice.invoice_no} of {invoice.issued_on}, due {invoice.due_on}"),
+        *(
+            (f"VAT {tax.country} {percent(tax.rate_bp)}", f"{euro(tax.tax_minor)} EUR on {euro(tax.net_minor)} EUR")
+            for tax in invoice.taxes
+        ),
+        ("to pay", f"{euro(invoice.gross_minor)} EUR, of which open {euro(open_minor)} EUR"),
+        ("lines root", invoice.lines_root),
+    ]
+
+
+# One partner's statement ------------------------------------------------------
+
+
+def statements(reads: Reads) -> Any:
+    """List the statements of the day."""
+    rows = [
+        (row.statement_id, row.partner_id, str(row.calculation.line_count), euro(_share(row)))
+        for _, row in reads.rows(STATEMENTS)
+    ]
+    total = sum(_share(row) for _, row in reads.rows(STATEMENTS))
+    sums = ("Sum", "", "", euro(total))
+    return grid(("Statement", "Partner", ">Lines", ">Share EUR"), rows, sums)
+
+
+def _share(row: Any) -> int:
+    return sum(each.share_minor for each in row.calculation.amounts)
+
+
+def choose_partner(reads: Reads) -> str:
+    """Choose the partner who earned most."""
+    return max((row for _, row in reads.rows(STATEMENTS)), key=_share).partner_id
+
+
+def statement(reads: Reads, partner_id: str) -> list[Any]:
+    """Show a partner's statement, and calculate it once more from its entries.
+
+    Raises `ReplayDiffers` when the entries give another one.
+    """
+    view = read_statement(reads, partner_id, PERIOD)
+    if not view.agrees:
+        raise ReplayDiffers(f"the lines of {view.statement.statement_id} are not what was issued")
+    said = view.statement
+    rows = [
+        (
+            str(line.position),
+            clock(line.service_start_at),
+            line.station,
+            kind_words("swap" if line.swap else "charging_session"),
+            kwh(line.energy_wh),
+            euro(line.energy_net_minor),
+            euro(line.service_net_minor + line.fee_net_minor),
+            line.share_rule_version,
+            euro(line.share_minor),
+        )
+        for line in view.lines[:STATEMENT_LINES]
+    ]
+    columns = (">Entry", "When", "Station", "Usage", ">kWh", ">Energy", ">Service", "Rule", ">Share EUR")
+    rest = len(view.lines) - len(rows)
+    more = f"and {rest} more lines" if rest > 0 else ""
+    sums = ("", "", "", more, "", "", "", "all lines", euro(_share(said)))
+    return [
+        pairs(
+            (
+                ("statement", f"{said.statement_id}, entries {said.from_position + 1} to {said.to_position}"),
+                ("lines root", said.calculation.lines_root),
+                ("calculated again", "the same lines, sums and root"),
+            )
+        ),
+        "",
+        grid(columns, rows, sums),
+    ]
