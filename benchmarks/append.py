@@ -61,7 +61,7 @@ def captured() -> Iterator[list[Rows]]:
 
     class Keeping:
         def __init__(self, inner: Appender) -> None:
-            self.lock_head, self.receipts, self.load = inner.lock_head, inner.receipts, inner.load
+            self.lock, self.load = inner.lock, inner.load
             self._inner = inner
 
         def write(self, rows: Rows) -> None:
@@ -241,4 +241,4 @@ def arrivals(ledger: Ledger, requests: list[Request], rate: float) -> tuple[list
     return sorted(done), refused
 
 
-__all__ = ["BATCH", "PACKS", "closed_loop", "duel", "rows"]
+

@@ -16,7 +16,7 @@ from ledger.kernel.messages import Receipt
 from ledger.runtime.reads import Reads
 from ledger.runtime.replay import Progress, Replayed, no_progress, replay, row_hash
 from ledger.store import scan
-from ledger.tlog.tiles import TILE_WIDTH, TileBuilder, TileData
+from ledger.tlog.tiles import LEVEL_MAX, TILE_WIDTH, TileBuilder, TileData
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -43,6 +43,7 @@ def verify(reads: Reads, *, deep: bool = False, progress: Progress = no_progress
 
 def verify_bytes(reads: Reads, progress: Progress = no_progress) -> None:
     """Hash all stored entries again and compare with tiles, edge, frontier and root."""
+    _no_more_entries(reads)
     tiles = TileBuilder()
     position = 0
     for chunk in scan.scan_bytes(reads.tx, reads.name.log_id, reads.size):
@@ -58,7 +59,7 @@ def verify_bytes(reads: Reads, progress: Progress = no_progress) -> None:
         raise ReplayDiffers("the entry is missing", position=position)
     _same_head(reads, tiles)
     _same_time(reads)
-    _no_more_entries(reads)
+    _no_more_tiles(reads)
 
 
 def _gap(chunk: list[tuple[int, bytes]], position: int) -> int:
@@ -112,6 +113,14 @@ def _same_time(reads: Reads) -> None:
     last = reads.size - 1
     if reads.size and reads.entry(last).envelope.recorded_at != reads.head.recorded_at:
         raise ReplayDiffers("the head row has another time than the entry", position=last)
+
+
+def _no_more_tiles(reads: Reads) -> None:
+    for level, smallest, largest in scan.outermost_tiles(reads.tx, reads.name.log_id):
+        span = TILE_WIDTH ** (level + 1) if 0 <= level <= LEVEL_MAX else reads.size + 1
+        for number in (smallest, largest):
+            if not 0 <= number < reads.size // span:
+                raise ReplayDiffers(f"tile {level}/{number} is one too many")
 
 
 def _no_more_entries(reads: Reads) -> None:

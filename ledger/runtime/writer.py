@@ -195,11 +195,10 @@ class Writer:
     def _commit(self, requests: Sequence[Request]) -> list[Receipt]:
         with translated(), self._engine.begin() as tx:
             database = appender(tx, self._name.log_id)
-            head = database.lock_head()
+            head, known = database.lock((one.principal, one.key) for one in requests)
             if head is None:
                 raise TamperEvidence("the head row is gone")
             tree = self._tree_at(tx, head)
-            known = database.receipts((one.principal, one.key) for one in requests)
             fresh = [one for one in requests if (one.principal, one.key) not in known]
             world = _world(database, fresh)
             batch = Batch(self._name.ledger, head.size, head.recorded_at, world)

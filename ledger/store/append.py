@@ -12,7 +12,9 @@ Both are given the connection of the running transaction, and neither commits.
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -49,16 +51,18 @@ class Rows(msgspec.Struct):
 class Appender(Protocol):
     """What the writer needs of a database inside its transaction."""
 
-    def lock_head(self) -> Head | None:
-        """Take the head row under its lock; None when the log does not exist."""
+    def lock(
+        self, keys: Iterable[tuple[str, bytes]]
+    ) -> tuple[Head | None, dict[tuple[str, bytes], Row]]:
+        """Take the head row under its lock, then read the answers already given.
+
+        None for the head when the log does not exist; answers are (principal, key) to
+        (digest, answer).
+        """
         ...
 
-    def receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
-        """Read the answers already given: (principal, key) to (digest, answer)."""
-        ...
-
-    def load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Read the states of a view by key, in one SELECT."""
+    def load(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, bytes]]:
+        """Read states by view and key: one SELECT per view, one round trip in all."""
         ...
 
     def write(self, rows: Rows) -> None:
@@ -126,15 +130,16 @@ class SqliteAppender(Appender):
         self._log_id = log_id
 
     @override
-    def lock_head(self) -> Head | None:
+    def lock(
+        self, keys: Iterable[tuple[str, bytes]]
+    ) -> tuple[Head | None, dict[tuple[str, bytes], Row]]:
         row = self._connection.execute(
             "SELECT size, root, frontier, edge, recorded_at FROM log WHERE log_id = ?",
             (self._log_id,),
         ).fetchone()
-        return Head(*row) if row else None
+        return Head(*row) if row else None, self._receipts(keys)
 
-    @override
-    def receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
+    def _receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
         wanted: dict[str, list[bytes]] = defaultdict(list)
         for principal, key in keys:
             wanted[principal].append(key)
@@ -151,7 +156,10 @@ class SqliteAppender(Appender):
         return found
 
     @override
-    def load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
+    def load(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, bytes]]:
+        return {view: self._load(view, keys) for view, keys in wanted.items()}
+
+    def _load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
         found: list[tuple[str, bytes]] = []
         for start in range(0, len(keys), self._KEYS_MAX):
             places, padded = _in_list(keys[start : start + self._KEYS_MAX])
@@ -166,11 +174,8 @@ class SqliteAppender(Appender):
             start = 0
             for chunk in self._CHUNKS:
                 while len(some) - start >= chunk:
-                    flat: list[Any] = []
-                    for row in some[start : start + chunk]:
-                        flat.append(self._log_id)
-                        flat.extend(row)
-                    execute(_sqlite_insert(table, columns, suffix, chunk), flat)
+                    flat = list(chain.from_iterable(some[start : start + chunk]))
+                    execute(_sqlite_insert(self._log_id, table, columns, suffix, chunk), flat)
                     start += chunk
         if rows.head is not None:
             head = rows.head
@@ -194,17 +199,14 @@ def _in_list(keys: Sequence[T]) -> tuple[str, Sequence[T]]:
     return f"({','.join('?' * wanted)})", [*keys, *[keys[-1]] * (wanted - len(keys))]
 
 
-_inserts: dict[tuple[str, int], str] = {}
-
-
-def _sqlite_insert(table: str, columns: tuple[str, ...], suffix: str, count: int) -> str:
-    text = _inserts.get((table, count))
-    if text is None:
-        places = f"({','.join('?' * (len(columns) + 1))})"
-        text = f"INSERT INTO {table} (log_id,{','.join(columns)}) VALUES "
-        text += ",".join([places] * count) + suffix
-        _inserts[(table, count)] = text
-    return text
+@lru_cache(maxsize=1_024)
+def _sqlite_insert(
+    log_id: int, table: str, columns: tuple[str, ...], suffix: str, count: int
+) -> str:
+    # the log's number stands in the text, not beside every row
+    places = f"({log_id:d},{','.join('?' * len(columns))})"
+    text = f"INSERT INTO {table} (log_id,{','.join(columns)}) VALUES "
+    return text + ",".join([places] * count) + suffix
 
 
 def appender(tx: sa.Connection, log_id: int) -> Appender:

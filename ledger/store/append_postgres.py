@@ -3,7 +3,7 @@
 Text arrays of the same rows take more than twice as long to read on the server.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -54,34 +54,46 @@ class PostgresAppender(Appender):
         self._log_id = log_id
 
     @override
-    def lock_head(self) -> Head | None:
-        row = self._connection.execute(
-            "SELECT size, root, frontier, edge, recorded_at FROM log WHERE log_id = %b FOR UPDATE",
-            (self._log_id,),
-            binary=True,
-        ).fetchone()
-        return Head(*row) if row else None
-
-    @override
-    def receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
+    def lock(
+        self, keys: Iterable[tuple[str, bytes]]
+    ) -> tuple[Head | None, dict[tuple[str, bytes], Row]]:
         pairs = list(keys)
-        rows = self._connection.execute(
-            "SELECT r.principal, r.key, r.digest, r.answer FROM receipt r "
-            "JOIN unnest(%b::text[], %b::bytea[]) AS wanted(principal, key) "
-            "ON r.principal = wanted.principal AND r.key = wanted.key WHERE r.log_id = %b::int",
-            ([pair[0] for pair in pairs], [pair[1] for pair in pairs], self._log_id),
-            binary=True,
-        )
-        return {(row[0], bytes(row[1])): (bytes(row[2]), bytes(row[3])) for row in rows}
+        # two statements, one round trip: the second has its own snapshot, taken under the lock
+        with self._connection.pipeline():
+            head = self._connection.execute(
+                "SELECT size, root, frontier, edge, recorded_at FROM log "
+                "WHERE log_id = %b FOR UPDATE",
+                (self._log_id,),
+                binary=True,
+            )
+            answers = self._connection.execute(
+                "SELECT wanted.principal, wanted.key, found.digest, found.answer "
+                "FROM unnest(%b::text[], %b::bytea[]) AS wanted(principal, key), LATERAL "
+                "(SELECT digest, answer FROM receipt WHERE log_id = %b::int "
+                "AND principal = wanted.principal AND key = wanted.key LIMIT 1) AS found",
+                ([pair[0] for pair in pairs], [pair[1] for pair in pairs], self._log_id),
+                binary=True,
+            )
+        row = head.fetchone()
+        found = {(row[0], bytes(row[1])): (bytes(row[2]), bytes(row[3])) for row in answers}
+        return Head(*row) if row else None, found
 
     @override
-    def load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
-        rows = self._connection.execute(
-            f"SELECT key, state FROM view_{view} WHERE log_id = %b::int AND key = ANY(%b::text[])",
-            (self._log_id, list(keys)),
-            binary=True,
-        )
-        return {row[0]: bytes(row[1]) for row in rows}
+    def load(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, bytes]]:
+        with self._connection.pipeline():
+            answers = {
+                view: self._connection.execute(
+                    "SELECT wanted.key, found.state FROM unnest(%b::text[]) AS wanted(key), "
+                    f"LATERAL (SELECT state FROM view_{view} WHERE log_id = %b::int "
+                    "AND key = wanted.key LIMIT 1) AS found",
+                    (list(keys), self._log_id),
+                    binary=True,
+                )
+                for view, keys in wanted.items()
+            }
+        return {
+            view: {key: bytes(state) for key, state in answer} for view, answer in answers.items()
+        }
 
     @override
     def write(self, rows: Rows) -> None:

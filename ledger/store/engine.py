@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ledger.kernel.errors import Misconfigured, Unavailable
+from ledger.kernel.errors import Misconfigured
+from ledger.store.errors import translated
 from ledger.store.guards import authorizer
 
 SQLITE_PRAGMAS = {
@@ -39,6 +40,14 @@ POSTGRES_SETTINGS = {
     "server_encoding": ("UTF8",),
 }
 POSTGRES_VERSION_MIN = 15
+
+# The writer reads by primary key only. The planner would trust statistics that are always late in
+# a ledger that grows, and scan whole views: 9 ms instead of 0.5 ms for 256 keys.
+_POSTGRES_BY_KEY = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+}
 
 
 def ledger_url(text: str) -> sa.URL:
@@ -98,25 +107,23 @@ def _sqlite(url: sa.URL, *, begin: str, guard: Callable[..., int] | None) -> sa.
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        try:
+        with translated():
             connection.exec_driver_sql(begin)
-        except sa.exc.OperationalError as error:
-            raise Unavailable(f"the ledger file is busy: {error.orig}") from error
 
     return engine
 
 
 def _pragma(connection: sqlite3.Connection, name: str, value: object) -> None:
-    try:
+    with translated():
         connection.execute(f"PRAGMA {name}={value}").fetchall()
-    except sqlite3.DatabaseError as error:
-        raise Unavailable(f"the ledger file cannot be used: {error}") from error
 
 
 def _postgres(url: sa.URL, *, read_only: bool) -> sa.Engine:
-    options: dict[str, Any] = {"prepare_threshold": 1}
-    if read_only:
-        options["options"] = "-c default_transaction_read_only=on"
+    settings = {"default_transaction_read_only": "on"} if read_only else _POSTGRES_BY_KEY
+    options: dict[str, Any] = {
+        "prepare_threshold": 1,
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+    }
     return sa.create_engine(
         url, isolation_level="READ COMMITTED", connect_args=options, pool_pre_ping=False
     )

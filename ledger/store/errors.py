@@ -28,7 +28,11 @@ def translated() -> Iterator[None]:
     refused a row of ours is `InvariantBroken`. A file that is no database, or not as we made it, is
     `TamperEvidence`.
     """
-    away = (*_family("OperationalError"), *_family("InterfaceError"), sa.exc.TimeoutError)
+    away: tuple[type[Exception], ...] = (
+        *_family("OperationalError"),
+        *_family("InterfaceError"),
+        sa.exc.TimeoutError,
+    )
     try:
         yield
     except away as error:
@@ -37,7 +41,7 @@ def translated() -> Iterator[None]:
         raise Unavailable(f"the database is away, full or busy: {_reason(error)}") from error
     except _family("IntegrityError") as error:
         raise InvariantBroken(f"the database refused a row: {_reason(error)}") from error
-    except _family("DatabaseError") as error:
+    except (*_family("DatabaseError"), UnicodeDecodeError) as error:
         raise TamperEvidence(f"the database cannot be read: {_reason(error)}") from error
 
 

@@ -21,7 +21,6 @@ _SQLITE_SAME_KEY = {
     "posting": ("log_id", "account", "item", "position", "line"),
     "receipt": ("log_id", "principal", "key"),
     "tile": ("log_id", "level", "number"),
-    "checkpoint": ("log_id", "size"),
 }
 
 
@@ -32,7 +31,12 @@ def sqlite_triggers() -> dict[str, str]:
             "CREATE TRIGGER entry_next BEFORE INSERT ON entry WHEN NEW.position IS NOT "
             "(SELECT coalesce(max(position) + 1, 0) FROM entry WHERE log_id = NEW.log_id) "
             "BEGIN SELECT RAISE(ABORT, 'entry: position must be next'); END"
-        )
+        ),
+        "checkpoint_next": (
+            "CREATE TRIGGER checkpoint_next BEFORE INSERT ON checkpoint WHEN NEW.size <= "
+            "(SELECT max(size) FROM checkpoint WHERE log_id = NEW.log_id) "
+            "BEGIN SELECT RAISE(ABORT, 'checkpoint: the size must grow'); END"
+        ),
     }
     for table, key in _SQLITE_SAME_KEY.items():
         same = " AND ".join(f"{column} = NEW.{column}" for column in key)
@@ -68,6 +72,11 @@ _POSTGRES_FUNCTIONS = {
         "IF FOUND THEN RAISE EXCEPTION 'entry: position must be next' "
         "USING ERRCODE = 'restrict_violation'; END IF; RETURN NULL; END "
     ),
+    "mg_checkpoint_next": (
+        " BEGIN IF NEW.size <= (SELECT max(size) FROM checkpoint WHERE log_id = NEW.log_id) "
+        "THEN RAISE EXCEPTION 'checkpoint: the size must grow' "
+        "USING ERRCODE = 'restrict_violation'; END IF; RETURN NEW; END "
+    ),
 }
 _PARTITIONED = ("entry", "posting")
 
@@ -78,7 +87,12 @@ def postgres_triggers(partitions: Iterable[str] = ()) -> dict[tuple[str, str], s
     Statement triggers of a partitioned table do not fire for statements that name a partition, so
     each of the `partitions` has its own.
     """
-    triggers = {}
+    triggers = {
+        ("checkpoint", "checkpoint_next"): (
+            "CREATE TRIGGER checkpoint_next BEFORE INSERT ON checkpoint "
+            "FOR EACH ROW EXECUTE FUNCTION mg_checkpoint_next()"
+        )
+    }
     some = list(partitions)
     for table in GROWING:
         triggers[table, f"{table}_no_change"] = (

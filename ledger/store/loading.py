@@ -43,30 +43,46 @@ def load(
 ) -> World:
     """Read the rows named by `first`, then those that `more` finds through them."""
     world = World()
-    keys: Iterable[Key] = first
+    missing = list(first)
     for _ in range(ROUNDS):
         wanted: dict[str, set[str]] = defaultdict(set)
         shelves = {}
-        for shelf, key in keys:
-            if not world.is_loaded(shelf, key):
-                wanted[shelf.name].add(key)
-                shelves[shelf.name] = shelf
+        for shelf, key in missing:
+            wanted[shelf.name].add(key)
+            shelves[shelf.name] = shelf
         if not wanted:
             return world
         if PACKS.name in wanted:
             # an entry that names a pack must be linked to the one before it
             wanted[CHAINS.name] |= wanted[PACKS.name]
             shelves[CHAINS.name] = CHAINS  # type: ignore[assignment]
-        for name, some in wanted.items():
-            listed = sorted(some)
-            states = appender.load(name, listed)
+        found = appender.load({name: sorted(some) for name, some in wanted.items()})
+        for name, states in found.items():
             decode = _DECODERS[name].decode
             try:
-                rows = {key: decode(states[key]) if key in states else None for key in listed}
+                rows = {key: decode(states[key]) if key in states else None for key in wanted[name]}
             except msgspec.MsgspecError as error:
                 raise _no_row(name, error) from error
             world.admit(shelves[name], rows)
-        keys = [key for find in more for key in find(world)]
-    if any(not world.is_loaded(shelf, key) for shelf, key in keys):
+        missing, more = _missing(world, more)
+    if missing:
         raise InvariantBroken(f"a batch wants rows after {ROUNDS} rounds of loading")
     return world
+
+
+def _missing(
+    world: World, finders: Sequence[Callable[[World], Keys]]
+) -> tuple[list[Key], list[Callable[[World], Keys]]]:
+    """List the rows that are still to be read, and who asked for them.
+
+    Who sees all its rows would find the same ones again, so only those who miss some are asked
+    once more.
+    """
+    missing: list[Key] = []
+    again: list[Callable[[World], Keys]] = []
+    for find in finders:
+        some = [key for key in find(world) if not world.is_loaded(*key)]
+        if some:
+            missing += some
+            again.append(find)
+    return missing, again

@@ -126,6 +126,14 @@ def scan_tiles(tx: sa.Connection, log_id: int, level: int) -> Iterator[list[tupl
     )
 
 
+def outermost_tiles(tx: sa.Connection, log_id: int) -> list[tuple[int, int, int]]:
+    """List (level, smallest, largest number) of the stored tiles, one for each level."""
+    number = tile.c.number
+    chosen = sa.select(tile.c.level, sa.func.min(number), sa.func.max(number))
+    rows = tx.execute(chosen.where(tile.c.log_id == log_id).group_by(tile.c.level))
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def differing_balance(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
     """Find one balance that is not the sum of its postings: (account, position), else None."""
     sums = (

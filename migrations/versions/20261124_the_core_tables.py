@@ -63,7 +63,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("log_id", "position", name=op.f("pk_entry")),
         postgresql_partition_by="RANGE (position)",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
+        sqlite_with_rowid=True,
     )
     op.create_table(
         "entry_pack",
@@ -192,7 +192,7 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "level", "number", name=op.f("pk_tile")),
         sqlite_strict=True,
-        sqlite_with_rowid=False,
+        sqlite_with_rowid=True,
     )
     op.create_table(
         "view_billed",

@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
+from ledger.domain.catalogue import COMMANDS, EVENTS
 from ledger.kernel.errors import Unavailable
+from ledger.kernel.messages import Command as LedgerCommand
+from ledger.kernel.messages import Event
 from ledger.kernel.refusal import RefusalCode
 from mobilegrid.cli.base import SHARED_OPTIONS, App, Command
 from mobilegrid.cli.params import FOLDER, write_file
@@ -84,6 +88,68 @@ def settings_page() -> str:
     )
 
 
+def commands_page() -> str:
+    """Write docs/commands.md: every command that the rules answer."""
+    rows = [
+        (f"`{each.__name__}`", _area(each), _asked_by(each), _first_sentence(each))
+        for each in COMMANDS
+    ]
+    return _page(
+        "Commands",
+        "What a ledger can be asked for, in the order of the areas that answer. (2) marks what "
+        "needs a second person in any case; rules may ask for one in others.",
+        _table(("Command", "Area", "May ask", "Says"), rows),
+    )
+
+
+def _asked_by(command: type[LedgerCommand]) -> str:
+    return ", ".join(sorted(command.roles)) + (" (2)" if command.needs_second_person else "")
+
+
+def event_files() -> dict[str, str]:
+    """Write docs/events: the JSON Schema of the body of every event, and their list."""
+    files = {_schema_name(each): _schema(each) for each in EVENTS}
+    rows = [
+        (
+            f"[`{each.kind}`]({_schema_name(each)}) v{each.version}",
+            _area(each),
+            _first_sentence(each),
+        )
+        for each in EVENTS
+    ]
+    files["README.md"] = _page(
+        "Events",
+        "What an entry can tell, in the order of the areas that decide it. Each kind has the JSON "
+        "Schema of its `body`, which has a version. A new field with a default keeps "
+        "the version, every other change makes the next one. The entry around the body is the "
+        "same for all.",
+        _table(("Kind", "Area", "Says"), rows),
+    )
+    return files
+
+
+def _schema_name(event: type[Event]) -> str:
+    return f"{event.kind}.v{event.version}.schema.json"
+
+
+def _schema(event: type[Event]) -> str:
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{event.kind}, version {event.version}",
+        **msgspec.json.schema(event),
+    }
+    return msgspec.json.format(msgspec.json.encode(whole, order="sorted")).decode() + "\n"
+
+
+def _area(member: type[object]) -> str:
+    return member.__module__.rpartition(".")[2]
+
+
+def _first_sentence(member: type[object]) -> str:
+    text = " ".join((member.__doc__ or "").split())
+    return text.partition(". ")[0].removesuffix(".") + "."
+
+
 def _does(path: str) -> str:
     return MEANINGS[path]
 
@@ -103,10 +169,11 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
+    "commands.md": commands_page,
     "refusals.md": refusals_page,
     "settings.md": settings_page,
 }
-"""Every generated page, by its name in docs/."""
+"""Every generated page, by its name in docs/; `event_files` has those of docs/events."""
 
 
 @click.command(cls=Command)
@@ -121,12 +188,14 @@ PAGES: dict[str, Callable[[], str]] = {
 @click.pass_obj
 def docs(app: App, out: Path) -> None:
     """Write the generated documents."""
+    events = out / "events"
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        events.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Unavailable(f"cannot make {out}: {error.strerror}") from error
-    files = []
-    for name, page in PAGES.items():
-        write_file(out / name, page().encode())
-        files.append(str(out / name))
+        raise Unavailable(f"cannot make {events}: {error.strerror}") from error
+    texts = {out / name: page() for name, page in PAGES.items()}
+    texts |= {events / name: text for name, text in event_files().items()}
+    for path, text in texts.items():
+        write_file(path, text.encode())
+    files = [str(path) for path in texts]
     app.console.answer({"files": files}, *files)

@@ -21,7 +21,7 @@ _ENERGY = {
     "Energy:Grid": "drawn from the grid",
     "Energy:Revaluation": "found in the packs at the opening count",
     "Energy:Pack": "inside packs that are not with drivers",
-    "Energy:Driver": "handed to drivers, less what came back",
+    "Energy:Driver": "with drivers: used, or still in their packs",
     "Energy:Losses:Charging": "lost as heat while charging",
     "Energy:Losses:Standing": "lost while standing",
 }
@@ -36,7 +36,13 @@ _MONEY = {
     "Liabilities:Partners:Accrued": "owed to the partners",
     "Liabilities:Tax:Output-VAT": "owed to the tax office",
 }
-STATEMENT_LINES = 8
+_COMPONENTS = {
+    "ENERGY": "energy",
+    "SERVICE": "service",
+    "SWAP": "swap fee",
+    "BOOKING": "booking fee",
+}
+_STATEMENT_LINES = 8
 
 
 # Energy and money -------------------------------------------------------------
@@ -52,7 +58,7 @@ def energy(reads: Reads) -> Any:
         (_ENERGY.get(name, ""), name, kwh(wh))
         for name, wh in sorted(sums.items(), key=lambda one: one[1])
     ]
-    return grid(("What", "Account", ">kWh"), rows, ("Sum", "", kwh(sum(sums.values()))))
+    return grid(("~What", "Account", ">kWh"), rows, ("Sum", "", kwh(sum(sums.values()))))
 
 
 def charging(entries: list[Entry]) -> Any:
@@ -72,15 +78,16 @@ def charging(entries: list[Entry]) -> Any:
 
 def money(reads: Reads) -> Any:
     """Balance all money: debits are credits."""
-    rows, debits, credits = [], 0, 0
+    rows: list[tuple[str, ...]] = []
+    debited = credited = 0
     for one in reads.totals():
         if one.commodity == CURRENCY:
             debit, credit = max(one.quantity, 0), max(-one.quantity, 0)
-            debits, credits = debits + debit, credits + credit
+            debited, credited = debited + debit, credited + credit
             sides = (euro(debit) if debit else "", euro(credit) if credit else "")
             rows.append((_MONEY.get(one.account, ""), one.account, *sides))
-    sums = ("Sum", f"difference {euro(debits - credits)}", euro(debits), euro(credits))
-    return grid(("What", "Account", ">Debit EUR", ">Credit EUR"), rows, sums)
+    sums = ("Sum", f"difference {euro(debited - credited)}", euro(debited), euro(credited))
+    return grid(("~What", "Account", ">Debit EUR", ">Credit EUR"), rows, sums)
 
 
 # One driver's bill ------------------------------------------------------------
@@ -92,7 +99,11 @@ def choose_driver(entries: list[Entry]) -> str:
     for one in entries:
         if isinstance(one.event, UsageAccrued):
             lines[one.event.driver_id] += one.event.lines
-    return max(sorted(lines), key=lambda name: (len({ln.component for ln in lines[name]}), len(lines[name])))
+
+    def variety(name: str) -> tuple[int, int]:
+        return len({line.component for line in lines[name]}), len(lines[name])
+
+    return max(sorted(lines), key=variety)
 
 
 def bill(reads: Reads, driver_id: str) -> list[Any]:
@@ -104,7 +115,7 @@ def bill(reads: Reads, driver_id: str) -> list[Any]:
         if isinstance(one.event, UsageAccrued)
         for line in one.event.lines
     ]
-    columns = ("When", "What", ">Quantity", ">Rate EUR", ">Net EUR", "Tariff", ">Evidence")
+    columns = ("When", "~What", ">Quantity", ">Rate EUR", ">Net EUR", "Tariff", ">Evidence")
     shown: list[Any] = [pairs((("driver", driver_id), ("period", PERIOD))), ""]
     for invoice in view.invoices:
         sums = ("", "Net", "", "", euro(invoice.net_minor), "", "")
@@ -113,17 +124,20 @@ def bill(reads: Reads, driver_id: str) -> list[Any]:
 
 
 def _bill_row(one: Entry, event: UsageAccrued, line: Line) -> tuple[str, ...]:
-    what = f"{kind_words(event.usage_kind)} {event.station_id}: {line.component.lower()}"
+    usage = kind_words(event.usage_kind)
+    what = f"{_COMPONENTS.get(line.component, line.component)}: {usage} at {event.station_id}"
     begin, end = clock(line.service_start_at), clock(line.service_end_at)
-    quantity = f"{kwh(line.quantity)} kWh" if line.unit == "WH" else f"{line.quantity} {line.unit.lower()}"
+    quantity = f"{line.quantity} {line.unit.lower()}"
+    if line.unit == "WH":
+        quantity = f"{kwh(line.quantity)} kWh"
     return (
         begin if begin == end else f"{begin}-{end}",
         what,
         quantity,
         scaled_text(line.rate_micro // 100, 4),
         euro(line.net_minor),
-        f"{event.tariff_id} v{line.tariff_version}, entry {line.tariff_position}",
-        ", ".join(f"entry {cause}" for cause in one.envelope.causes),
+        f"{event.tariff_id} v{line.tariff_version} (#{line.tariff_position})",
+        ", ".join(f"#{cause}" for cause in one.envelope.causes),
     )
 
 
@@ -133,10 +147,14 @@ def _invoice(reads: Reads, invoice: InvoiceIssued) -> list[tuple[str, str]]:
     return [
         ("invoice", f"{invoice.invoice_no} of {invoice.issued_on}, due {invoice.due_on}"),
         *(
-            (f"VAT {tax.country} {percent(tax.rate_bp)}", f"{euro(tax.tax_minor)} EUR on {euro(tax.net_minor)} EUR")
+            (
+                f"VAT {tax.country} {percent(tax.rate_bp)}",
+                f"{euro(tax.tax_minor)} EUR on {euro(tax.net_minor)} EUR",
+            )
             for tax in invoice.taxes
         ),
-        ("to pay", f"{euro(invoice.gross_minor)} EUR, of which open {euro(open_minor)} EUR"),
+        ("total", f"{euro(invoice.gross_minor)} EUR"),
+        ("still to pay", f"{euro(open_minor)} EUR"),
         ("lines root", invoice.lines_root),
     ]
 
@@ -178,23 +196,26 @@ def statement(reads: Reads, partner_id: str) -> list[Any]:
             str(line.position),
             clock(line.service_start_at),
             line.station,
-            kind_words("swap" if line.swap else "charging_session"),
             kwh(line.energy_wh),
             euro(line.energy_net_minor),
             euro(line.service_net_minor + line.fee_net_minor),
             line.share_rule_version,
             euro(line.share_minor),
         )
-        for line in view.lines[:STATEMENT_LINES]
+        for line in view.lines[:_STATEMENT_LINES]
     ]
-    columns = (">Entry", "When", "Station", "Usage", ">kWh", ">Energy", ">Service", "Rule", ">Share EUR")
+    columns = (
+        *(">Entry", "When", "Station", ">kWh", ">Energy", ">Service"),
+        *("Rule", ">Share EUR"),
+    )
     rest = len(view.lines) - len(rows)
-    more = f"and {rest} more lines" if rest > 0 else ""
-    sums = ("", "", "", more, "", "", "", "all lines", euro(_share(said)))
+    more = f"and {rest} more" if rest > 0 else ""
+    sums = ("", "", more, "", "", "", "all lines", euro(_share(said)))
+    covers = f"entries {said.from_position + 1} to {said.to_position}"
     return [
         pairs(
             (
-                ("statement", f"{said.statement_id}, entries {said.from_position + 1} to {said.to_position}"),
+                ("statement", f"{said.statement_id}, {covers}"),
                 ("lines root", said.calculation.lines_root),
                 ("calculated again", "the same lines, sums and root"),
             )

@@ -332,8 +332,8 @@ def open_town(day: Day) -> None:
 
 
 def close_day(day: Day) -> None:
-    """Settle the day that has passed, and let two in three drivers pay in the morning."""
-    close_period(day.ledger, PERIOD, actor=FINANCE, at=at_time(24, 10))
+    """Settle the day early next morning, and let two in three drivers pay at nine."""
+    close_period(day.ledger, PERIOD, actor=FINANCE, at=at_time(30))
     with day.ledger.reading() as reads:
         invoices = [invoice for _, invoice in reads.rows(INVOICES)]
     paid = [

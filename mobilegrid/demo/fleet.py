@@ -105,7 +105,7 @@ class Pack:
 
 
 class Slot:
-    """A slot as its station sees it: the pack in it, the meter's register, energy flowing or not."""
+    """A slot as its station sees it: the pack in it, its meter's register, its session."""
 
     def __init__(self, site: Site, number: int, pack_class: str) -> None:
         """Start empty, with a meter at 0."""
@@ -182,13 +182,16 @@ class Town:
         for row in _PARTIES.strip().splitlines():
             party_id, roles, name = (cell.strip() for cell in row.split("|"))
             yield RegisterParty(
-                party_id=party_id, party_roles=tuple(roles.split()), country=COUNTRY, legal_name=name
+                party_id=party_id,
+                party_roles=tuple(roles.split()),
+                country=COUNTRY,
+                legal_name=name,
             )
         for driver_id in (*(each.driver_id for each in self.drivers), NEW_DRIVER):
             yield RegisterParty(party_id=driver_id, party_roles=("driver",), country=COUNTRY)
 
     def _terms(self) -> Iterator[Command]:
-        """Agree prices and shares: a lasting version, a version of the day's 24 hours, contracts."""
+        """Agree prices (lasting ones, and those of the day's 24 hours) and shares."""
         for operator_id in (_NORD, _SUD):
             name = operator_id.removeprefix("OP-")
             for terms in (_lasting(), _hourly(self.dice)):
@@ -199,7 +202,7 @@ class Town:
                 ("SERVICE", "SERVICE_NET", service),
                 ("ENERGY", "ENERGY_NET", energy),
             ):
-                terms = ContractTerms(
+                agreed = ContractTerms(
                     role="operator",
                     currency=CURRENCY,
                     base=base,
@@ -209,7 +212,7 @@ class Town:
                     valid_from_at=MIDNIGHT,
                 )
                 yield AgreeContract(
-                    contract_id=f"CT-{name}-{what}", partner_id=operator_id, terms=terms
+                    contract_id=f"CT-{name}-{what}", partner_id=operator_id, terms=agreed
                 )
 
     def _equipment(self) -> Iterator[Command]:
@@ -296,9 +299,7 @@ def _hourly(dice: Random) -> TariffTerms:
     """What a kWh costs in each hour of the day."""
     prices = tuple(int(cents) * 10_000 + dice.randint(-9, 9) * 1_000 for cents in _CURVE.split())
     assert len(prices) == HOURS, "one price for each hour"
-    return TariffTerms(
-        COUNTRY, CURRENCY, "UTC", _UTC_DAY, _UTC_DAY + DAY, hours_micro=prices
-    )
+    return TariffTerms(COUNTRY, CURRENCY, "UTC", _UTC_DAY, _UTC_DAY + DAY, hours_micro=prices)
 
 
 def at_time(hour: int, minute: int = 0) -> int:

@@ -5,6 +5,7 @@ from functools import partial
 from ledger.domain.booking import AllocatePack, CancelBooking, MarkNoShow, ReserveSwap
 from ledger.domain.holds import PlaceHold
 from ledger.domain.moves import MovePack
+from ledger.domain.places import TRANSPORT_SOC_BP
 from ledger.domain.swap import TimeOutSwap
 from ledger.kernel.instants import MINUTE
 from ledger.kernel.messages import Actor
@@ -23,6 +24,7 @@ from mobilegrid.demo.fleet import (
     at_time,
 )
 
+_FULL_BP = 9_000
 _ALARM_RISE_BP, _ALARM_WH = 120, 600
 
 
@@ -51,7 +53,7 @@ def plan_day(day: Day) -> None:
 
 def charge_at_dawn(day: Day) -> None:
     """Fill what came in late the evening before, while energy is cheap."""
-    low = [slot for slot in day.town.slots if slot.pack and slot.pack.soc_bp < 9_000]
+    low = [slot for slot in day.town.slots if slot.pack and slot.pack.soc_bp < _FULL_BP]
     for number, slot in enumerate(low):
         day.plan(at_time(4, 5 + 7 * number), partial(day.plug, slot), slot.site)
 
@@ -163,7 +165,8 @@ def transfer(day: Day, at: int, source: Site, target: Site) -> None:
 
     def leave(when: When) -> None:
         ready = day.ready(source, "MG50")
-        for slot in [one for one in ready if one.pack and one.pack.soc_bp <= 9_500][:2]:
+        light = [one for one in ready if one.pack and one.pack.soc_bp <= TRANSPORT_SOC_BP]
+        for slot in light[:2]:
             pack, slot.pack = slot.pack, None
             assert pack is not None, "it is ready"
             move(pack.pack_id, operator, when, "pack_undocked")
@@ -190,7 +193,7 @@ def transfer(day: Day, at: int, source: Site, target: Site) -> None:
 
 
 def book(day: Day, driver: Driver, site: Site, from_at: int, *, comes: bool) -> None:
-    """Book a pack for half an hour; a pack is pinned shortly before, and waits in vain if need be."""
+    """Book a pack for half an hour; one is pinned shortly before, and may wait in vain."""
     booking_id = _reserve(day, driver, site, from_at)
     station = Actor(site.station_id, "station")
 

@@ -21,7 +21,7 @@ _HERE = ZoneInfo(ZONE)
 
 
 class Screen:
-    """Prints to stdout, in colour where a terminal shows it, without blanks at the ends of lines."""
+    """Prints to stdout, in colour where a terminal shows it, no blanks at the ends of lines."""
 
     def __init__(self) -> None:
         """Take the terminal as it is, but no wider than a page."""
@@ -45,22 +45,34 @@ class Screen:
                 sys.stdout.write(f"{line.rstrip()}\n")
         sys.stdout.flush()
 
+    def verbatim(self, lines: Iterable[str]) -> None:
+        """Print lines as they are, however long: commands to be copied."""
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+
 
 def grid(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
     sums: Sequence[str] = (),
 ) -> rich.table.Table:
-    """Lay out rows of plain text; a column whose name begins with ``>`` holds numbers."""
+    """Lay out rows of plain text.
+
+    A column whose name begins with ``>`` holds numbers, one with ``~`` gives way when it is narrow.
+    """
     made = rich.table.Table(
-        box=rich.box.SIMPLE, show_edge=False, pad_edge=False, show_footer=bool(sums)
+        box=rich.box.SIMPLE,
+        padding=(0, 0, 0, 1),
+        show_edge=False,
+        pad_edge=False,
+        show_footer=bool(sums),
     )
     for number, name in enumerate(columns):
         made.add_column(
-            name.removeprefix(">"),
+            name.lstrip(">~"),
             Text(sums[number]) if sums else "",
             justify="right" if name.startswith(">") else "left",
             overflow="fold",
+            no_wrap=not name.startswith("~"),
             header_style="bold",
             footer_style="bold",
         )
@@ -103,3 +115,8 @@ def euro(minor: int) -> str:
 def percent(value_bp: int | None) -> str:
     """Write basis points as per cent with one decimal, "" when unknown."""
     return "" if value_bp is None else f"{scaled_text((value_bp + 5) // 10, 1)} %"
+
+
+def whole_percent(value_bp: int | None) -> str:
+    """Write basis points as whole per cent, "" when unknown."""
+    return "" if value_bp is None else f"{(value_bp + 50) // 100} %"

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ledger.store.engine import ledger_url, sqlite_file
+from ledger.runtime.reads import Reads
+from ledger.store import journal
+from ledger.store.engine import ledger_url, read_engine, sqlite_file
+from ledger.store.errors import translated
 from tests.support.ledgers import sqlite_url
 from tests.support.postgres import fresh_database
 
@@ -46,14 +49,25 @@ def behind_its_back(url: str) -> Iterator[sa.Connection]:
                 for table, name in triggers:
                     tx.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
             else:
-                found = tx.exec_driver_sql(
+                rows = tx.exec_driver_sql(
                     "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
                 ).all()
-                for name, _ in found:
+                for name, _ in rows:
                     tx.exec_driver_sql(f"DROP TRIGGER {name}")
                 yield tx
-                for _, text in found:
+                for _, text in rows:
                     tx.exec_driver_sql(text)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def looking_at(url: str) -> Iterator[Reads]:
+    """Read the only log of a database without the checks that opening a ledger makes."""
+    engine = read_engine(ledger_url(url))
+    try:
+        with translated(), engine.connect() as tx:
+            yield Reads(tx, journal.find_log(tx))
     finally:
         engine.dispose()
 

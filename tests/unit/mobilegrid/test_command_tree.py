@@ -58,6 +58,6 @@ def test_the_generated_pages_are_up_to_date(name):
 def test_docs_are_written_where_asked(tmp_path):
     shown = run("docs", "--out", tmp_path / "new")
     assert shown.exit_code == 0, shown.output
-    assert {each.name for each in (tmp_path / "new").iterdir()} == set(PAGES)
+    assert {each.name for each in (tmp_path / "new").glob("*.md")} == set(PAGES)
     (tmp_path / "file").write_text("")
     assert run("docs", "--out", tmp_path / "file" / "x").exit_code == 4

@@ -1,0 +1,339 @@
+"""Writes the golden entries that are missing: one whole entry of every kind and version.
+
+Run it from the root of the repository: ``python -m tests.golden.make_events``. It never writes a
+file that is there: a released shape stays readable for ever, another shape is another version.
+
+Entries come from the demo's day where it has the kind, the longest of each; the others are built
+from the types of their fields. Beside the entry and its leaf stands the shape of the event, so that
+a default or an absent field cannot change unseen either.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random  # noqa: TID251  seeded below
+from tempfile import TemporaryDirectory
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from ledger.domain.accounts import check_chart
+from ledger.domain.carrying import PackMoved
+from ledger.domain.catalogue import EVENTS, KINDS
+from ledger.domain.opening import OpenLedger
+from ledger.domain.transitions import ROWS, TERMINAL, Family, Row, account_of
+from ledger.kernel.envelope import Envelope, Link, canonical, command_key, open_entry, seal
+from ledger.kernel.errors import Malformed
+from ledger.kernel.hashing import leaf_hash
+from ledger.kernel.instants import MINUTE, SECOND, parse_instant
+from ledger.kernel.messages import Actor, ClockReading, Event, Evidence, Source
+from ledger.kernel.postings import check_zero
+from ledger.runtime.ledger import create_ledger
+from mobilegrid.demo.drive import Day, close_day, open_town
+from mobilegrid.demo.fleet import ZONE, Town
+from mobilegrid.demo.incidents import plan_day
+from tests.support.ledgers import SYSTEM, asking, sqlite_url
+
+FOLDER = Path(__file__).parent / "events"
+AT = parse_instant("2026-03-10T12:00:00Z", "at")
+LEDGER, POSITION = "town", 10_000
+
+_EXPLAINED = {Family.SUS, Family.MIS}
+_MOVING = {Family.TRN, Family.CIN}
+_IDS: dict[Family, tuple[str, ...]] = {
+    Family.SUP: ("SV-1",),
+    Family.CIN: ("CR-1", "DA-1"),
+    Family.DRC: ("DE-1",),
+    Family.DST: ("DE-1",),
+    Family.SLT: ("ST-1", "2"),
+    Family.STG: ("ST-1",),
+    Family.DRV: ("DR-1",),
+    Family.TRN: ("CR-1", "TO-1"),
+    Family.WSH: ("WS-1",),
+    Family.SL2: ("SV-2",),
+    Family.RCY: ("SV-3",),
+    Family.SUS: ("CA-1",),
+    Family.MIS: ("CA-1",),
+}
+_VALUES: dict[str, Any] = {
+    "account": "Packs:Supplier:SV-1",
+    "after_wh": 46_000,
+    "amount_minor": 2_400,
+    "applied_minor": 2_000,
+    "assignee_id": "P-1",
+    "before_wh": 47_500,
+    "binding_type": "bms-serial",
+    "book_value_minor": 812_500,
+    "booking_id": "BK-1",
+    "capacity_mah": 139_500,
+    "capacity_wh": 50_000,
+    "case_id": "CA-1",
+    "cell_delta_mv": 12,
+    "cleared_by": "P-1",
+    "clock_quality": "S",
+    "clock_uncertainty_us": 250_000,
+    "condition": "sealed",
+    "contract_id": "CT-1",
+    "currency": "EUR",
+    "driver_id": "DR-1",
+    "energy_wh": 21_500,
+    "firmware": "4.1.7",
+    "hold_id": "HD-1",
+    "instrument_id": "IN-1",
+    "insulation_kohm": 2_500,
+    "invoice_no": "MG1-2026-000001",
+    "level": 2,
+    "lower_bp": 9_150,
+    "meter_id": "MT-1",
+    "method": "full-capacity-test",
+    "min_soh_bp": 7_000,
+    "nominal_wh": 50_000,
+    "occurred_at": AT - MINUTE,
+    "order_id": "TO-1",
+    "out_at": AT - SECOND,
+    "pack_class": "MG50",
+    "pack_id": "PK-1",
+    "pack_ids": ("PK-1", "PK-2"),
+    "payment_id": "PY-1",
+    "po_no": "PO-1",
+    "position": POSITION - 9,
+    "reason": "seen by the crew",
+    "report_id": "RP-1",
+    "report_sha256": "7d" * 32,
+    "residual_soh_bp": 6_850,
+    "resolution": "paid back",
+    "second_person": "P-2",
+    "session_id": "CS-1",
+    "slot": "2",
+    "soc_bp": 4_300,
+    "soh_bp": 9_200,
+    "station_id": "ST-1",
+    "stored_wh": 20_400,
+    "swap_id": "SW-1",
+    "swap_kind": "EXCHANGE",
+    "title_holder_id": "TH-1",
+    "un_no": "UN3480",
+    "unit_price_minor": 850_000,
+    "upper_bp": 9_250,
+    "usage_id": "SW-1",
+    "usage_kind": "swap",
+    "value": "BMS-0001",
+    "warranty_until": AT + 365 * 24 * 60 * MINUTE,
+}
+_CODES = {"observation_quarantined": "ENERGY_OVER_LIMIT", "usage.unbilled": "tariff_not_found"}
+"""Kinds whose reason is a code."""
+
+
+# The shape of an event --------------------------------------------------------
+
+
+def shape_of(event: type[Event]) -> dict[str, Any]:
+    """Give the schema of an event without words and names of classes, references filled in."""
+    # by way of its text, in which a default is what JSON makes of it
+    schema = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(event)))
+    return _shape(schema, schema["$defs"])
+
+
+def _shape(node: dict[str, Any], structs: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in node:
+        return _shape(structs[node["$ref"].rpartition("/")[2]], structs)
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "properties":
+            found[key] = {name: _shape(one, structs) for name, one in value.items()}
+        elif key == "anyOf":
+            found[key] = [_shape(one, structs) for one in value]
+        elif isinstance(value, dict) and key != "default":
+            found[key] = _shape(value, structs)
+        elif key == "required":
+            found[key] = sorted(value)
+        elif key not in {"title", "description"}:
+            found[key] = value
+    return found
+
+
+def only_adds(old: Any, new: Any) -> bool:
+    """Tell whether a shape is the old one, but perhaps for new fields that have a default."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        fields = new.get("properties", {})
+        kept = {name: fields.get(name) for name in old.get("properties", {})}
+        again = new | ({"properties": kept} if "properties" in new else {})
+        return old.keys() == again.keys() and all(only_adds(old[key], again[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(only_adds, old, new))
+    return type(old) is type(new) and bool(old == new)
+
+
+# Real entries -----------------------------------------------------------------
+
+
+def real_entries() -> dict[tuple[str, int], bytes]:
+    """Let the demo's town live through its day, and take the longest entry of each kind."""
+    found: dict[tuple[str, int], bytes] = {}
+    command = OpenLedger(ledger=LEDGER, origin=f"log.example.net/log/{LEDGER}", zone=ZONE)
+    with TemporaryDirectory() as folder:
+        url = sqlite_url(Path(folder))
+        with create_ledger(url, asking(command, "open", actor=SYSTEM)) as ledger:
+            day = Day(ledger, Town(Random(1)))
+            open_town(day)
+            plan_day(day)
+            day.run()
+            close_day(day)
+            with ledger.reading() as reads:
+                for one in reads.entries():
+                    name = one.envelope.kind, one.envelope.version
+                    if len(one.data) > len(found.get(name, b"")):
+                        found[name] = one.data
+    return found
+
+
+# Built entries ----------------------------------------------------------------
+
+
+def built_entry(event_type: type[Event]) -> bytes:
+    """Build an entry of a kind whose event and envelope have every member that can be."""
+    rule = EVENTS[event_type]
+    row = next((row for row in ROWS if row.event == event_type.kind), None)
+    known = _moved(row) if row and issubclass(event_type, PackMoved) else {}
+    if event_type.kind in _CODES:
+        known["reason"] = _CODES[event_type.kind]
+    event = _value(event_type, "", known)
+    postings = rule.postings(event)
+    check_zero(postings)
+    assert check_chart(postings) is None, f"{event_type.kind}: give its fields better values"
+    role, second = (min(row.who), row.second_person) if row else ("system", False)
+    previous = leaf_hash(b"the entry before")
+    key = command_key(LEDGER, "golden", bytes(16))
+    return seal(
+        Envelope(
+            v=1,
+            ledger=LEDGER,
+            position=POSITION,
+            entry_id=f"{key.hex()[:32]}-0",
+            kind=event.kind,
+            version=event.version,
+            command_key=key,
+            actor=Actor("P-1", role, "P-2" if second else ""),
+            policy_version="1",
+            recorded_at=AT + MINUTE,
+            occurred_at=AT,
+            received_at=AT + SECOND,
+            clock=ClockReading("S", offset_us=-40, uncertainty_us=900, raw_at=AT + 40),
+            source=Source("OP-1", "ST-1", "ocpp2.1", "M-1", "B1", 17, offline=True),
+            causes=(POSITION - 2, POSITION - 1),
+            correlation_id="CO-1",
+            evidence=(Evidence("photo", 2, "image/jpeg", "5a" * 32, "accepted", "K-1"),),
+            entities=rule.entities(event),
+            packs=tuple(Link(2, pack, POSITION - 3, previous) for pack in rule.packs(event)),
+            postings=postings,
+            body=msgspec.Raw(canonical(event)),
+        )
+    )
+
+
+def _moved(row: Row) -> dict[str, Any]:
+    """Give the fields of a move as the rules would fill them for a row of the custody table."""
+    source = account_of(row.credit, *_IDS.get(row.credit, ()))
+    target = account_of(row.debit, *_IDS.get(row.debit, ()))
+    ends = row.target in TERMINAL
+    from_driver = row.credit is Family.DRV and row.debit is not Family.DRV
+    return {
+        "from_account": source,
+        "to_account": target if target != source else target.replace("-1", "-2"),
+        "level": max(row.who.values()),
+        "place": row.place,
+        "order_id": _VALUES["order_id"] if {row.credit, row.debit} & _MOVING else "",
+        "case_id": _VALUES["case_id"] if row.debit in _EXPLAINED else "",
+        "title_holder_id": _VALUES["title_holder_id"] if ends else "",
+        "energy_wh": _VALUES["energy_wh"] if ends or from_driver else 0,
+    }
+
+
+def _value(kind: Any, name: str, known: dict[str, Any]) -> Any:
+    """Make a value of a type for a field of a name."""
+    values = _VALUES | known
+    if name in values:
+        return values[name]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind(
+            **{
+                field.encode_name: _value(field.type, field.name, known)
+                for field in msgspec.structs.fields(kind)
+            }
+        )
+    inner = get_args(kind)
+    origin = get_origin(kind)
+    if origin is tuple:
+        return tuple(_value(one, name, known) for one in inner if one is not Ellipsis)
+    if origin is dict:
+        return {"MG": _value(inner[1], name, known)}
+    if isinstance(kind, UnionType):
+        return _value(inner[0], name, known)
+    return {int: 1, str: name, bool: True}[kind]
+
+
+# Files ------------------------------------------------------------------------
+
+
+def name_of(kind: str, version: int) -> str:
+    """Name the file of a kind and version."""
+    return f"{kind}.v{version}.json"
+
+
+def file_of(data: bytes) -> bytes:
+    """Write the file of an entry: its text, its leaf, the shape of its event."""
+    envelope = open_entry(data)
+    shape = shape_of(KINDS[(envelope.kind, envelope.version)].event)
+    held = {"entry": data.decode(), "leaf": leaf_hash(data).hex(), "shape": shape}
+    return canonical(held) + b"\n"
+
+
+def fault_of(file: bytes) -> str:
+    """Say why a golden file does not hold any more, "" when it does."""
+    held = msgspec.json.decode(file)
+    data = held["entry"].encode()
+    try:
+        envelope = open_entry(data)
+        rule = KINDS[(envelope.kind, envelope.version)]
+        event = rule.decoder.decode(envelope.body)
+    except (Malformed, KeyError, msgspec.MsgspecError) as error:
+        return f"it cannot be read: {error}"
+    remade = msgspec.structs.replace(
+        envelope,
+        body=msgspec.Raw(canonical(event)),
+        entities=rule.entities(event),
+        postings=rule.postings(event),
+    )
+    tests = (
+        (leaf_hash(data).hex() == held["leaf"], "it has another leaf"),
+        (canonical(event) == bytes(envelope.body), "the event is written in another way"),
+        (remade.postings == envelope.postings, "the event posts other lines"),
+        (tuple(one.pack for one in envelope.packs) == rule.packs(event), "it names other packs"),
+        (seal(remade) == data, "the entry is written in another way"),
+        (only_adds(held["shape"], shape_of(rule.event)), "the fields of the event changed"),
+    )
+    return next((words for holds, words in tests if not holds), "")
+
+
+def _missing(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    names = {folder / name_of(*key): key for key in KINDS}
+    absent = {path: key for path, key in names.items() if not path.exists()}
+    real = real_entries() if absent else {}
+    for path, key in absent.items():
+        yield path, file_of(real.get(key) or built_entry(KINDS[key].event))
+
+
+def make(folder: Path = FOLDER) -> str:
+    """Add the missing files; say what is wrong with those that were there, "" for nothing."""
+    folder.mkdir(exist_ok=True)
+    faults = {path.name: fault_of(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+    for path, file in _missing(folder):
+        with path.open("xb") as target:
+            target.write(file)
+    wrong = [f"{name}: {fault}" for name, fault in faults.items() if fault]
+    return "\n".join([*wrong, "Make a new version of the event instead."] if wrong else [])
+
+
+if __name__ == "__main__":
+    sys.exit(make() or 0)
