@@ -1,4 +1,7 @@
-"""Times: integer microseconds since 1970-01-01T00:00:00Z, never a zone text, never a float."""
+"""Times: integer microseconds since 1970-01-01T00:00:00Z, never a zone text, never a float.
+
+Zone rules come from the machine, or from the package `tzdata` where the machine has none.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import NewType, Protocol

@@ -3,7 +3,8 @@
 SQLite: WAL and `synchronous=FULL`, because NORMAL loses acknowledged entries at power loss;
 `recursive_triggers=ON`, because without it `INSERT OR REPLACE` deletes a row and no trigger sees
 it; `BEGIN IMMEDIATE` for writers, because two deferred transactions collide at their first write.
-PostgreSQL: READ COMMITTED under the lock of the head row; durability settings are read back.
+PostgreSQL: READ COMMITTED under the lock of the head row, REPEATABLE READ for readers; durability
+settings are read back.
 """
 
 import sqlite3
@@ -124,6 +125,9 @@ def _postgres(url: sa.URL, *, read_only: bool) -> sa.Engine:
         "prepare_threshold": 1,
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
+    # a writer must see what was committed before it got the lock, a reader one position throughout
+    level = "REPEATABLE READ" if read_only else "READ COMMITTED"
+    # a writer's caller asks again after a server's restart; a reader should not notice it
     return sa.create_engine(
-        url, isolation_level="READ COMMITTED", connect_args=options, pool_pre_ping=False
+        url, isolation_level=level, connect_args=options, pool_pre_ping=read_only
     )

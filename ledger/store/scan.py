@@ -4,6 +4,7 @@ Each scan yields lists of tuples and holds one chunk in memory.
 """
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,18 +12,24 @@ import sqlalchemy as sa
 from ledger.store.tables import VIEWS, balance, entry, entry_pack, posting, receipt, tile
 
 CHUNK = 4_096
+_numbers = count(1)
 
 
 def _chunks(tx: sa.Connection, chosen: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
-    if tx.dialect.name != "sqlite":
-        streamed = tx.execution_options(stream_results=True, yield_per=CHUNK).execute(chosen)
-        for some in streamed.partitions(CHUNK):
-            yield [tuple(row) for row in some]
-        return
     # the driver's own tuples: the row objects around them would double the cost of a scan
-    cursor: Any = tx.execute(chosen).cursor
-    while rows := cursor.fetchmany(CHUNK):
+    if tx.dialect.name == "sqlite":
+        cursor: Any = tx.execute(chosen).cursor
+        while rows := cursor.fetchmany(CHUNK):
+            yield rows
+        return
+    # a cursor of the server's, not of the driver's: a scan that is given up leaves nothing open
+    name = f"scan_{next(_numbers)}"
+    compiled = chosen.compile(dialect=tx.dialect)
+    connection: Any = tx.connection.driver_connection
+    connection.execute(f"DECLARE {name} CURSOR FOR {compiled}", compiled.params)
+    while rows := connection.execute(f"FETCH {CHUNK} FROM {name}", binary=True).fetchall():
         yield rows
+    connection.execute(f"CLOSE {name}")
 
 
 def scan_bytes(tx: sa.Connection, log_id: int, size: int) -> Iterator[list[tuple[int, bytes]]]:

@@ -115,7 +115,7 @@ def _folder(keep: Path | None) -> Path:
         keep.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"cannot make {keep}: {error.strerror}") from error
-    if (keep / FILE).exists():
+    if any(keep.glob(f"{FILE}*")):
         raise Misconfigured(f"--keep {keep}: there is a town already; choose another folder")
     return keep
 
@@ -212,7 +212,7 @@ def _prove(ledger: Ledger, pack_id: str, folder: Path) -> list[Path]:
         history = reads.pack_history(pack_id, reads.moment())
     positions = sorted(one.envelope.position for one in history)
     files = [folder / f"{pack_id}.proofs" / f"{position}.tlog-proof" for position in positions]
-    files[0].parent.mkdir()
+    files[0].parent.mkdir(exist_ok=True)
     for file, data in zip(files, proving.prove_entries(ledger, positions), strict=True):
         write_file(file, data)
     return files

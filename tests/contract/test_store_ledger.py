@@ -1,12 +1,15 @@
 """One suite for the store on every database: what is written, answered, refused and read back."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 import msgspec
 import pytest
 
 from ledger.domain.parties import RegisterParty
+from ledger.domain.stays import ReportStay
 from ledger.kernel.errors import (
     Conflict,
     InvariantBroken,
@@ -17,13 +20,15 @@ from ledger.kernel.errors import (
     TamperEvidence,
     Unavailable,
 )
+from ledger.kernel.instants import HOUR
 from ledger.kernel.messages import Receipt, Request
 from ledger.kernel.refusal import RefusalCode
 from ledger.runtime.ledger import Ledger, create_ledger
 from ledger.runtime.verify import verify
+from ledger.store import rebuilding
 from tests.support.ledgers import MANAGER, OPENED_AT, asking, new_ledger, opening, party
 from tests.support.stores import BOTH, behind_its_back, new_database
-from tests.support.town import new_town, requests
+from tests.support.town import IMPORTER, MARCH, new_town, requests
 
 
 @pytest.fixture(params=BOTH)
@@ -50,6 +55,15 @@ def root_of(ledger: Ledger) -> bytes:
 def size_of(ledger: Ledger) -> int:
     with ledger.reading() as reads:
         return reads.size
+
+
+@contextmanager
+def kept_waiting(ledger: Ledger) -> Iterator[None]:
+    """Hold the lock of the head, so that the writer must wait."""
+    size = size_of(ledger)
+    with ledger.writing() as tx:
+        rebuilding.hold_still(tx, ledger.name.log_id, size)
+        yield
 
 
 # A log begins ---------------------------------------------------------------------------------
@@ -307,6 +321,34 @@ def test_where_a_pack_was_is_told_for_every_moment(town):
             reads.pack_history("PK-9", reads.moment())
 
 
+def test_a_reader_sees_one_position_whatever_is_written_meanwhile(url, town):
+    with town.reading() as reads:
+        size, balances = reads.size, reads.balances()
+        with Ledger(url) as other:
+            later = MARCH + 200 * HOUR
+            stay = ReportStay(
+                report_id="RP-9",
+                network="OP-1",
+                station_id="ST-1",
+                slot="1",
+                driver_id="DR-1",
+                pack_id="PK-1",
+                begin_at=later,
+                end_at=later + HOUR,
+                received_at=later + HOUR,
+                seq=9,
+                row_ref="rows#9",
+                energy_wh=1_000,
+                meter_id="MT-1",
+            )
+            assert other.execute(asking(stay, "later", actor=IMPORTER, at=later + HOUR)).count == 7
+        assert reads.balances() == balances
+        assert verify(reads, deep=True).size == size
+    with town.reading() as reads:
+        assert reads.size > size
+        assert reads.balances() != balances
+
+
 # The writer's bad days ------------------------------------------------------------------------
 
 
@@ -334,7 +376,7 @@ def test_the_observer_is_told_of_every_batch(url):
 
 def test_a_caller_who_gives_up_is_not_served_and_harms_nobody(url, ledger):
     futures: list[Future[list[Receipt]]] = []
-    with ledger.writing():  # the writer must wait
+    with kept_waiting(ledger):
         futures = [ledger.submit(party(number)) for number in range(6)]
         given_up = [future.cancel() for future in futures]
     served = [f.result() for f, gone in zip(futures, given_up, strict=True) if not gone]
@@ -345,7 +387,7 @@ def test_a_caller_who_gives_up_is_not_served_and_harms_nobody(url, ledger):
 
 def test_a_full_queue_is_unavailable_and_what_waited_is_done(ledger):
     futures = []
-    with ledger.writing():  # the writer must wait
+    with kept_waiting(ledger):
         with pytest.raises(Unavailable, match="too many"):
             futures.extend(ledger.submit(party(number)) for number in range(4_096 + 2 * 256))
         assert len(futures) >= 4_096
@@ -385,7 +427,7 @@ def test_a_guard_that_refuses_a_row_of_ours_stops_the_writer(url):
             )
             tx.exec_driver_sql(copy)
         waiting = []
-        with ledger.writing():
+        with kept_waiting(ledger):
             waiting = [ledger.submit(party(number)) for number in range(2, 300)]
         kinds = {type(future.exception(timeout=30)) for future in waiting}
         assert kinds == {InvariantBroken, Unavailable}

@@ -17,6 +17,7 @@ from ledger.runtime.verify import verify
 from tests.support.ledgers import party
 
 BURST = 8
+IN_MID_WRITING = 0.8
 
 
 def write(url: str, first: int, pipe: int) -> None:
@@ -43,8 +44,11 @@ def main(url: str, seed: int, kills: int) -> None:
             write(url, acknowledged, pipe)
             os._exit(0)
         os.close(pipe)
-        select.select([read], [], [], 30)
-        time.sleep(chance.random() * 0.02)
+        if chance.random() < IN_MID_WRITING:
+            select.select([read], [], [], 30)
+            time.sleep(chance.random() * 0.02)
+        else:  # perhaps while it opens the ledger
+            time.sleep(chance.random() * 0.2)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         while said := os.read(read, 8):

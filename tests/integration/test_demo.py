@@ -250,6 +250,13 @@ def test_a_folder_that_holds_a_town_is_left_alone(town):
     assert "there is a town already" in result.stderr
 
 
+def test_a_key_that_lies_in_the_folder_is_not_written_over(tmp_path):
+    key = tmp_path / "town.db.key"
+    key.write_text("mine")
+    assert cli.run("demo", "--keep", tmp_path).exit_code == 2
+    assert key.read_text() == "mine"
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     result = cli.run("demo", "--keep", tmp_path / "file" / "town")

@@ -34,7 +34,10 @@ def test_agreeing_the_same_again_changes_nothing_and_moves_nothing():
     (event,) = made(agree(world, agreement()))
     assert agree(world, agreement()) == ()
     assert postings(event) == ()
-    assert follows(world, AgreeContract(contract_id="CO-1", partner_id="OP-1", terms=agreement())) == ()
+    assert (
+        follows(world, AgreeContract(contract_id="CO-1", partner_id="OP-1", terms=agreement()))
+        == ()
+    )
 
 
 def test_a_contract_needs_two_persons():
