@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks import append, cluster, growth, reading
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--postgres", metavar="URL", help="a server; else a temporary cluster")
     parser.add_argument("--no-postgres", action="store_true", help="SQLite only")
     parser.add_argument("--quick", action="store_true", help="shorter and less sure")
-    parser.add_argument("--minutes", type=float, default=10.0, help="limit of growing, each database")
+    parser.add_argument("--minutes", type=float, default=10.0, help="limit of growing")
     asked = parser.parse_args()
     with scratch(), _server(asked) as server:
         found = list(rows(asked.topic, server, QUICK if asked.quick else FULL, asked.minutes))
@@ -43,7 +43,7 @@ def scratch() -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _server(asked: argparse.Namespace):  # noqa: ANN202
+def _server(asked: argparse.Namespace) -> AbstractContextManager[str]:
     if asked.no_postgres:
         return nullcontext("")
     return nullcontext(asked.postgres) if asked.postgres else cluster.running()

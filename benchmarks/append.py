@@ -23,7 +23,7 @@ from unittest.mock import patch
 import sqlalchemy as sa
 
 from benchmarks.fleet import build, fresh_url, moves
-from benchmarks.measure import Pairs, Row, Scale, duel, note, number, settle, take_turns
+from benchmarks.measure import Pairs, Row, Scale, note, number, settle, take_turns
 from ledger.kernel.errors import Unavailable
 from ledger.kernel.messages import Receipt, Request
 from ledger.runtime import writer
@@ -232,13 +232,8 @@ def arrivals(ledger: Ledger, requests: list[Request], rate: float) -> tuple[list
         except Unavailable:
             refused += 1
             continue
-        future.add_done_callback(
-            lambda _, planned=planned: done.append(perf_counter() - planned)
-        )
+        future.add_done_callback(lambda _, planned=planned: done.append(perf_counter() - planned))
         futures.append(future)
     for future in futures:
         future.result()
     return sorted(done), refused
-
-
-

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own: a temporary cluster behind a Unix socket, durable as a real one."""
+"""A PostgreSQL server of our own: a temporary cluster behind a socket, durable as a real one."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ def _as_postgres() -> dict[str, Any]:
 def _initialise(found: Path, folder: Path) -> None:
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-    command = [found / "initdb", f"--pgdata={folder / 'data'}", "--username=postgres"]
+    command = [str(found / "initdb"), f"--pgdata={folder / 'data'}", "--username=postgres"]
     options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
     subprocess.run(
         [*command, *options], cwd=folder, stdout=subprocess.DEVNULL, check=True, **_as_postgres()
@@ -76,7 +76,7 @@ def _start(found: Path, folder: Path) -> subprocess.Popen[bytes]:
     settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [found / "postgres", "-D", folder / "data", "-k", folder, *settings],
+            [str(found / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *settings],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -87,7 +87,7 @@ def _start(found: Path, folder: Path) -> subprocess.Popen[bytes]:
 
 def _wait(found: Path, server: subprocess.Popen[bytes], folder: Path) -> None:
     limit = time.monotonic() + START_LIMIT_S
-    ready = [found / "pg_isready", "-q", "-h", folder]
+    ready = [str(found / "pg_isready"), "-q", "-h", str(folder)]
     while subprocess.run(ready, check=False).returncode:
         if server.poll() is not None or time.monotonic() > limit:
             raise SystemExit((folder / "log").read_text())

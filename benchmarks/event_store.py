@@ -37,10 +37,10 @@ class Pack(Aggregate):
 
     @staticmethod
     def create_id(pack_id: str, account: str) -> UUID:
-        return uuid5(NAMESPACE_OID, f"{pack_id}/{account.split(':')[0]}")
+        return uuid5(NAMESPACE_OID, f"{pack_id}/{account.split(':', maxsplit=1)[0]}")
 
     @event("Moved")
-    def move(self, to_account: str, level: int, occurred_at: int) -> None:
+    def move(self, to_account: str, level: int, occurred_at: int) -> None:  # noqa: ARG002 - kept
         self.account = to_account
 
 

@@ -6,12 +6,16 @@ from tempfile import mkdtemp
 
 import sqlalchemy as sa
 
+from ledger.domain.billing import BillUsage
 from ledger.domain.moves import MovePack
 from ledger.domain.opening import OpenLedger
 from ledger.domain.parties import RegisterParty
+from ledger.domain.rating import UsageFacts
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.domain.takeover import TakeOverPack
+from ledger.domain.tariffs import Element, PublishTariff, TariffTerms
 from ledger.kernel.ids import key_at
+from ledger.kernel.instants import DAY, MINUTE
 from ledger.kernel.messages import Actor, Command, Request
 from ledger.runtime.ledger import Ledger, create_ledger
 
@@ -19,6 +23,7 @@ OPENED_AT = 1_700_000_000_000_000
 SYSTEM = Actor("system", "system")
 BUILDER = Actor("M1", "asset_manager", "M2")
 STATION = Actor("ST", "station")
+FINANCE = Actor("F1", "finance", "F2")
 SLOTS = 20
 
 
@@ -98,4 +103,39 @@ def moves(packs: int, *, hot: int = 0, start: int = 0) -> Iterator[Request]:
             occurred_at=at,
         )
         yield ask(move, f"move {number}", STATION, at)
+        number += 1
+
+
+def tariff() -> Request:
+    """Publish one plain price for energy and service."""
+    plain = TariffTerms(
+        country="FR",
+        currency="EUR",
+        zone="Europe/Paris",
+        valid_from_at=OPENED_AT - DAY,
+        valid_to_at=0,
+        elements=(Element("ENERGY", "KWH", 360_000), Element("SERVICE", "KWH", 120_000)),
+    )
+    return ask(PublishTariff(tariff_id="T1", terms=plain), "tariff", FINANCE)
+
+
+def bills(drivers: int) -> Iterator[Request]:
+    """Bill swaps without end, one entry of three lines of money each."""
+    number = 0
+    while True:
+        at = OPENED_AT + number * MINUTE
+        facts = UsageFacts(
+            kind="swap",
+            usage_id=f"SW-{number}",
+            driver_id=f"DR-{number % drivers}",
+            station_id="ST-0",
+            operator_id="OP",
+            country="FR",
+            tariff_id="T1",
+            occurred_at=at,
+            energy_wh=30_000 + number % 20_000,
+            level=3,
+            clock_quality="S",
+        )
+        yield ask(BillUsage(facts=facts), f"bill {number}", SYSTEM, at)
         number += 1

@@ -20,6 +20,8 @@ from benchmarks import cluster
 from benchmarks.append import closed_loop
 from benchmarks.fleet import build, fresh_url, moves
 from benchmarks.measure import Row, Scale, duel, note, settle
+from ledger.kernel.messages import Request
+from ledger.runtime.ledger import Ledger
 
 FILE = "MOBILEGRID_PGLEDGER_SQL"
 CALLERS = 64
@@ -41,12 +43,12 @@ def rows(server: str, scale: Scale) -> Iterator[Row]:
         return
     note("pgledger")
     database = _install(server)
-    with build(fresh_url(server), ACCOUNTS) as ledger:
-        settle()
-        for among, (load, floor, goal) in marks.items():
-            stream = moves(ACCOUNTS, hot=among % ACCOUNTS, start=among % ACCOUNTS * 10**6)
+    for among, (load, floor, goal) in marks.items():
+        with build(fresh_url(server), ACCOUNTS) as ledger:
+            stream = moves(ACCOUNTS, hot=among)
+            settle()
 
-            def ours(stream: Iterator = stream) -> float:  # type: ignore[type-arg]
+            def ours(ledger: Ledger = ledger, stream: Iterator[Request] = stream) -> float:
                 count = scale.of(6_000, least=640)
                 return closed_loop(ledger, list(islice(stream, count)), CALLERS)
 
@@ -54,8 +56,8 @@ def rows(server: str, scale: Scale) -> Iterator[Row]:
                 return _pgbench(database, among, scale.of(4))
 
             pairs = duel(scale.repeats, ours, theirs)
-            what = f"PostgreSQL: pgledger, {CALLERS} callers, {load}"
-            yield pairs.row(what, floor=floor, goal=goal)
+        what = f"PostgreSQL: pgledger, {CALLERS} callers, {load}"
+        yield pairs.row(what, floor=floor, goal=goal)
 
 
 def _absent(server: str) -> str:
@@ -95,9 +97,9 @@ def _pgbench(database: str, among: int, seconds: int) -> float:
     script.write_text(SCRIPT.format(among=among))
     programs = cluster.programs()
     assert programs is not None, "looked for before"
-    command = [programs / "pgbench", "-n", "-M", "prepared", "-c", str(CALLERS), "-j", "2"]
+    command = [str(programs / "pgbench"), "-n", "-M", "prepared", "-c", str(CALLERS), "-j", "2"]
     done = subprocess.run(
-        [*command, "-T", str(seconds), "-f", script, database],
+        [*command, "-T", str(seconds), "-f", str(script), database],
         capture_output=True,
         text=True,
         check=False,

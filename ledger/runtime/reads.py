@@ -98,12 +98,10 @@ class Reads:
 
         Raises `NotFound` when no entry names it.
         """
-        positions = journal.pack_positions(self.tx, self.name.log_id, pack_id, moment.end)
-        if not positions:
+        named = journal.pack_entries(self.tx, self.name.log_id, pack_id, moment.end)
+        if not named:
             raise NotFound(f"no entry names pack {pack_id}")
-        found = [
-            one for one in self.at_positions(positions) if one.envelope.valid_at <= moment.valid_at
-        ]
+        found = [one for one in map(decode, named) if one.envelope.valid_at <= moment.valid_at]
         return sorted(found, key=lambda one: (one.envelope.valid_at, one.envelope.position))
 
     def custody(self, pack_id: str, moment: Moment) -> str:

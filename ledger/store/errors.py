@@ -33,6 +33,7 @@ def translated() -> Iterator[None]:
         *_family("InterfaceError"),
         sa.exc.TimeoutError,
     )
+    unreadable: tuple[type[Exception], ...] = (*_family("DatabaseError"), UnicodeDecodeError)
     try:
         yield
     except away as error:
@@ -41,7 +42,7 @@ def translated() -> Iterator[None]:
         raise Unavailable(f"the database is away, full or busy: {_reason(error)}") from error
     except _family("IntegrityError") as error:
         raise InvariantBroken(f"the database refused a row: {_reason(error)}") from error
-    except (*_family("DatabaseError"), UnicodeDecodeError) as error:
+    except unreadable as error:
         raise TamperEvidence(f"the database cannot be read: {_reason(error)}") from error
 
 

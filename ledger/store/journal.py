@@ -93,12 +93,19 @@ def entries_at(tx: sa.Connection, log_id: int, positions: list[int]) -> list[tup
     return found
 
 
-def pack_positions(
+def pack_entries(
     tx: sa.Connection, log_id: int, pack_id: str, end: int, limit: int = 100_000
-) -> list[int]:
-    """List the positions below `end` of the entries that name a pack, oldest first."""
+) -> list[bytes]:
+    """Read the entries below `end` that name a pack, oldest first; one SELECT."""
     rows = tx.execute(
-        sa.select(entry_pack.c.position)
+        sa.select(entry.c.bytes)
+        .join_from(
+            entry_pack,
+            entry,
+            sa.and_(
+                entry.c.log_id == entry_pack.c.log_id, entry.c.position == entry_pack.c.position
+            ),
+        )
         .where(
             entry_pack.c.log_id == log_id,
             entry_pack.c.pack == pack_id,
@@ -107,7 +114,7 @@ def pack_positions(
         .order_by(entry_pack.c.count)
         .limit(limit)
     )
-    return list(rows.scalars())
+    return [bytes(data) for data in rows.scalars()]
 
 
 def end_known_at(tx: sa.Connection, log_id: int, known_at: int) -> int:

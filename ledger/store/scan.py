@@ -155,34 +155,50 @@ def differing_balance(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
         .group_by(posting.c.account, posting.c.item, posting.c.commodity)
         .subquery()
     )
-    stored = sa.select(balance).where(balance.c.log_id == log_id).subquery()
-    both = sa.and_(
-        sums.c.account == stored.c.account,
-        sums.c.item == stored.c.item,
-        sums.c.commodity == stored.c.commodity,
+    missing_or_other = (
+        sa.select(sums.c.account, sums.c.last)
+        .select_from(
+            sums.outerjoin(
+                balance,
+                sa.and_(
+                    balance.c.log_id == log_id,
+                    balance.c.account == sums.c.account,
+                    balance.c.item == sums.c.item,
+                    balance.c.commodity == sums.c.commodity,
+                ),
+            )
+        )
+        .where(sa.or_(balance.c.account.is_(None), sums.c.total != balance.c.quantity))
     )
-    for left, right, account, at in (
-        (sums, stored, sums.c.account, sums.c.last),
-        (stored, sums, stored.c.account, stored.c.position),
-    ):
-        row = tx.execute(
-            sa.select(account, at)
-            .select_from(left.outerjoin(right, both))
-            .where(sa.or_(right.c.account.is_(None), sums.c.total != stored.c.quantity))
-            .limit(1)
-        ).first()
+    of_nothing = sa.select(balance.c.account, balance.c.position).where(
+        balance.c.log_id == log_id,
+        ~sa.exists().where(
+            posting.c.log_id == log_id,
+            posting.c.account == balance.c.account,
+            posting.c.item == balance.c.item,
+            posting.c.commodity == balance.c.commodity,
+        ),
+    )
+    for differing in (missing_or_other, of_nothing):
+        row = tx.execute(differing.limit(1)).first()
         if row is not None:
             return row[0], int(row[1])
     return None
 
 
-def unbalanced_commodity(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
-    """Find a commodity whose postings do not sum to zero: (commodity, total), else None."""
-    total = sa.func.sum(posting.c.quantity)
+def unbalanced_commodity(
+    tx: sa.Connection, log_id: int, *, by_balance: bool = False
+) -> tuple[str, int] | None:
+    """Find a commodity whose postings do not sum to zero: (commodity, total), else None.
+
+    `by_balance` adds up the balances instead, which are far fewer.
+    """
+    table = balance if by_balance else posting
+    total = sa.func.sum(table.c.quantity)
     row = tx.execute(
-        sa.select(posting.c.commodity, total)
-        .where(posting.c.log_id == log_id)
-        .group_by(posting.c.commodity)
+        sa.select(table.c.commodity, total)
+        .where(table.c.log_id == log_id)
+        .group_by(table.c.commodity)
         .having(total != 0)
         .limit(1)
     ).first()

@@ -1,69 +1,30 @@
-"""One suite for the store on every database: what is written, answered, refused and read back."""
-
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+"""One suite for the store on every database: what is written, answered and refused."""
 
 import msgspec
 import pytest
 
 from ledger.domain.parties import RegisterParty
-from ledger.domain.stays import ReportStay
 from ledger.kernel.errors import (
     Conflict,
-    InvariantBroken,
     Malformed,
     Misconfigured,
     NotFound,
     Refused,
-    TamperEvidence,
-    Unavailable,
 )
-from ledger.kernel.instants import HOUR
 from ledger.kernel.messages import Receipt, Request
 from ledger.kernel.refusal import RefusalCode
 from ledger.runtime.ledger import Ledger, create_ledger
-from ledger.runtime.verify import verify
-from ledger.store import rebuilding
 from tests.support.ledgers import MANAGER, OPENED_AT, asking, new_ledger, opening, party
-from tests.support.stores import BOTH, behind_its_back, new_database
-from tests.support.town import IMPORTER, MARCH, new_town, requests
-
-
-@pytest.fixture(params=BOTH)
-def url(request, tmp_path):
-    return new_database(request.param, request, tmp_path)
-
-
-@pytest.fixture
-def ledger(url):
-    with new_ledger(url) as ledger:
-        yield ledger
-
+from tests.support.stores import (
+    behind_its_back,
+    new_database,
+    root_of,
+    size_of,
+)
+from tests.support.town import requests
 
 OTHER_COUNTRY = RegisterParty(party_id="DR-1", party_roles=("driver",), country="DE")
 """Refused once DR-1 is registered in France."""
-
-
-def root_of(ledger: Ledger) -> bytes:
-    """Verify everything, and give the root."""
-    with ledger.reading() as reads:
-        return verify(reads, deep=True).root
-
-
-def size_of(ledger: Ledger) -> int:
-    with ledger.reading() as reads:
-        return reads.size
-
-
-@contextmanager
-def kept_waiting(ledger: Ledger) -> Iterator[None]:
-    """Hold the lock of the head, so that the writer must wait."""
-    size = size_of(ledger)
-    with ledger.writing() as tx:
-        rebuilding.hold_still(tx, ledger.name.log_id, size)
-        yield
 
 
 # A log begins ---------------------------------------------------------------------------------
@@ -117,6 +78,18 @@ def test_several_logs_of_one_database_do_not_touch_each_other(url):
         Ledger(url)
     with pytest.raises(NotFound):
         Ledger(url, ledger="mars")
+
+
+def test_the_time_of_entries_never_falls(ledger):
+    """The clock of a door may go backwards; a batch may also mix doors."""
+    times = (OPENED_AT + 9, OPENED_AT + 5, OPENED_AT - 1, OPENED_AT + 30, OPENED_AT + 20)
+    some = [msgspec.structs.replace(party(n), at=at) for n, at in enumerate(times)]
+    ledger.execute_all(some[:3])
+    ledger.execute_all(some[3:])
+    with ledger.reading() as reads:
+        recorded = [one.envelope.recorded_at - OPENED_AT for one in reads.entries(first=1)]
+    assert recorded == [9, 9, 9, 30, 30]
+    root_of(ledger)
 
 
 # Receipts -------------------------------------------------------------------------------------
@@ -232,225 +205,3 @@ def test_what_no_entry_can_hold_fails_its_sender_alone(ledger):
         with pytest.raises(Malformed):
             ledger.submit(asking(command, "odd"))
     assert ledger.execute(party(1)).first == 1
-
-
-# Two writers ----------------------------------------------------------------------------------
-
-
-def test_two_writers_take_turns(url, ledger):
-    with Ledger(url) as other:
-        for number in range(0, 60, 3):
-            ledger.execute(party(number))
-            other.execute_all([party(number + 1), party(number + 2)])
-        assert other.execute(party(0)).replayed
-        assert size_of(ledger) == 61
-        assert root_of(ledger) == root_of(other)
-
-
-@pytest.mark.slow
-def test_two_writers_at_once_make_one_log_without_gaps(url, ledger):
-    count, failures = 150, []
-
-    def write(target: Ledger, numbers: range) -> None:
-        try:
-            for future in [target.submit(party(number)) for number in numbers]:
-                future.result(timeout=60)
-        except BaseException as error:  # noqa: BLE001  told to the test
-            failures.append(error)
-
-    with Ledger(url) as other:
-        # every third request goes to both
-        spans = ((ledger, range(count)), (other, range(count - count // 3, 2 * count)))
-        threads = [threading.Thread(target=write, args=span) for span in spans]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert failures == []
-        assert size_of(ledger) == 1 + 2 * count
-        assert root_of(ledger) == root_of(other)
-
-
-# Reading in two times -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def town(url):
-    with new_town(url) as town:
-        yield town
-
-
-def test_balances_as_of_now_are_the_balances(town):
-    with town.reading() as reads:
-        now = reads.balances()
-        moment = reads.moment(valid_at=2**52)
-        assert reads.balances(at=moment) == now
-        assert sum(one.quantity for one in now if one.commodity == "WH") == 0
-
-
-def test_a_late_report_is_known_late_but_valid_early(town):
-    with town.reading() as reads:
-        times = sorted({one.envelope.recorded_at for one in reads.entries()})
-        before_late, late = times[-2], times[-1]
-        late_valid = min(
-            one.envelope.valid_at for one in reads.entries() if one.envelope.recorded_at == late
-        )
-        assert late_valid < before_late, "it happened before others, and was told after them"
-        known_then = reads.balances("Energy:Grid", at=reads.moment(2**52, before_late))
-        known_now = reads.balances("Energy:Grid")
-        assert sum(b.quantity for b in known_now) - sum(b.quantity for b in known_then) == -30_000
-        day = OPENED_AT  # long before anything happened
-        assert reads.balances("Energy", at=reads.moment(valid_at=day)) == []
-
-
-def test_what_was_known_at_a_moment_is_the_log_up_to_it(town):
-    with town.reading() as reads:
-        recorded = [one.envelope.recorded_at for one in reads.entries()]
-        for known_at in {0, *recorded, recorded[-1] + 1, *(at - 1 for at in recorded)}:
-            assert reads.end_known_at(known_at) == sum(at <= known_at for at in recorded)
-
-
-def test_where_a_pack_was_is_told_for_every_moment(town):
-    with town.reading() as reads:
-        history = reads.pack_history("PK-1", reads.moment())
-        assert reads.custody("PK-1", reads.moment()) == "Packs:Driver:DR-1"
-        docked = next(one for one in history if one.envelope.kind == "pack_returned")
-        at = docked.envelope.valid_at
-        assert reads.custody("PK-1", reads.moment(valid_at=at)) == "Packs:Station:ST-1:Slot:1"
-        with pytest.raises(NotFound):
-            reads.pack_history("PK-9", reads.moment())
-
-
-def test_a_reader_sees_one_position_whatever_is_written_meanwhile(url, town):
-    with town.reading() as reads:
-        size, balances = reads.size, reads.balances()
-        with Ledger(url) as other:
-            later = MARCH + 200 * HOUR
-            stay = ReportStay(
-                report_id="RP-9",
-                network="OP-1",
-                station_id="ST-1",
-                slot="1",
-                driver_id="DR-1",
-                pack_id="PK-1",
-                begin_at=later,
-                end_at=later + HOUR,
-                received_at=later + HOUR,
-                seq=9,
-                row_ref="rows#9",
-                energy_wh=1_000,
-                meter_id="MT-1",
-            )
-            assert other.execute(asking(stay, "later", actor=IMPORTER, at=later + HOUR)).count == 7
-        assert reads.balances() == balances
-        assert verify(reads, deep=True).size == size
-    with town.reading() as reads:
-        assert reads.size > size
-        assert reads.balances() != balances
-
-
-# The writer's bad days ------------------------------------------------------------------------
-
-
-class Listening:
-    """An observer that remembers."""
-
-    def __init__(self) -> None:
-        self.batches: list[tuple[int, int, int]] = []
-        self.stopped: list[Exception] = []
-
-    def batch_committed(self, first, requests, entries):
-        self.batches.append((first, requests, entries))
-
-    def writer_stopped(self, error):
-        self.stopped.append(error)
-
-
-def test_the_observer_is_told_of_every_batch(url):
-    heard = Listening()
-    with create_ledger(url, opening(), observer=heard) as ledger:
-        ledger.execute_all([party(1), party(2), party(1)])
-    assert heard.batches == [(0, 1, 1), (1, 3, 2)]
-    assert heard.stopped == []
-
-
-def test_a_caller_who_gives_up_is_not_served_and_harms_nobody(url, ledger):
-    futures: list[Future[list[Receipt]]] = []
-    with kept_waiting(ledger):
-        futures = [ledger.submit(party(number)) for number in range(6)]
-        given_up = [future.cancel() for future in futures]
-    served = [f.result() for f, gone in zip(futures, given_up, strict=True) if not gone]
-    assert ledger.execute(party(9)).first == 1 + len(served)
-    assert any(given_up)
-    root_of(ledger)
-
-
-def test_a_full_queue_is_unavailable_and_what_waited_is_done(ledger):
-    futures = []
-    with kept_waiting(ledger):
-        with pytest.raises(Unavailable, match="too many"):
-            futures.extend(ledger.submit(party(number)) for number in range(4_096 + 2 * 256))
-        assert len(futures) >= 4_096
-    assert all(future.result(timeout=60)[0].count for future in futures)
-    assert size_of(ledger) == 1 + len(futures)
-
-
-def test_a_view_row_that_is_none_stops_the_writer_and_writes_nothing(url):
-    heard = Listening()
-    with create_ledger(url, opening(), observer=heard) as ledger:
-        ledger.execute(party(1))
-        before = size_of(ledger)
-        with behind_its_back(url) as tx:
-            tx.exec_driver_sql(
-                "UPDATE view_parties SET state = 'x'" + "::bytea" * ("psycopg" in url)
-                if "psycopg" in url
-                else "UPDATE view_parties SET state = x'78'"
-            )
-        same_party = asking(party(1).command, "reads the row")
-        with pytest.raises(TamperEvidence, match="view_parties"):
-            ledger.execute_all([party(2), same_party])
-        with pytest.raises(Unavailable, match="stopped"):
-            ledger.execute(party(3))
-        assert [type(error) for error in heard.stopped] == [TamperEvidence]
-        assert size_of(ledger) == before
-
-
-def test_a_guard_that_refuses_a_row_of_ours_stops_the_writer(url):
-    """A position twice is our own bug: a head row behind its entries brings it about."""
-    heard = Listening()
-    with create_ledger(url, opening(), observer=heard) as ledger:
-        ledger.execute(party(1))
-        with behind_its_back(url) as tx:
-            copy = (
-                "INSERT INTO entry SELECT log_id, 2, kind, recorded_at, occurred_at, bytes "
-                "FROM entry WHERE position = 1"
-            )
-            tx.exec_driver_sql(copy)
-        waiting = []
-        with kept_waiting(ledger):
-            waiting = [ledger.submit(party(number)) for number in range(2, 300)]
-        kinds = {type(future.exception(timeout=30)) for future in waiting}
-        assert kinds == {InvariantBroken, Unavailable}
-        assert [type(error) for error in heard.stopped] == [InvariantBroken]
-        with pytest.raises(Unavailable):
-            ledger.submit(party(400))
-        with behind_its_back(url) as tx:
-            for table, count in (("entry", 3), ("receipt", 2), ("view_parties", 1)):
-                assert tx.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == count
-
-
-def test_a_head_row_that_is_gone_stops_the_writer(url, ledger):
-    with behind_its_back(url) as tx:
-        tx.exec_driver_sql("DELETE FROM log")
-    with pytest.raises(TamperEvidence, match="head row is gone"):
-        ledger.execute(party(1))
-
-
-def test_a_closed_ledger_takes_nothing_and_may_be_closed_again(url):
-    ledger = new_ledger(url)
-    last = ledger.submit(party(1))
-    ledger.close()
-    assert last.result()[0].count == 1, "what waited was done"
-    ledger.close()
-    with pytest.raises(Unavailable):
-        ledger.submit(party(2))

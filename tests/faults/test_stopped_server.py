@@ -1,5 +1,6 @@
 """A PostgreSQL server that is cut off under its writers: they are told, and go on with the next."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from ledger.runtime.verify import verify
 from tests.support import postgres
 from tests.support.ledgers import new_ledger, party
 
-STOPS = 4
+STOPS = int(os.environ.get("MOBILEGRID_STOPS", "4"))
 WRITERS = 3
 ENTRIES_BETWEEN = 60
 

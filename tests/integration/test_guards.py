@@ -6,6 +6,7 @@ triggers, which also bind partitions and sessions that ask for none.
 """
 
 import sqlite3
+from typing import Any
 
 import psycopg
 import pytest
@@ -93,7 +94,7 @@ SQLITE_STATEMENTS = {
     "PRAGMA synchronous = 0": (DENIED, DENIED, "not now"),
     "PRAGMA journal_mode = delete": (DENIED, DENIED, "not now"),
     "PRAGMA query_only = 0": NOBODY,
-    "PRAGMA user_version = 9": NOBODY,
+    "PRAGMA application_id = 9": NOBODY,
     "PRAGMA page_count": (DONE, DONE, DONE),
     "ATTACH DATABASE ':memory:' AS other": NOBODY,
     "DETACH DATABASE main": (DENIED, DENIED, "not now"),
@@ -151,7 +152,7 @@ def test_a_statement_on_sqlite_has_its_declared_outcome(sqlite_town, statement):
     for engine in (write_engine(url), read_engine(url)):
         with engine.connect() as tx:
             tx.exec_driver_sql("SELECT 1")  # begins
-            connection = tx.connection.driver_connection
+            connection: Any = tx.connection.driver_connection
             found.append(outcome_on_sqlite(connection, statement))
         engine.dispose()
     plain = plain_sqlite(sqlite_town)
@@ -220,7 +221,7 @@ POSTGRES_STATEMENTS = {
     "INSERT INTO checkpoint SELECT log_id, 1, root, note, 0 FROM checkpoint": GUARDED,
     "UPDATE view_parties SET listed = ''": DONE,
     "UPDATE log SET size = size": DONE,
-    # its owner can: found at the next opening, or by proofs
+    # whoever holds it can: found at the next opening, or by proofs
     "ALTER TABLE entry DISABLE TRIGGER ALL": DONE,
     "DROP TABLE entry_p0": DONE,
 }
@@ -231,7 +232,7 @@ POSTGRES_STATEMENTS = {
 def test_a_statement_on_postgresql_has_its_declared_outcome(postgres_town, statement):
     engine = write_engine(ledger_url(postgres_town))
     with engine.connect() as tx:
-        connection = tx.connection.driver_connection
+        connection: Any = tx.connection.driver_connection
         try:
             for part in statement.split("; "):
                 connection.execute(part)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from ledger.runtime.ledger import Ledger
 from ledger.runtime.reads import Reads
-from ledger.store import journal
+from ledger.runtime.verify import verify
+from ledger.store import journal, rebuilding
 from ledger.store.engine import ledger_url, read_engine, sqlite_file
 from ledger.store.errors import translated
 from tests.support.ledgers import sqlite_url
@@ -77,3 +79,37 @@ def plain_sqlite(url: str) -> sqlite3.Connection:
     file = sqlite_file(ledger_url(url))
     assert file is not None
     return sqlite3.connect(file, isolation_level=None)
+
+
+def root_of(ledger: Ledger) -> bytes:
+    """Verify everything, and give the root."""
+    with ledger.reading() as reads:
+        return verify(reads, deep=True).root
+
+
+def size_of(ledger: Ledger) -> int:
+    with ledger.reading() as reads:
+        return reads.size
+
+
+@contextmanager
+def kept_waiting(ledger: Ledger) -> Iterator[None]:
+    """Hold the lock of the head, so that the writer must wait."""
+    size = size_of(ledger)
+    with ledger.writing() as tx:
+        rebuilding.hold_still(tx, ledger.name.log_id, size)
+        yield
+
+
+class Listening:
+    """An observer that remembers."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, int, int]] = []
+        self.stopped: list[Exception] = []
+
+    def batch_committed(self, first, requests, entries):
+        self.batches.append((first, requests, entries))
+
+    def writer_stopped(self, error):
+        self.stopped.append(error)
