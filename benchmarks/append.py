@@ -134,9 +134,9 @@ class Raw:
         kinds = "position bigint PRIMARY KEY, kind text, recorded_at bigint, occurred_at bigint"
         if ledger.url.get_backend_name() == "sqlite":
             self._connection: Any = sqlite3.connect(Path(fresh_url()[10:]), isolation_level=None)
-            for pragma in ("journal_mode=wal", "synchronous=2"):
+            page_size = f"page_size={SQLITE_PAGE_BYTES}"
+            for pragma in (page_size, "journal_mode=wal", "synchronous=2"):
                 self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}")
             self._begin, place = "BEGIN IMMEDIATE", "?"
             self._connection.execute(f"CREATE TABLE raw ({kinds}, bytes blob)")
         else:
