@@ -6,13 +6,11 @@ must follow at once (`reactions`) joins the same command. A request that is refu
 but its receipt; the requests around it are not disturbed.
 """
 
-from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
 
 from ledger.domain import access, chains
-from ledger.domain.accounts import item_of
 from ledger.domain.catalogue import COMMANDS, EVENTS, EventRule
 from ledger.domain.opening import OpenLedger
 from ledger.domain.world import Stamp, World
@@ -27,8 +25,9 @@ from ledger.kernel.envelope import (
 from ledger.kernel.errors import InvariantBroken, Malformed
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Actor, Command, Draft, Outcome, Receipt, Request
-from ledger.kernel.postings import Posting, check_zero
+from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.runtime.posted import Balances, add_to, posting_rows
 from ledger.runtime.reactions import react
 from ledger.store.append import Row, Rows
 
@@ -103,7 +102,7 @@ class _Staged:
         for link in envelope.packs:
             chains.extend(world, link, position, leaf)
             self.entry_packs.append((link.pack, link.count, position))
-        self._post(envelope.postings, position, valid_at)
+        self.postings += posting_rows(envelope.postings, position, valid_at)
         stamp = Stamp(position, valid_at, self.recorded_at)
         for fold in rule.folds:
             fold(world, event, stamp)
@@ -143,12 +142,6 @@ class _Staged:
             postings=postings,
             body=msgspec.Raw(canonical(event)),
         )
-
-    def _post(self, postings: Sequence[Posting], position: int, valid_at: int) -> None:
-        self.postings += [
-            (one.account, item_of(one), position, line, one.commodity, one.quantity, valid_at)
-            for line, one in enumerate(postings)
-        ]
 
 
 class Batch:
@@ -201,12 +194,9 @@ class Batch:
 
     def finish(self) -> Rows:
         """Add what is saved once for the whole batch: balances and changed view rows."""
-        sums: dict[tuple[str, str, str], tuple[int, int]] = {}
-        for account, item, position, _line, commodity, quantity, _at in self.rows.postings:
-            key = (account, item, commodity)
-            before = sums.get(key)
-            sums[key] = (quantity + before[0] if before else quantity, position)
-        self.rows.balances = [(*key, quantity, at) for key, (quantity, at) in sums.items()]
+        sums: Balances = {}
+        add_to(sums, self.rows.postings)
+        self.rows.balances = [(*key, *changed) for key, changed in sums.items()]
         views = self.rows.views
         for shelf, name, row, at in self.world.changed():
             views.setdefault(shelf.name, []).append(

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from ledger.domain import chains
-from ledger.domain.accounts import item_of
 from ledger.domain.catalogue import KINDS, SHELVES, EventRule
 from ledger.domain.opening import LedgerOpened
 from ledger.domain.world import Stamp, World
@@ -21,6 +20,7 @@ from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Event
 from ledger.kernel.postings import check_zero
+from ledger.runtime.posted import Balances, add_to, posting_rows
 from ledger.runtime.reads import Reads
 from ledger.store.scan import scan_entries
 
@@ -48,7 +48,7 @@ class Replayed:
     def __init__(self, size: int) -> None:
         """Prepare for a log of `size` entries."""
         self.world = World(complete=True)
-        self.balances: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self.balances: Balances = {}
         self.posting_sums = array("q", bytes(8 * size))
         self.link_sums = array("q", bytes(8 * size))
         self.answer_sums = array("q", bytes(8 * size))
@@ -147,16 +147,10 @@ class _Checker:
             leaf = leaf_hash(data)
             for link in links:
                 chains.extend(world, link, position, leaf)
-                replayed.link_sums[position] += row_hash((link.pack, link.count))
-        for line, posting in enumerate(postings):
-            account, item = posting.account, item_of(posting)
-            commodity, quantity = posting.commodity, posting.quantity
-            key = (account, item, commodity)
-            before = replayed.balances.get(key)
-            replayed.balances[key] = (quantity + before[0] if before else quantity, position)
-            replayed.posting_sums[position] += row_hash(
-                (account, item, line, commodity, quantity, valid_at)
-            )
+                replayed.link_sums[position] += row_hash((link.pack, link.count, position))
+        rows = posting_rows(postings, position, valid_at)
+        add_to(replayed.balances, rows)
+        replayed.posting_sums[position] += sum(map(row_hash, rows))
         stamp = Stamp(position, valid_at, envelope.recorded_at)
         for fold in rule.folds:
             fold(world, event, stamp)

@@ -6,6 +6,8 @@ every row of every table that is derived from the log.
 """
 
 from array import array
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -172,23 +174,26 @@ def compare(reads: Reads, replayed: Replayed) -> None:
 
 
 def _compare_postings(reads: Reads, replayed: Replayed) -> None:
-    sums = replayed.posting_sums
-    for chunk in scan.scan_postings(reads.tx, reads.name.log_id):
-        for row in chunk:
-            if not 0 <= row[0] < reads.size:
-                raise ReplayDiffers("a posting stands beyond the head", position=row[0])
-            sums[row[0]] -= row_hash(row[1:])
-    _all_zero(sums, "the posting rows are not those of the entry")
+    chunks = scan.scan_postings(reads.tx, reads.name.log_id)
+    _compare_rows(reads, chunks, replayed.posting_sums, "posting")
 
 
 def _compare_links(reads: Reads, replayed: Replayed) -> None:
-    sums = replayed.link_sums
-    for chunk in scan.scan_links(reads.tx, reads.name.log_id):
+    chunks = scan.scan_links(reads.tx, reads.name.log_id)
+    _compare_rows(reads, chunks, replayed.link_sums, "pack index")
+
+
+def _compare_rows(
+    reads: Reads, chunks: Iterable[list[tuple[Any, ...]]], sums: "array[int]", what: str
+) -> None:
+    """Take the rows of a table off the sums of the replay; both keep the position third."""
+    for chunk in chunks:
         for row in chunk:
-            if not 0 <= row[0] < reads.size:
-                raise ReplayDiffers("a pack's link stands beyond the head", position=row[0])
-            sums[row[0]] -= row_hash(row[1:])
-    _all_zero(sums, "the pack index rows are not those of the entry")
+            position = row[2]
+            if not 0 <= position < reads.size:
+                raise ReplayDiffers(f"a {what} row stands beyond the head", position=position)
+            sums[position] -= row_hash(row)
+    _all_zero(sums, f"the {what} rows are not those of the entry")
 
 
 def _compare_receipts(reads: Reads, replayed: Replayed) -> None:

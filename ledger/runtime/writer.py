@@ -32,7 +32,7 @@ from ledger.runtime.admission import admit
 from ledger.runtime.batch import Batch
 from ledger.runtime.observe import Observer
 from ledger.store import journal
-from ledger.store.append import Appender, Head, Rows, appender
+from ledger.store.append import Appender, Head, appender
 from ledger.store.errors import translated
 from ledger.store.loading import load
 from ledger.tlog.tiles import TileBuilder
@@ -288,6 +288,3 @@ def restore_tree(tx: sa.Connection, log_id: int, head: Head) -> Tree:
     ):
         raise TamperEvidence(f"the head row does not match the stored entries at size {head.size}")
     return Tree(frontier, tiles)
-
-
-__all__ = ["BATCH_MAX", "QUEUE_MAX", "Rows", "Tree", "Writer", "grown", "head_of", "restore_tree"]

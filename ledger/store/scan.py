@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.store.append import COLUMNS
 from ledger.store.tables import VIEWS, balance, entry, entry_pack, posting, receipt, tile
 
 CHUNK = 4_096
@@ -67,29 +68,15 @@ def scan_entries(
 
 
 def scan_postings(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield (position, account, item, line, commodity, quantity, occurred_at) in key order."""
-    columns = posting.c
-    yield from _chunks(
-        tx,
-        sa.select(
-            columns.position,
-            columns.account,
-            columns.item,
-            columns.line,
-            columns.commodity,
-            columns.quantity,
-            columns.occurred_at,
-        ).where(columns.log_id == log_id),
-    )
+    """Yield every posting row as it was written (`append.COLUMNS`), in key order."""
+    columns = (posting.c[name] for name in COLUMNS["posting"])
+    yield from _chunks(tx, sa.select(*columns).where(posting.c.log_id == log_id))
 
 
 def scan_links(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield (position, pack, count) of every link, in key order."""
-    columns = entry_pack.c
-    yield from _chunks(
-        tx,
-        sa.select(columns.position, columns.pack, columns.count).where(columns.log_id == log_id),
-    )
+    """Yield every link row as it was written (`append.COLUMNS`), in key order."""
+    columns = (entry_pack.c[name] for name in COLUMNS["entry_pack"])
+    yield from _chunks(tx, sa.select(*columns).where(entry_pack.c.log_id == log_id))
 
 
 def scan_receipts(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
