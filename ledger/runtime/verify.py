@@ -175,25 +175,32 @@ def compare(reads: Reads, replayed: Replayed) -> None:
 
 def _compare_postings(reads: Reads, replayed: Replayed) -> None:
     chunks = scan.scan_postings(reads.tx, reads.name.log_id)
-    _compare_rows(reads, chunks, replayed.posting_sums, "posting")
+    _compare_rows(reads, chunks, replayed.posting_sums, ("posting", "posting"))
 
 
 def _compare_links(reads: Reads, replayed: Replayed) -> None:
     chunks = scan.scan_links(reads.tx, reads.name.log_id)
-    _compare_rows(reads, chunks, replayed.link_sums, "pack index")
+    _compare_rows(reads, chunks, replayed.link_sums, ("pack's link", "pack index"))
 
 
 def _compare_rows(
-    reads: Reads, chunks: Iterable[list[tuple[Any, ...]]], sums: "array[int]", what: str
+    reads: Reads,
+    chunks: Iterable[list[tuple[Any, ...]]],
+    sums: "array[int]",
+    names: tuple[str, str],
 ) -> None:
-    """Take the rows of a table off the sums of the replay; both keep the position third."""
+    """Take the rows of a table off the sums of the replay; the position stands third in a row.
+
+    `names` are what one row is, and what the table is.
+    """
+    one, table = names
     for chunk in chunks:
         for row in chunk:
             position = row[2]
             if not 0 <= position < reads.size:
-                raise ReplayDiffers(f"a {what} row stands beyond the head", position=position)
+                raise ReplayDiffers(f"a {one} stands beyond the head", position=position)
             sums[position] -= row_hash(row)
-    _all_zero(sums, f"the {what} rows are not those of the entry")
+    _all_zero(sums, f"the {table} rows are not those of the entry")
 
 
 def _compare_receipts(reads: Reads, replayed: Replayed) -> None:
