@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from ledger.adapters.importers.plan import OPENED_AT
+from ledger.adapters.importers.plan import OPENED_AT, read_data
 from ledger.adapters.importers.report import TableReport
-from ledger.adapters.importers.runner import import_directory
+from ledger.adapters.importers.runner import import_data
 from ledger.kernel.errors import NotFound
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
@@ -40,12 +40,14 @@ def import_(app: App, folder: Path) -> None:
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}")
     request = wiring.opening(LEDGER_ID, ORIGIN, "UTC", OPENED_AT)
+    with app.console.bars() as progress:
+        data = read_data(folder, progress)  # bad data must not leave a ledger of one entry behind
     ledger, is_new = wiring.open_or_create(app.settings, request)
     with ledger:
         if is_new:
             app.console.remark(f"Created ledger {LEDGER_ID}.")
         with app.console.bars() as progress:
-            report = import_directory(ledger, folder, progress=progress)
+            report = import_data(ledger, data, progress=progress)
         with ledger.reading() as reads:
             size, root = reads.size, reads.head.root.hex()
     answer = Imported(report.tables, report.packs, report.is_complete, report.added, size, root)

@@ -180,10 +180,10 @@ def test_a_data_folder_that_is_not_there_makes_no_ledger(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_without_the_tables_is_refused(tmp_path):
-    (tmp_path / "data").mkdir()
-    url = sqlite_url(tmp_path)
-    for _ in range(2):  # the second time the ledger is there, and opened
-        found = error("data", "import", tmp_path / "data", ledger=url)
-        assert (found["kind"], found["exit_code"]) == ("Malformed", 1)
-        assert found["place"]
+def test_a_folder_without_the_tables_is_refused_and_makes_no_ledger(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    found = error("data", "import", data, ledger=sqlite_url(tmp_path))
+    assert (found["kind"], found["exit_code"]) == ("Malformed", 1)
+    assert found["place"]
+    assert list(tmp_path.iterdir()) == [data]

@@ -15,6 +15,7 @@ from typing_extensions import override
 from ledger.adapters.importers.plan import (
     OPENED_AT,
     REGISTRATIONS,
+    DataSet,
     Expected,
     Progress,
     Step,
@@ -64,9 +65,12 @@ def import_directory(
             is written, and the message names file and row.
         InvariantBroken: the ledger judged a row otherwise than the importer; our own bug.
     """
-    tell = progress or _say_nothing
-    data = read_data(folder, tell)
-    run = _Run(ledger, data.row_counts(), tell)
+    return import_data(ledger, read_data(folder, progress or _say_nothing), progress=progress)
+
+
+def import_data(ledger: Ledger, data: DataSet, *, progress: Progress | None = None) -> ImportReport:
+    """Take in data that was read and checked; errors as of `import_directory`, but `Malformed`."""
+    run = _Run(ledger, data.row_counts(), progress or _say_nothing)
     run.take(opening_steps(data))
     run.take(
         merge(
@@ -165,4 +169,4 @@ def _agrees(expected: Expected, entries: int) -> bool:
     return entries == SET_ASIDE_ENTRIES + expected.opens_case
 
 
-__all__ = ["OPENED_AT", "ImportReport", "RowRefused", "import_directory"]
+__all__ = ["OPENED_AT", "ImportReport", "RowRefused", "import_data", "import_directory"]
