@@ -35,11 +35,14 @@ def _table(
     *columns: sa.schema.SchemaItem,
     partitioned: bool = False,
     large_rows: bool = False,
+    hot: bool = False,
 ) -> sa.Table:
     # WITHOUT ROWID clusters by key, but moves what exceeds a quarter page to pages of its own
     options: dict[str, Any] = {"sqlite_with_rowid": large_rows, "sqlite_strict": True}
     if partitioned:
         options["postgresql_partition_by"] = "RANGE (position)"
+    if hot:  # room in the page for the next version of a row, so that its index need not change
+        options["postgresql_with"] = {"fillfactor": 70}
     log_id = sa.Column("log_id", sa.Integer, primary_key=True, autoincrement=False)
     return sa.Table(name, metadata, log_id, *columns, **options)
 
@@ -131,6 +134,7 @@ balance = _table(
     _key("commodity", sa.Text()),
     _value("quantity", BIG),
     _value("position", BIG),
+    hot=True,
 )
 
 # Work for the outside, written in the batch that decides it and marked by the relay.
@@ -165,6 +169,7 @@ def _view(name: str) -> sa.Table:
         _value("position", BIG),
         _value("listed", sa.Text()),
         _value("state", sa.LargeBinary()),
+        hot=True,
     )
     sa.Index(None, table.c.log_id, table.c.listed, table.c.key)
     return table

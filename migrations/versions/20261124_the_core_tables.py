@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("quantity", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "account", "item", "commodity", name=op.f("pk_balance")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -202,6 +203,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_billed")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -219,6 +221,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_bindings")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -236,6 +239,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_booking_pools")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -253,6 +257,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_bookings")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -270,6 +275,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_cases")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -287,6 +293,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_charging_sessions")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -304,6 +311,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_contracts")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -321,6 +329,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_driver_packs")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -338,6 +347,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_invoiced")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -355,6 +365,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_invoices")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -372,6 +383,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_meters")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -389,6 +401,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_pack_chains")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -406,6 +419,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_packs")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -423,6 +437,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_parties")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -440,6 +455,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_payments")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -457,6 +473,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_series")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -474,6 +491,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_settled")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -491,6 +509,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_slots")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -508,6 +527,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_statements")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -525,6 +545,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_stations")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -542,6 +563,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_swaps")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -559,6 +581,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_tariff_days")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -576,6 +599,7 @@ def upgrade() -> None:
         sa.Column("listed", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_tariffs")),
+        postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
