@@ -9,21 +9,7 @@ import pytest
 
 from ledger.store.guards import sqlite_triggers
 from tests.support.cli import answer, error, run
-from tests.support.ledgers import sqlite_url
-from tests.support.town import PACK, new_town
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("town")
-    new_town(sqlite_url(folder)).close()
-    return folder / "town.db"
-
-
-@pytest.fixture
-def url(built, tmp_path) -> str:
-    shutil.copy(built, tmp_path)
-    return sqlite_url(tmp_path)
+from tests.support.town import PACK
 
 
 def edit(folder: Path, *statements: str) -> None:

@@ -1,29 +1,11 @@
 """What the command line shows of a town: lives of packs, balances, statements, bills, exports."""
 
-import shutil
-from pathlib import Path
-
 import msgspec
-import pytest
 
 from tests.support.cli import answer, error, run
-from tests.support.ledgers import sqlite_url
-from tests.support.town import DRIVER, OPERATOR, PACK, PERIOD, new_town
+from tests.support.town import DRIVER, OPERATOR, PACK, PERIOD
 
 APPROVED = ("--approve-as", "checker-1")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("town")
-    new_town(sqlite_url(folder)).close()
-    return folder / "town.db"
-
-
-@pytest.fixture
-def url(built, tmp_path) -> str:
-    shutil.copy(built, tmp_path)
-    return sqlite_url(tmp_path)
 
 
 # history

@@ -1,0 +1,24 @@
+"""A town that was built once, and a copy of it for every test."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.ledgers import sqlite_url
+from tests.support.town import new_town
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the town once; nobody may write into it."""
+    folder = tmp_path_factory.mktemp("town")
+    new_town(sqlite_url(folder)).close()
+    return folder / "town.db"
+
+
+@pytest.fixture
+def url(built: Path, tmp_path: Path) -> str:
+    """Copy the town and give its URL."""
+    shutil.copy(built, tmp_path)
+    return sqlite_url(tmp_path)
