@@ -9,12 +9,21 @@ from ledger.domain.settlement import Amounts
 from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.messages import Actor
 from ledger.kernel.money import amount_text
+from ledger.kernel.postings import WH
 from ledger.kernel.quantities import kwh_text
 from ledger.runtime import settling
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts, table
-from mobilegrid.cli.wording import kind_words, percent, time_words
+from mobilegrid.cli.wording import (
+    kind_words,
+    percent,
+    rate_words,
+    span_words,
+    time_words,
+    unit_words,
+    used_words,
+)
 
 FINANCE = "finance-desk"
 
@@ -166,10 +175,10 @@ def bill(app: App, driver: str, period: str) -> None:
         if isinstance(each.event, UsageAccrued)
     ]
     rows = [row for usage in usages for row in _usage_rows(usage)]
-    columns = ("Entry", "When", "What", "Station", "kWh", "Net")
+    columns = ("Entry", "When", "What", "Quantity", "Rate", "Tariff", "Net")
     app.console.answer(
         Bill(driver, period, usages, view.invoices),
-        table(f"Driver {driver}, {period}", columns, rows, right=(0, 4, 5)),
+        table(f"Driver {driver}, {period}", columns, rows, right=(0, 3, 4, 6)),
         "",
         *(facts(_invoice_facts(each)) for each in view.invoices),
         *([] if view.invoices else ["Not invoiced yet: close the period first."]),
@@ -181,13 +190,22 @@ def _usage_rows(usage: Usage) -> list[tuple[str, ...]]:
     head = (
         str(usage.position),
         time_words(usage.valid_at),
-        f"{kind_words(event.usage_kind)} {event.usage_id}",
-        event.station_id,
-        kwh_text(event.energy_wh),
+        f"{kind_words(event.usage_kind)} {event.usage_id} at {event.station_id}",
+        used_words(event.energy_wh, WH),
+        "",
+        "",
         _net(event.net_minor, event.currency),
     )
     lines = [
-        ("", "", f"  {line.component.lower()}", "", "", _net(line.net_minor, event.currency))
+        (
+            "",
+            f"  {span_words(line.service_start_at, line.service_end_at)}",
+            f"  {line.component.lower()}",
+            used_words(line.quantity, line.unit),
+            f"{rate_words(line.rate_micro)} {event.currency}/{unit_words(line.unit)}",
+            f"{event.tariff_id} v{line.tariff_version} (#{line.tariff_position})",
+            _net(line.net_minor, event.currency),
+        )
         for line in event.lines
     ]
     return [head, *lines]

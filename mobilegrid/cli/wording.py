@@ -75,6 +75,43 @@ def quantity_words(quantity: int, commodity: str) -> str:
     return f"{quantity} {commodity}"
 
 
+def unit_words(unit: str) -> str:
+    """Name what a rate is for: kWh for energy, anything else by its own name."""
+    return "kWh" if unit == WH else unit.lower()
+
+
+def used_words(quantity: int, unit: str) -> str:
+    """Write what a bill line counts: energy in kWh, anything else by its unit.
+
+    >>> used_words(8_524, "WH"), used_words(1, "SWAP")
+    ('8.524 kWh', '1 swap')
+    """
+    return f"{kwh_text(quantity) if unit == WH else f'{quantity:,}'} {unit_words(unit)}"
+
+
+def rate_words(rate_micro: int) -> str:
+    """Write a rate exactly, in major units, with two decimals or as many as it has.
+
+    >>> rate_words(100_000), rate_words(26_790), rate_words(-1_230_000)
+    ('0.10', '0.02679', '-1.23')
+    """
+    whole, _, decimals = scaled_text(rate_micro, 6).partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def span_words(begin_at: int, end_at: int) -> str:
+    """Write when something was, UTC: one time, or begin and end; the day once where it is one.
+
+    >>> span_words(0, 0), span_words(0, 3_600_000_000)
+    ('1970-01-01 00:00Z', '1970-01-01 00:00-01:00Z')
+    """
+    begin, end = as_datetime(begin_at), as_datetime(end_at)
+    if begin_at == end_at:
+        return begin.strftime("%Y-%m-%d %H:%MZ")
+    to = "%H:%MZ" if begin.date() == end.date() else "%Y-%m-%d %H:%MZ"
+    return begin.strftime("%Y-%m-%d %H:%M-") + end.strftime(to)
+
+
 def percent(value_bp: int) -> str:
     """Write basis points as per cent.
 

@@ -9,11 +9,11 @@ from ledger.domain.invoices import INVOICES, InvoiceIssued
 from ledger.domain.rating import Line
 from ledger.domain.settlement import STATEMENTS
 from ledger.kernel.errors import ReplayDiffers
-from ledger.kernel.quantities import BP_FULL, scaled_text
+from ledger.kernel.quantities import BP_FULL
 from ledger.runtime.reads import Entry, Reads
 from ledger.runtime.settling import bill as read_bill
 from ledger.runtime.settling import statement as read_statement
-from mobilegrid.cli.wording import kind_words
+from mobilegrid.cli.wording import kind_words, rate_words, used_words
 from mobilegrid.demo.fleet import CURRENCY, PERIOD
 from mobilegrid.demo.looks import clock, euro, grid, kwh, pairs, percent
 
@@ -127,14 +127,11 @@ def _bill_row(one: Entry, event: UsageAccrued, line: Line) -> tuple[str, ...]:
     usage = kind_words(event.usage_kind)
     what = f"{_COMPONENTS.get(line.component, line.component)}: {usage} at {event.station_id}"
     begin, end = clock(line.service_start_at), clock(line.service_end_at)
-    quantity = f"{line.quantity} {line.unit.lower()}"
-    if line.unit == "WH":
-        quantity = f"{kwh(line.quantity)} kWh"
     return (
         begin if begin == end else f"{begin}-{end}",
         what,
-        quantity,
-        scaled_text(line.rate_micro // 100, 4),
+        used_words(line.quantity, line.unit),
+        rate_words(line.rate_micro),
         euro(line.net_minor),
         f"{event.tariff_id} v{line.tariff_version} (#{line.tariff_position})",
         ", ".join(f"#{cause}" for cause in one.envelope.causes),
