@@ -95,7 +95,9 @@ class EventRule(msgspec.Struct, frozen=True):
 
     def entities(self, event: Event) -> tuple[str, ...]:
         """List the other ids an event names, sorted, no id twice."""
-        return tuple(sorted({getattr(event, name) for name in self.entity_fields} - {""}))
+        named = {getattr(event, name) for name in self.entity_fields}
+        named.discard("")
+        return tuple(sorted(named))
 
 
 def _members(module: ModuleType, suffix: str) -> tuple[type[Any], ...]:

@@ -123,6 +123,10 @@ class World:
         """Take in rows read from the store, None for keys that have no row."""
         self._rows.setdefault(shelf.name, {}).update(rows)
 
+    def shelves(self) -> Iterable[tuple[str, dict[str, msgspec.Struct | None]]]:
+        """List all rows by shelf name and key, None for keys known to have no row."""
+        return self._rows.items()
+
     def begin(self) -> None:
         """Start a command: from here on `undo` gives back what it changed."""
         self._undo.clear()

@@ -7,6 +7,7 @@ are. The form is the JSON of RFC 8785 for the values we allow: member names in A
 
 import re
 from base64 import b64encode
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -114,8 +115,13 @@ def peek(data: bytes) -> Envelope:
 
 def command_key(ledger: str, principal: str, key: bytes) -> bytes:
     """Name a request in public: SHA-256 over its length-prefixed parts, never over its body."""
-    parts = (ledger.encode(), principal.encode(), key)
-    return sha256(b"".join([len(part).to_bytes(4, "big") + part for part in parts])).digest()
+    return sha256(_prefix(ledger, principal) + len(key).to_bytes(4, "big") + key).digest()
+
+
+@lru_cache(maxsize=1_024)
+def _prefix(*parts: str) -> bytes:
+    texts = [part.encode() for part in parts]
+    return b"".join([len(text).to_bytes(4, "big") + text for text in texts])
 
 
 def base64_text(data: bytes) -> str:

@@ -5,6 +5,7 @@ never the batch they would have been in.
 """
 
 import re
+from hashlib import sha256
 
 import msgspec
 
@@ -22,21 +23,36 @@ _LONG_NUMBER = re.compile(rb"[:,\[-](?:[0-9]{17}|9[0-9]{15})")
 _NUL = b"\\u0000"
 
 
-def admit(request: Request) -> None:
-    """Raise `Malformed` for a request that cannot be written down; `field` says where."""
+def admit(request: Request) -> bytes:
+    """Give the digest of what a request asks for, so that the same key with another body is found.
+
+    `Malformed` for a request that cannot be written down; `field` says where.
+    """
     if len(request.key) != KEY_BYTES:
         raise Malformed(f"an idempotency key has {KEY_BYTES} bytes", field="key")
     if not 0 < len(request.principal) <= PRINCIPAL_MAX:
         raise Malformed(f"1 to {PRINCIPAL_MAX} characters", field="principal")
     if not 0 <= request.at <= INTEGER_MAX:
         raise Malformed("a time in us, not negative", field="at")
-    parts = (request.principal, request.actor, request.correlation_id, request.command)
+    _admit_text("principal", request.principal)
+    _admit_text("correlation_id", request.correlation_id)
     try:
-        data = canonical(parts)
+        data = canonical((request.actor, request.command))
     except UnicodeEncodeError as error:
         raise Malformed("text holds a lone surrogate", field="command") from error
     if _NUL in data or _LONG_NUMBER.search(data):
         _look(msgspec.json.decode(data))
+    asked = type(request.command).__name__.encode()  # the catalogue keeps names apart
+    return sha256(asked + data).digest()
+
+
+def _admit_text(field: str, text: str) -> None:
+    if "\0" in text:
+        raise Malformed("text holds a NUL", field=field)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Malformed("text holds a lone surrogate", field=field) from error
 
 
 def _look(value: object) -> None:

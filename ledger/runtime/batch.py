@@ -6,8 +6,6 @@ must follow at once (`reactions`) joins the same command. A request that is refu
 but its receipt; the requests around it are not disturbed.
 """
 
-from hashlib import sha256
-
 import msgspec
 
 from ledger.domain import access, chains
@@ -36,13 +34,6 @@ POLICY_VERSION = "1"
 SYSTEM = Actor(id="system", role="system")
 
 ReceiptKey = tuple[str, bytes]
-
-
-def request_digest(request: Request) -> bytes:
-    """Name what a request asks for, so that the same key with another body is found."""
-    command = request.command
-    asked = f"{type(command).__name__}\n".encode()  # the catalogue keeps names apart
-    return sha256(asked + canonical(request.actor) + canonical(command)).digest()
 
 
 class _Staged:
@@ -156,9 +147,8 @@ class Batch:
         self.leaves: list[bytes] = []
         self.rows = Rows()
 
-    def answer(self, request: Request, known: dict[ReceiptKey, Row]) -> Receipt:
+    def answer(self, request: Request, digest: bytes, known: dict[ReceiptKey, Row]) -> Receipt:
         """Answer one request; `known` holds earlier answers and takes in this one."""
-        digest = request_digest(request)
         earlier = known.get((request.principal, request.key))
         if earlier is not None:
             return replayed(earlier, digest)

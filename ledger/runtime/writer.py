@@ -32,9 +32,10 @@ from ledger.runtime.admission import admit
 from ledger.runtime.batch import Batch
 from ledger.runtime.observe import Observer
 from ledger.store import journal
-from ledger.store.append import Appender, Head, appender
+from ledger.store.append import Appender, Head
 from ledger.store.errors import translated
-from ledger.store.loading import load
+from ledger.store.loading import Kept, load
+from ledger.store.session import WriteSession
 from ledger.tlog.tiles import TileBuilder
 from ledger.tlog.tree import Frontier
 
@@ -42,11 +43,24 @@ BATCH_MAX = 256
 QUEUE_MAX = 4_096
 
 
+Admitted = tuple[Request, bytes]
+"""A request and the digest of what it asks for, as `admit` gives it."""
+
+
 class Tree(msgspec.Struct, frozen=True):
     """The tree as far as it is committed; immutable, so a rolled back batch changes nothing."""
 
     frontier: Frontier = Frontier()
     tiles: TileBuilder = TileBuilder()
+    rebuilds: int = 0
+
+    def is_not_at(self, head: Head) -> bool:
+        """Tell whether a head row is not the one this tree left behind."""
+        return (
+            self.frontier.size != head.size
+            or self.frontier.root() != head.root
+            or self.rebuilds != head.rebuilds
+        )
 
 
 class Writer:
@@ -54,11 +68,12 @@ class Writer:
 
     def __init__(self, engine: sa.Engine, name: journal.LogName, observer: Observer) -> None:
         """Prepare to write; `start` begins to take from the queue."""
-        self._engine = engine
+        self._session = WriteSession(engine, name.log_id)
         self._name = name
         self._observer = observer
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_MAX)
         self._tree: Tree | None = None
+        self._kept = Kept()
         self._thread: threading.Thread | None = None
         self._broken: MobileGridError | None = None
         self._left_over: _Waiting | None = None
@@ -83,6 +98,7 @@ class Writer:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
+        self._session.close()
 
     def submit(self, requests: Sequence[Request]) -> Future[list[Receipt]]:
         """Queue requests that stay together in one batch; at most `BATCH_MAX`.
@@ -93,9 +109,7 @@ class Writer:
         """
         if len(requests) > BATCH_MAX:
             raise Malformed(f"at most {BATCH_MAX} requests at once", field="requests")
-        for request in requests:
-            admit(request)
-        waiting = _Waiting(requests)
+        waiting = _Waiting([(request, admit(request)) for request in requests])
         with self._door:
             if not self._is_open:
                 raise Unavailable("the writer has stopped") from self._broken
@@ -175,7 +189,7 @@ class Writer:
 
     # the transaction
 
-    def commit(self, requests: Sequence[Request]) -> list[Receipt]:
+    def commit(self, requests: Sequence[Admitted]) -> list[Receipt]:
         """Commit requests in the calling thread, as one batch: durable when it returns.
 
         When a request needs rows that only an earlier one of the same batch leads to, nothing is
@@ -192,33 +206,32 @@ class Writer:
                 raise
         return [self._commit([request])[0] for request in requests]
 
-    def _commit(self, requests: Sequence[Request]) -> list[Receipt]:
-        with translated(), self._engine.begin() as tx:
-            database = appender(tx, self._name.log_id)
-            head, known = database.lock((one.principal, one.key) for one in requests)
+    def _commit(self, requests: Sequence[Admitted]) -> list[Receipt]:
+        tree, kept = self._tree, self._kept
+        # until this batch is committed nothing that was kept counts
+        self._tree, self._kept = None, Kept()
+        with translated(), self._session.begin() as (database, tx):
+            head, known = database.lock((one.principal, one.key) for one, _ in requests)
             if head is None:
                 raise TamperEvidence("the head row is gone")
-            tree = self._tree_at(tx, head)
-            fresh = [one for one in requests if (one.principal, one.key) not in known]
-            world = _world(database, fresh)
+            if tree is None or tree.is_not_at(head):
+                # somebody else wrote, or replaced views
+                tree, kept = restore_tree(tx, self._name.log_id, head), Kept()
+            fresh = [one for one, _ in requests if (one.principal, one.key) not in known]
+            world = _world(database, fresh, kept)
             batch = Batch(self._name.ledger, head.size, head.recorded_at, world)
-            receipts = [batch.answer(request, known) for request in requests]
+            receipts = [batch.answer(request, digest, known) for request, digest in requests]
             rows = batch.finish()
             if batch.leaves:
                 tree, tiles = grown(tree, batch.leaves)
                 rows.tiles = list(tiles)
                 rows.head = head_of(tree, batch.recorded_at)
             if rows.receipts:
-                database.write(rows)
-        self._tree = tree
+                database.write_and_commit(rows)
+        kept.keep(world)
+        self._tree, self._kept = tree, kept
         self._observer.batch_committed(head.size, len(requests), len(batch.leaves))
         return receipts
-
-    def _tree_at(self, tx: sa.Connection, head: Head) -> Tree:
-        tree = self._tree
-        if tree is None or tree.frontier.size != head.size or tree.frontier.root() != head.root:
-            tree = restore_tree(tx, self._name.log_id, head)
-        return tree
 
 
 class _Waiting:
@@ -226,18 +239,18 @@ class _Waiting:
 
     __slots__ = ("future", "requests")
 
-    def __init__(self, requests: Sequence[Request]) -> None:
+    def __init__(self, requests: Sequence[Admitted]) -> None:
         self.requests = requests
         self.future: Future[list[Receipt]] = Future()
 
 
-def _world(database: Appender, requests: Sequence[Request]) -> World:
+def _world(database: Appender, requests: Sequence[Request], kept: Kept) -> World:
     first = [
         key
         for request in requests
         for key in COMMANDS[type(request.command)].touches(request.command)
     ]
-    return load(database, first, [_finder(request) for request in requests])
+    return load(database, first, [_finder(request) for request in requests], kept)
 
 
 def _finder(request: Request) -> Callable[[World], Keys]:
@@ -249,7 +262,7 @@ def _finder(request: Request) -> Callable[[World], Keys]:
 def grown(tree: Tree, leaves: list[bytes]) -> tuple[Tree, list[tuple[int, int, bytes]]]:
     """Give the tree with more leaves, and the tiles (level, number, bytes) they completed."""
     tiles, done = tree.tiles.extend(leaves)
-    return Tree(tree.frontier.extend(leaves), tiles), done
+    return Tree(tree.frontier.extend(leaves), tiles, tree.rebuilds), done
 
 
 def head_of(tree: Tree, recorded_at: int) -> Head:
@@ -287,4 +300,4 @@ def restore_tree(tx: sa.Connection, log_id: int, head: Head) -> Tree:
         or (tiles.edges[0] if tiles.edges else b"") != head.edge
     ):
         raise TamperEvidence(f"the head row does not match the stored entries at size {head.size}")
-    return Tree(frontier, tiles)
+    return Tree(frontier, tiles, head.rebuilds)

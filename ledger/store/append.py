@@ -7,7 +7,7 @@ Core alone reaches 0.30 to 0.37 of the raw driver), so these statements are writ
   every row and lets the median answer of an open load rise a hundredfold;
 - PostgreSQL takes one array per column, binary, all statements in one pipeline.
 
-Both are given the connection of the running transaction, and neither commits.
+Both are given a connection; inside a transaction that somebody else began they never commit.
 """
 
 import sqlite3
@@ -32,6 +32,7 @@ class Head(msgspec.Struct, frozen=True):
     frontier: bytes
     edge: bytes
     recorded_at: int
+    rebuilds: int = 0
 
 
 class Rows(msgspec.Struct):
@@ -51,6 +52,10 @@ class Rows(msgspec.Struct):
 class Appender(Protocol):
     """What the writer needs of a database inside its transaction."""
 
+    def begin(self) -> None:
+        """Begin the transaction."""
+        ...
+
     def lock(
         self, keys: Iterable[tuple[str, bytes]]
     ) -> tuple[Head | None, dict[tuple[str, bytes], Row]]:
@@ -67,6 +72,14 @@ class Appender(Protocol):
 
     def write(self, rows: Rows) -> None:
         """Insert and update everything of the batch."""
+        ...
+
+    def write_and_commit(self, rows: Rows) -> None:
+        """Write as `write`, and make everything since `begin` durable."""
+        ...
+
+    def end(self) -> None:
+        """Roll back what was not committed since `begin`."""
         ...
 
 
@@ -130,11 +143,15 @@ class SqliteAppender(Appender):
         self._log_id = log_id
 
     @override
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    @override
     def lock(
         self, keys: Iterable[tuple[str, bytes]]
     ) -> tuple[Head | None, dict[tuple[str, bytes], Row]]:
         row = self._connection.execute(
-            "SELECT size, root, frontier, edge, recorded_at FROM log WHERE log_id = ?",
+            "SELECT size, root, frontier, edge, recorded_at, rebuilds FROM log WHERE log_id = ?",
             (self._log_id,),
         ).fetchone()
         return Head(*row) if row else None, self._receipts(keys)
@@ -184,6 +201,16 @@ class SqliteAppender(Appender):
                 "WHERE log_id = ?",
                 (head.size, head.root, head.frontier, head.edge, head.recorded_at, self._log_id),
             )
+
+    @override
+    def write_and_commit(self, rows: Rows) -> None:
+        self.write(rows)
+        self._connection.execute("COMMIT")
+
+    @override
+    def end(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
 
 T = TypeVar("T")

@@ -121,6 +121,7 @@ def add_log(url: sa.URL, asked: Command) -> None:
                     frontier=b"",
                     edge=b"",
                     recorded_at=0,
+                    rebuilds=0,
                 )
             )
     finally:

@@ -34,10 +34,16 @@ def find_log(tx: sa.Connection, ledger: str = "") -> LogName:
 
 def head(tx: sa.Connection, log_id: int) -> Head:
     """Read the head row; `NotFound` when the log does not exist."""
+    columns = log.c
     row = tx.execute(
-        sa.select(log.c.size, log.c.root, log.c.frontier, log.c.edge, log.c.recorded_at).where(
-            log.c.log_id == log_id
-        )
+        sa.select(
+            columns.size,
+            columns.root,
+            columns.frontier,
+            columns.edge,
+            columns.recorded_at,
+            columns.rebuilds,
+        ).where(columns.log_id == log_id)
     ).first()
     if row is None:
         raise NotFound("no such log in this database")
@@ -76,7 +82,7 @@ def raw_entries(
     )
     if kinds:
         chosen = chosen.where(entry.c.kind.in_(kinds))
-    return [(row[0], bytes(row[1])) for row in tx.execute(chosen)]
+    return [(position, bytes(data)) for position, data in tx.execute(chosen).all()]
 
 
 def entries_at(tx: sa.Connection, log_id: int, positions: list[int]) -> list[tuple[int, bytes]]:
@@ -89,7 +95,7 @@ def entries_at(tx: sa.Connection, log_id: int, positions: list[int]) -> list[tup
             .where(entry.c.log_id == log_id, entry.c.position.in_(some))
             .order_by(entry.c.position)
         )
-        found += [(row[0], bytes(row[1])) for row in rows]
+        found += [(position, bytes(data)) for position, data in rows.all()]
     return found
 
 
@@ -114,7 +120,7 @@ def pack_entries(
         .order_by(entry_pack.c.count)
         .limit(limit)
     )
-    return [bytes(data) for data in rows.scalars()]
+    return [bytes(data) for data in rows.scalars().all()]
 
 
 def end_known_at(tx: sa.Connection, log_id: int, known_at: int) -> int:

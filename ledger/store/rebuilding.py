@@ -19,10 +19,11 @@ NAMES = (BALANCE, *VIEWS)
 
 
 def hold_still(tx: sa.Connection, log_id: int, size: int) -> None:
-    """Lock the head; `Conflict` when entries were added since the replay."""
+    """Lock the head and count the rebuild; `Conflict` when entries were added since the replay."""
     found = tx.scalar(sa.select(log.c.size).where(log.c.log_id == log_id).with_for_update())
     if found != size:
         raise Conflict(f"the log went on from {size} to {found} entries meanwhile")
+    tx.execute(sa.update(log).where(log.c.log_id == log_id).values(rebuilds=log.c.rebuilds + 1))
 
 
 def replace_view(

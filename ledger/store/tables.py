@@ -57,6 +57,7 @@ def _value(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
 
 # The head row: the only lock, carrying the data it protects. `edge` holds the leaf hashes of the
 # open level-0 tile, so that every single leaf can be compared with what was hashed when written.
+# `rebuilds` counts how often views were replaced: a writer then reads anew what it kept of them.
 log = _table(
     "log",
     _value("ledger", sa.Text()),
@@ -66,6 +67,7 @@ log = _table(
     _value("frontier", sa.LargeBinary()),
     _value("edge", sa.LargeBinary()),
     _value("recorded_at", BIG),
+    _value("rebuilds", BIG),
     sa.UniqueConstraint("ledger"),
 )
 

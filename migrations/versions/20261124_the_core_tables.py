@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column(
             "recorded_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
+        sa.Column("rebuilds", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("log_id", name=op.f("pk_log")),
         sa.UniqueConstraint("ledger", name=op.f("uq_log_ledger")),
         sqlite_strict=True,

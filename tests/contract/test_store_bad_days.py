@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import Future
 
 import pytest
+from msgspec import structs
 from typing_extensions import override
 
 from ledger.kernel.errors import (
@@ -13,6 +14,7 @@ from ledger.kernel.errors import (
 )
 from ledger.kernel.messages import Receipt
 from ledger.runtime.ledger import Ledger, create_ledger
+from ledger.store import loading
 from tests.support.ledgers import asking, new_ledger, opening, party
 from tests.support.stores import (
     Listening,
@@ -33,6 +35,23 @@ def test_two_writers_take_turns(url, ledger):
         assert other.execute(party(0)).replayed
         assert size_of(ledger) == 61
         assert root_of(ledger) == root_of(other)
+
+
+def test_a_writer_sees_what_another_one_wrote_since_it_looked(url, ledger):
+    wrong = structs.replace(party(1).command, country="?")
+    assert ledger.submit(asking(wrong, "wrong")).result()[0].refusal, "it knows: there is no DR-1"
+    with Ledger(url) as other:
+        assert other.execute(party(1)).count == 1
+    assert ledger.execute(asking(party(1).command, "again")).count == 0, "DR-1 is there by now"
+
+
+def test_a_writer_that_keeps_too_many_rows_forgets_and_reads_them_again(ledger, monkeypatch):
+    monkeypatch.setattr(loading, "KEPT_MAX", 5)
+    for turn, written in (("first", 1), ("second", 0)):
+        for number in range(12):
+            asked = asking(party(number).command, f"{turn} {number}")
+            assert ledger.execute(asked).count == written
+    assert size_of(ledger) == 1 + 12
 
 
 @pytest.mark.slow
@@ -109,8 +128,9 @@ def test_a_full_queue_is_unavailable_and_what_waited_is_done(ledger):
 
 def test_a_view_row_that_is_none_stops_the_writer_and_writes_nothing(url):
     heard = Listening()
-    with create_ledger(url, opening(), observer=heard) as ledger:
+    with new_ledger(url) as ledger:
         ledger.execute(party(1))
+    with Ledger(url, observer=heard) as ledger:  # one that has kept no row
         before = size_of(ledger)
         with behind_its_back(url) as tx:
             tx.exec_driver_sql(

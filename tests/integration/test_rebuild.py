@@ -1,12 +1,14 @@
 """Views again from the log: what is wrong is mended and counted, what is right is not touched."""
 
 import pytest
+from msgspec import structs
 
 from ledger.kernel.errors import Conflict, NotFound, ReplayDiffers
+from ledger.runtime.ledger import Ledger
 from ledger.runtime.rebuild import rebuild
 from ledger.runtime.verify import verify
 from ledger.store import rebuilding
-from tests.support.ledgers import party
+from tests.support.ledgers import asking, party
 from tests.support.stores import BOTH, behind_its_back, new_database
 from tests.support.town import new_town
 
@@ -57,6 +59,15 @@ def test_a_rebuild_mends_what_is_wrong_and_counts_it(url, town):
         assert rows["balance"] >= len(reads.balances())
     assert not any(one.mended for one in rebuild(town)), "nothing is left to mend"
     assert town.execute(party(1)).count == 0, "the rules read the mended rows: DR-1 is there"
+
+
+def test_a_writer_reads_anew_what_it_kept_of_a_view_that_was_rebuilt(url, town):
+    damage(url)
+    with Ledger(url) as other:
+        wrong = structs.replace(party(1).command, country="?")
+        assert other.submit(asking(wrong, "wrong")).result()[0].refusal, "it saw no DR-1"
+        rebuild(town)
+        assert other.execute(asking(party(1).command, "again")).count == 0
 
 
 def test_only_the_named_views_are_rebuilt(url, town):
