@@ -26,8 +26,8 @@ from benchmarks.fleet import build, fresh_url, moves
 from benchmarks.measure import Pairs, Row, Scale, note, number, settle, take_turns
 from ledger.kernel.errors import Unavailable
 from ledger.kernel.messages import Receipt, Request
-from ledger.runtime import writer
 from ledger.runtime.ledger import Ledger
+from ledger.store import session
 from ledger.store.append import Appender, Rows, appender
 from ledger.store.engine import SQLITE_PAGE_BYTES, ledger_url, write_engine
 
@@ -59,19 +59,18 @@ def captured() -> Iterator[list[Rows]]:
     """Keep the rows of every batch that is written meanwhile."""
     kept: list[Rows] = []
 
-    class Keeping:
-        def __init__(self, inner: Appender) -> None:
-            self.lock, self.load = inner.lock, inner.load
-            self._inner = inner
+    def keeping(tx: sa.Connection, log_id: int) -> Appender:
+        database = appender(tx, log_id)
 
-        def write(self, rows: Rows) -> None:
+        def write_and_commit(rows: Rows) -> None:
             kept.append(rows)
-            self._inner.write(rows)
+            type(database).write_and_commit(database, rows)
 
-    def keeping(tx: sa.Connection, log_id: int) -> Keeping:
-        return Keeping(appender(tx, log_id))
+        with_memory: Any = database
+        with_memory.write_and_commit = write_and_commit
+        return database
 
-    with patch.object(writer, "appender", keeping):
+    with patch.object(session, "appender", keeping):
         yield kept
 
 
@@ -80,6 +79,7 @@ def against_prebuilt(server: str, scale: Scale) -> Pairs:
     with build(url, PACKS) as second:
         log_id = second.name.log_id
     engine = write_engine(ledger_url(url))
+    prebuilt = session.WriteSession(engine, log_id)
     pairs = Pairs([], [])
     with build(fresh_url(server), PACKS) as ledger, captured() as kept:
         stream = moves(PACKS)
@@ -91,8 +91,8 @@ def against_prebuilt(server: str, scale: Scale) -> Pairs:
                 start = perf_counter()
                 receipts = ledger.execute_all(batch)
                 between = perf_counter()
-                with engine.begin() as tx:
-                    appender(tx, log_id).write(kept[-1])
+                with prebuilt.begin() as (database, _):
+                    database.write_and_commit(kept[-1])
                 baseline += perf_counter() - between
                 ours += between - start
                 check(receipts)
@@ -100,6 +100,7 @@ def against_prebuilt(server: str, scale: Scale) -> Pairs:
             if repeat >= 0:
                 pairs.ours.append(len(batches) * BATCH / ours)
                 pairs.baseline.append(len(batches) * BATCH / baseline)
+    prebuilt.close()
     engine.dispose()
     return pairs
 

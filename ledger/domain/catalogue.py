@@ -95,9 +95,8 @@ class EventRule(msgspec.Struct, frozen=True):
 
     def entities(self, event: Event) -> tuple[str, ...]:
         """List the other ids an event names, sorted, no id twice."""
-        named = {getattr(event, name) for name in self.entity_fields}
-        named.discard("")
-        return tuple(sorted(named))
+        named = [one for name in self.entity_fields if (one := getattr(event, name))]
+        return tuple(sorted(set(named))) if len(named) > 1 else tuple(named)
 
 
 def _members(module: ModuleType, suffix: str) -> tuple[type[Any], ...]:

@@ -176,6 +176,7 @@ def split_account(account: str) -> tuple[Family, tuple[str, ...]] | None:
     return None
 
 
+@lru_cache(maxsize=8_192)
 def place_of(account: str) -> tuple[Family, tuple[str, ...]]:
     """Tell family and ids of an account of ours; `InvariantBroken` when it is none."""
     found = split_account(account)

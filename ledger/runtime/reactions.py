@@ -6,7 +6,8 @@ the facts they rest on: there is no moment in which one stands in the log withou
 `needs` names the rows that such a follow-up reads, so that they are loaded with the batch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from ledger.domain.billing import BILLED, BillUsage
 from ledger.domain.charging import SESSIONS, ChargeSessionEnded, EndChargingSession
@@ -24,15 +25,27 @@ from ledger.kernel.messages import Command, Event
 
 def react(world: World, event: Event, stamp: Stamp) -> Iterable[Command]:
     """Give the commands that must follow an event at once."""
-    match event:
-        case ChargeSessionEnded() if event.driver_id:
-            return (_bill_session(world, event, stamp),)
-        case SwapCompleted():
-            return (_bill_swap(world, event, stamp, "completed"),)
-        case SwapClosedIncomplete():
-            return (_bill_swap(world, event, stamp, "closed_incomplete"),)
-        case _:
-            return ()
+    reaction = _REACTIONS.get(type(event))
+    return () if reaction is None else reaction(world, event, stamp)
+
+
+def _after_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Iterable[Command]:
+    return (_bill_session(world, event, stamp),) if event.driver_id else ()
+
+
+def _after_swap(world: World, event: SwapCompleted, stamp: Stamp) -> Iterable[Command]:
+    return (_bill_swap(world, event, stamp, "completed"),)
+
+
+def _after_half_swap(world: World, event: SwapClosedIncomplete, stamp: Stamp) -> Iterable[Command]:
+    return (_bill_swap(world, event, stamp, "closed_incomplete"),)
+
+
+_REACTIONS: dict[type[Event], Callable[[World, Any, Stamp], Iterable[Command]]] = {
+    ChargeSessionEnded: _after_session,
+    SwapCompleted: _after_swap,
+    SwapClosedIncomplete: _after_half_swap,
+}
 
 
 def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> BillUsage:
@@ -88,6 +101,8 @@ def _bill_swap(
 
 def needs(world: World, command: Command) -> Keys:
     """Name the rows that the follow-ups of a command will read, as far as they are known yet."""
+    if type(command) not in _NEEDING:
+        return ()
     match command:
         case ReportStay() if command.end_at is not None:
             span = (command.begin_at, command.end_at)
@@ -109,6 +124,16 @@ def needs(world: World, command: Command) -> Keys:
             return _swap_rows(world, swap, swap.station_id, (), 0) if swap else ()
         case _:
             return ()
+
+
+_NEEDING = {
+    ReportStay,
+    EndChargingSession,
+    RecordPackIn,
+    RecordPackOut,
+    CloseSwapIncomplete,
+}
+"""Commands with follow-ups; most have none, and are asked often."""
 
 
 def _swap_rows(
