@@ -239,8 +239,6 @@ def eligible(
 
 def holds_on(pack: Pack, scope: str, at: int) -> tuple[OpenHold, ...]:
     """List the holds that are in force at an instant and cover a scope."""
-    if not pack.holds:
-        return ()
     return tuple(
         hold for hold in pack.holds if scope in hold.scopes and not 0 < hold.expires_at <= at
     )

@@ -148,7 +148,8 @@ def _target_ids(row: Row, pack: Pack, ask: Ask) -> tuple[str, ...]:
 
 def _guards(row: Row, pack: Pack, ask: Ask) -> list[RefusalCode]:
     own_ids = place_of(pack.account)[1]
-    holds = {hold.reason for hold in holds_on(pack, row.blocked_by, ask.at)}
+    in_force = holds_on(pack, row.blocked_by, ask.at) if pack.holds else ()
+    holds = {hold.reason for hold in in_force}
     soc_bp = ask.soc_bp if ask.soc_bp is not None else (pack.soc_bp or 0)
     docks = (row.credit, row.debit) == (Family.STG, Family.SLT)
     arrives = row.credit in (Family.TRN, Family.CIN) and not row.opens_case
