@@ -1,1 +1,1 @@
-"""A signing token in pure Python for tests; empty until the signer is built."""
+"""A signing device in pure Python, behaving like real ones on good days and on bad."""
