@@ -110,6 +110,13 @@ def verify_proof(
     """
     proof = parse_proof(data)
     signed = open_checkpoint(proof.note, origin, verifiers)  # E1
+    return check_proof(proof, signed, entry=entry)
+
+
+def check_proof(
+    proof: ProofFile, signed: SignedCheckpoint, *, entry: bytes | None = None
+) -> ProvenEntry:
+    """Check a proof under its checkpoint, once that is opened (steps E2-E5); see `verify_proof`."""
     known = proof.entry if entry is None else entry
     if known is None:
         raise Malformed("carries no entry, and none was given", field="extra")

@@ -19,6 +19,8 @@ import msgspec
 from ledger.kernel.errors import CheckpointInvalid, Malformed
 from ledger.kernel.hashing import EMPTY_ROOT
 from ledger.tlog.note import (
+    ED25519,
+    ML_DSA_44,
     Signer,
     Verifier,
     VerifierKey,
@@ -28,6 +30,9 @@ from ledger.tlog.note import (
     read_hash,
     sign_note,
 )
+
+LOG_KINDS = (ED25519, ML_DSA_44)
+"""Types of keys that a log signs with; a cosignature of type 0x04 is never the log's own."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -42,7 +47,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class SignedCheckpoint(msgspec.Struct, frozen=True):
     """A checkpoint that the caller's own keys vouch for, with its note as it came.
 
-    Only `open_checkpoint` makes one with `signed_by`; the checks of proofs refuse one without.
+    Only what verifies signatures makes one with `signed_by` (`open_checkpoint` here, and its
+    neighbours in policy.py and witness.py); the checks of proofs refuse one without.
     """
 
     checkpoint: Checkpoint
@@ -92,10 +98,15 @@ def open_checkpoint(note: bytes, origin: str, verifiers: Sequence[Verifier]) -> 
     checkpoint = parse_checkpoint(text)
     if checkpoint.origin != origin:
         raise CheckpointInvalid("a checkpoint of another log")
-    if all(key.name != origin for key in signed_by):
+    if all(key.name != origin or key.kind not in LOG_KINDS for key in signed_by):
         raise CheckpointInvalid("no key of the log itself signed")
+    check_sound(checkpoint)
+    return SignedCheckpoint(checkpoint, note, signed_by)
+
+
+def check_sound(checkpoint: Checkpoint) -> None:
+    """Raise `CheckpointInvalid` for extension lines, and for an empty log with a root."""
     if checkpoint.extensions:
         raise CheckpointInvalid("a checkpoint with extension lines")
     if not checkpoint.size and checkpoint.root != EMPTY_ROOT:
         raise CheckpointInvalid("an empty log with a root")
-    return SignedCheckpoint(checkpoint, note, signed_by)

@@ -36,7 +36,13 @@ KEY_ID_BYTES = 4
 ED25519 = 0x01
 """Type of a key that signs the text itself."""
 
-PUBLIC_KEY_BYTES = {ED25519: 32, 0x04: 32, 0x06: 1312}
+COSIGNATURE_V1 = 0x04
+"""Type of an Ed25519 key that signs text and time; see cosign.py."""
+
+ML_DSA_44 = 0x06
+"""Type of an ML-DSA-44 key that signs checkpoint and time; see cosign.py."""
+
+PUBLIC_KEY_BYTES = {ED25519: 32, COSIGNATURE_V1: 32, ML_DSA_44: 1312}
 """Known key types: Ed25519, Ed25519 cosignature, ML-DSA-44 cosignature; length of each."""
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -162,21 +168,35 @@ def parse_note(data: bytes) -> Note:
         raise Malformed("text, empty line and signatures, each ended by a newline", field="note")
     try:
         text.decode()
-        signed = lines.decode().removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise Malformed("not UTF-8", field="note") from error
-    if len(signed) > SIGNATURES_MAX:
+    return Note(text + b"\n", parse_lines(lines))
+
+
+def parse_lines(data: bytes) -> tuple[Signature, ...]:
+    """Read signature lines alone, one or more, each ended by a newline; `Malformed` otherwise."""
+    if len(data) > NOTE_BYTES_MAX or _CONTROL.search(data) or not data.endswith(b"\n"):
+        raise Malformed("signature lines, each ended by a newline", field="note")
+    try:
+        lines = data.decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise Malformed("not UTF-8", field="note") from error
+    if len(lines) > SIGNATURES_MAX:
         raise Malformed(f"more than {SIGNATURES_MAX} signatures", field="note")
-    return Note(text + b"\n", tuple(_parse_line(line) for line in signed))
+    return tuple(_parse_line(line) for line in lines)
+
+
+def format_lines(signatures: Iterable[Signature]) -> bytes:
+    """Write signature lines as they stand in a note; checks nothing."""
+    lines = (
+        f"— {line.name} {b64encode(line.key_id + line.payload).decode()}\n" for line in signatures
+    )
+    return "".join(lines).encode()
 
 
 def format_note(note: Note) -> bytes:
     """Write a note; `Malformed` when it is one that `parse_note` would not give back equal."""
-    lines = "".join(
-        f"— {line.name} {b64encode(line.key_id + line.payload).decode()}\n"
-        for line in note.signatures
-    )
-    data = note.text + b"\n" + lines.encode()
+    data = note.text + b"\n" + format_lines(note.signatures)
     if parse_note(data) != note:
         raise Malformed("holds what a note cannot say", field="note")
     return data

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import metamorphic_log  # type: ignore[import-untyped]
+import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from tlog_scales.backend import LocalBackend
@@ -20,8 +21,11 @@ from tlog_scales.tlog import ConsistencyProofInvalid, InclusionProofInvalid
 from ledger.exports.log import directory_reader, export_log
 from ledger.kernel.hashing import leaf_hash
 from ledger.tlog import proof
+from ledger.tlog.note import Signer, format_vkey
 from ledger.tlog.tiles import decode_entries, encode_entries
 from tests.support.logs import (
+    ORIGIN,
+    SIGNER,
     VKEY,
     list_source,
     naive_root,
@@ -30,16 +34,27 @@ from tests.support.logs import (
     signed_note,
 )
 from tests.support.tools import absent, need_tool
+from tests.support.witnesses import cosigner, log_note, pq_cosigner
 
 SIZES = [13, 1_000, 70_000]
+SIGNERS: list[Signer] = [
+    SIGNER,
+    pq_cosigner(ORIGIN),
+    cosigner(0),
+    pq_cosigner("w.example.net"),
+]
 GO_MODULES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module", params=SIZES)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp(f"log-{request.param}")
-    export_log(list_source(sample_entries(request.param)), directory)
+    """A log with lines of all types: ours 0x01 and 0x06, witnesses' 0x04 and 0x06."""
+    size: int = request.param
+    directory = tmp_path_factory.mktemp(f"log-{size}")
+    note = log_note(sample_leaves(size), signers=SIGNERS)
+    source = msgspec.structs.replace(list_source(sample_entries(size)), checkpoint=note)
+    export_log(source, directory)
     return directory
 
 
@@ -89,7 +104,10 @@ def test_metamorphic_log_accepts_our_checkpoints_and_proofs(exported: Path):
 
 def test_metamorphic_log_refuses_one_flipped_byte(exported: Path, tmp_path: Path):
     size, note = size_of(exported), (exported / "checkpoint").read_text("utf-8")
-    for at in (0, len(sample_entries(1)), 60, -5):
+    # in the origin, in the root, in the line of the key it knows; the last lines are others'
+    whole = (exported / "checkpoint").read_bytes()
+    known_line = whole.index(b"\n", whole.index(b"\n\n") + 2)
+    for at in (0, 1, 60, known_line - 5):
         bad = flipped(exported, tmp_path / f"note{at}", "checkpoint", at)
         with pytest.raises(metamorphic_log.VerifyError):
             metamorphic_log.checkpoint_verify(
@@ -114,7 +132,8 @@ def test_metamorphic_log_refuses_one_flipped_byte(exported: Path, tmp_path: Path
 def test_tlog_scales_accepts_our_directory(exported: Path):
     reader = TilesReader(LocalBackend(exported))
     checkpoint = reader.get_checkpoint()
-    checkpoint.verify(Vkey.from_string(VKEY))
+    for signer in SIGNERS:
+        checkpoint.verify(Vkey.from_string(format_vkey(signer.key)))
     size, leaves = checkpoint.size, sample_leaves(checkpoint.size)
     assert reader.calculate_root_hash() == checkpoint.root_hash == naive_root(leaves)
     for index in asked_indexes(size):
@@ -139,8 +158,9 @@ def test_tlog_scales_refuses_one_flipped_byte(exported: Path, tmp_path: Path):
             naive_root(sample_leaves(10)), checkpoint.root_hash
         )
     reader = TilesReader(LocalBackend(flipped(exported, tmp_path / "note", "checkpoint", 3)))
-    with pytest.raises(InvalidSignature):
-        reader.get_checkpoint().verify(Vkey.from_string(VKEY))
+    for signer in SIGNERS:
+        with pytest.raises(InvalidSignature):
+            reader.get_checkpoint().verify(Vkey.from_string(format_vkey(signer.key)))
 
 
 @pytest.mark.parametrize("size", SIZES)
