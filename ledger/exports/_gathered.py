@@ -1,0 +1,151 @@
+"""What the lines of bills and statements follow from: the entries a stranger needs beside them."""
+
+from collections.abc import Iterable, Iterator
+
+from ledger.domain.billing import ShareAccrued, UsageAccrued
+from ledger.domain.charging import ChargeSessionEnded
+from ledger.domain.contracts import CONTRACTS
+from ledger.domain.rating import UNCERTAINTY_MAX
+from ledger.domain.stations import StationCommissioned
+from ledger.domain.swap import SwapClosedIncomplete, SwapCompleted
+from ledger.domain.tariffs import TARIFF_DAYS, TARIFFS, day_text
+from ledger.domain.tax import RULES
+from ledger.domain.world import key_of
+from ledger.kernel.errors import InvariantBroken, Malformed
+from ledger.kernel.instants import DAY
+from ledger.runtime.reads import Entry, Reads
+
+ENTRIES_MAX = 200_000
+"""Entries in one file; a statement that needs more is proven line by line."""
+
+
+class Gathered:
+    """Entries by position, and the tax rules that their lines were put under."""
+
+    def __init__(self, reads: Reads) -> None:
+        """Start with nothing."""
+        self._reads = reads
+        self._found: dict[int, Entry] = {}
+        self._products: set[tuple[str, str]] = set()
+
+    @property
+    def positions(self) -> list[int]:
+        """Positions of all entries, ascending."""
+        return sorted(self._found)
+
+    def data(self) -> tuple[bytes, ...]:
+        """Give the bytes of all entries, by position."""
+        return tuple(self._found[position].data for position in self.positions)
+
+    def tax_rows(self) -> list[dict[str, str | int]]:
+        """List the tax rules of every product on the lines."""
+        return [
+            {
+                "country": country,
+                "product": product,
+                "valid_from": rule.valid_from,
+                "category": rule.category,
+                "rate_bp": rule.rate_bp,
+            }
+            for country, product in sorted(self._products)
+            for rule in RULES.get((country, product), ())
+        ]
+
+    def keep(self, entries: Iterable[Entry]) -> None:
+        """Add entries; `Malformed` when they are more than one file may hold."""
+        for one in entries:
+            self._found[one.envelope.position] = one
+        if len(self._found) > ENTRIES_MAX:
+            raise Malformed(f"more than {ENTRIES_MAX:,} entries in one file", field="bundle")
+
+    def add_lines(self, lines: list[Entry]) -> None:
+        """Add lines, `usage.accrued` or `share.accrued`, and all that they follow from."""
+        self.keep(lines)
+        shares = [one for one in lines if isinstance(one.event, ShareAccrued)]
+        usages = [one for one in lines if isinstance(one.event, UsageAccrued)]
+        usages += self._read({cause for one in shares for cause in one.envelope.causes})
+        facts = self._read({cause for one in usages for cause in one.envelope.causes})
+        self._read({place for one in facts for place in _legs(one)})
+        stations: set[str] = set()
+        tariffs: set[str] = set()
+        for one in usages:
+            event = one.event
+            if not isinstance(event, UsageAccrued):
+                raise InvariantBroken(f"position {one.envelope.position} is no bill of a usage")
+            stations.add(event.station_id)
+            tariffs.add(event.tariff_id)
+            self._products |= {(event.country, line.tax_product) for line in event.lines}
+        self.keep(_stations(self._reads, stations, lines[0].envelope.position))
+        for tariff_id in sorted(tariffs):
+            self._read(self._versions(tariff_id, facts))
+        self._read(set(self._contracts(shares)))
+
+    def _read(self, positions: set[int]) -> list[Entry]:
+        """Read entries that are not there yet, and keep them."""
+        self.keep(self._reads.at_positions(sorted(positions - set(self._found))))
+        return [self._found[position] for position in sorted(positions)]
+
+    def _versions(self, tariff_id: str, facts: list[Entry]) -> set[int]:
+        """Name the lasting versions of a tariff, and the days near any of the usages."""
+        tariff = self._reads.row(TARIFFS, tariff_id)
+        if tariff is None:
+            raise InvariantBroken(f"usages were billed by tariff {tariff_id}, which is not there")
+        places = {version.position for version in tariff.lasting}
+        if len(tariff.lasting) == tariff.versions:
+            return places
+        spans = [_span(one) for one in facts]
+        days = {day for begin, end in spans for day in range(begin // DAY, end // DAY + 1)}
+        for day in sorted(days):
+            version = self._reads.row(TARIFF_DAYS, key_of(tariff_id, day_text(day)))
+            if version is not None:
+                places.add(version.position)
+        return places
+
+    def _contracts(self, shares: list[Entry]) -> Iterator[int]:
+        named: set[tuple[str, str]] = set()
+        for one in shares:
+            if isinstance(one.event, ShareAccrued):
+                named.add((one.event.partner_id, one.event.contract_id))
+        for partner in sorted({partner for partner, _ in named}):
+            held = self._reads.row(CONTRACTS, partner)
+            for version in held.versions if held else ():
+                if (partner, version.contract_id) in named:
+                    yield version.position
+
+
+def _legs(facts: Entry) -> Iterator[int]:
+    """Name the custody entries of the packs of a swap.
+
+    The leg that completed it was written in the same breath and has no position in its facts; it is
+    one of their causes.
+    """
+    if isinstance(facts.event, SwapCompleted | SwapClosedIncomplete):
+        yield from facts.envelope.causes
+        for leg in (*facts.event.legs_in, *facts.event.legs_out):
+            if leg.position:
+                yield leg.position
+
+
+def _span(facts: Entry) -> tuple[int, int]:
+    """Give the first and last time of which a price may have been needed."""
+    event = facts.event
+    if isinstance(event, ChargeSessionEnded):
+        begin, end, slack = event.started_at, event.ended_at, event.clock_uncertainty_us
+    elif isinstance(event, SwapCompleted | SwapClosedIncomplete):
+        begin, end, slack = event.out_at, event.out_at, event.clock_uncertainty_us
+    else:
+        raise InvariantBroken(f"a usage was billed from a {facts.envelope.kind}")
+    slack = min(max(slack, 0), UNCERTAINTY_MAX)
+    return begin - slack, end + slack
+
+
+def _stations(reads: Reads, wanted: set[str], end: int) -> Iterator[Entry]:
+    """Find the entries that commissioned stations, below a position."""
+    missing = set(wanted)
+    for one in reads.entries(0, end, (StationCommissioned.kind,)):
+        if isinstance(one.event, StationCommissioned) and one.event.station_id in missing:
+            missing.discard(one.event.station_id)
+            yield one
+        if not missing:
+            return
+    raise InvariantBroken(f"stations {', '.join(sorted(missing))} were never commissioned")

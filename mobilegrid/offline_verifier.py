@@ -1,0 +1,2052 @@
+"""Check what Mobile Grid says, without Mobile Grid.
+
+One file. It needs Python 3.11 or newer and the package `cryptography`; it reads no network and no
+configuration, and it shares no code with the service whose word it checks. Read it before you
+trust it: that is why it is one file, in the order of the steps of docs/verify.md.
+
+::
+
+    python3 verify_mobilegrid.py FILE                  --policy policy.txt
+    python3 verify_mobilegrid.py proof    FILE         --policy policy.txt [--entry FILE]
+    python3 verify_mobilegrid.py history  FILE         --policy policy.txt --pack ID
+    python3 verify_mobilegrid.py tiles    DIR          --policy policy.txt [--since NOTE] [--replay]
+    python3 verify_mobilegrid.py note     FILE         --policy policy.txt
+    python3 verify_mobilegrid.py invoice  FILE.zip     --policy policy.txt [--keys keys.json]
+    python3 verify_mobilegrid.py document FILE.jws     --keys keys.json
+                                          [--proof FILE.tlog-proof --policy policy.txt]
+
+Without a command the kind of file is found from its content. The policy is yours: origin, keys,
+witnesses and quorum as you got them from outside the service. `keys.json` is a JWK set of document
+keys. Exit code 0: verified; 1: the input is malformed; 2: wrong use; 3: the evidence does not hold.
+The last line is ``VERIFIED``, or ``REFUSED step N``; with ``--json`` one object is the answer.
+
+What counts here: a signature of a key from your policy, and whatever leads from it by hashes.
+Everything else in a file is a claim that is recomputed before it is believed.
+"""
+
+# ruff: noqa: PLR2004  the numbers are those of the formats, and each stands where it is explained
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+import time
+import zipfile
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, TypeVar
+from zoneinfo import ZoneInfo
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+try:
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey as MlDsa44
+except ImportError:  # an older cryptography: keys of type 0x06 are then of no use here
+    MlDsa44 = None  # type: ignore[assignment, misc]  # the name stands for "not installed"
+
+T = TypeVar("T")
+
+SIZE_MAX = 2**63 - 1
+LAST = 2**53
+"""No number that every reader of JSON must understand is this large."""
+NOTE_BYTES_MAX = 128 * 1024
+POLICY_BYTES_MAX = 64 * 1024
+PROOF_BYTES_MAX = 3 * NOTE_BYTES_MAX
+FILE_BYTES_MAX = 256 * 1024 * 1024
+"""A history or a bundle of bills, unpacked, is not longer than this."""
+ENTRY_BYTES_MAX = 65_535
+DOCUMENT_BYTES_MAX = 1024 * 1024
+SIGNATURE_LINES_MAX = 64
+PATH_HASHES_MAX = 63
+FUTURE_MAX_S = 300
+FRESH_S, OLD_S = 60, 3_600
+
+
+# What can go wrong ------------------------------------------------------------
+
+
+class MalformedInput(Exception):
+    """The input is not what it should be; exit code 1."""
+
+
+class WrongUse(Exception):
+    """The caller did not give what the check needs; exit code 2."""
+
+
+class EvidenceRefused(Exception):
+    """The evidence does not hold; exit code 3. `step` is named when it is not the report's."""
+
+    def __init__(self, reason: str, step: str = "") -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+class Report:
+    """What was checked, in order; the step that is being done is the one a refusal names."""
+
+    def __init__(self) -> None:
+        self.step = ""
+        self.lines: list[str] = []
+        self.remarks: list[str] = []
+        self.position: int | None = None
+        self.tree_size: int | None = None
+        self.signed_at: int | None = None
+        self.witnesses_ok = 0
+        self.witnesses_needed = 0
+        self._text = ""
+
+    def begin(self, step: str, text: str) -> None:
+        """Begin a step; the one before it held."""
+        self.end()
+        self.step, self._text = step, text
+
+    def end(self) -> None:
+        """Say that the last step held."""
+        if self._text:
+            self.lines.append(f"{self.step:>4}  ok  {self._text}")
+        self._text = ""
+
+
+def refuse(reason: str) -> NoReturn:
+    """Say that the evidence does not hold."""
+    raise EvidenceRefused(reason)
+
+
+def require(condition: object, reason: str, step: str = "") -> None:
+    """Refuse the evidence unless a condition holds."""
+    if not condition:
+        raise EvidenceRefused(reason, step)
+
+
+def expect(condition: object, reason: str) -> None:
+    """Call the input malformed unless a condition holds."""
+    if not condition:
+        raise MalformedInput(reason)
+
+
+# Reading: one spelling only ---------------------------------------------------
+
+
+def text_of(data: bytes, what: str) -> str:
+    """Read UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedInput(f"{what}: not UTF-8") from error
+
+
+def decimal(text: str, what: str) -> int:
+    """Read a number: ASCII digits, no leading zero, at most 2^63 - 1."""
+    expect(
+        re.fullmatch(r"0|[1-9][0-9]{0,18}", text) and int(text) <= SIZE_MAX, f"{what}: no number"
+    )
+    return int(text)
+
+
+def unbase64(text: str, what: str) -> bytes:
+    """Read standard base64 with padding."""
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except ValueError as error:
+        raise MalformedInput(f"{what}: not base64") from error
+    expect(base64.b64encode(data).decode() == text, f"{what}: not canonical base64")
+    return data
+
+
+def unbase64url(text: str, what: str) -> bytes:
+    """Read base64url without padding, as JWS has it."""
+    expect(re.fullmatch(r"[A-Za-z0-9_-]*", text), f"{what}: not base64url")
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as error:
+        raise MalformedInput(f"{what}: not base64url") from error
+    expect(to_base64url(data) == text, f"{what}: not canonical base64url")
+    return data
+
+
+def to_base64url(data: bytes) -> str:
+    """Write base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def hash_of(text: str, what: str) -> bytes:
+    """Read a hash, 32 bytes in base64."""
+    data = unbase64(text, what)
+    expect(len(data) == 32, f"{what}: a hash has 32 bytes")
+    return data
+
+
+def canonical(value: object) -> bytes:
+    """Write canonical JSON (RFC 8785 for the values that entries hold)."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return text.encode("utf-8")
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise MalformedInput("text with a lone surrogate, or nested too deeply") from error
+
+
+def read_json(data: bytes, what: str, *, strict: bool = True) -> Any:
+    """Read JSON without floats; `strict`: the bytes must be the canonical ones."""
+
+    def no_float(_text: str) -> NoReturn:
+        raise MalformedInput(f"{what}: a number is not an integer")
+
+    try:
+        value = json.loads(text_of(data, what), parse_float=no_float, parse_constant=no_float)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput(f"{what}: not JSON") from error
+    expect(not strict or canonical(value) == data, f"{what}: not canonical JSON")
+    return value
+
+
+def take(value: Any, name: str, kind: type[T], *default: T) -> T:
+    """Take a member of an object, of exactly this type; a default makes it optional."""
+    expect(type(value) is dict, f"no object with a member {name}")
+    found = value.get(name, *default[:1]) if default else value.get(name)
+    expect(type(found) is kind, f"member {name}: missing or not of type {kind.__name__}")
+    return found  # type: ignore[no-any-return]  # its type was just compared
+
+
+def take_hashes(value: Any, name: str) -> list[bytes]:
+    """Take a list of hashes."""
+    found = take(value, name, list)
+    expect(all(type(each) is str for each in found), f"member {name}: not hashes")
+    return [hash_of(each, name) for each in found]
+
+
+# Keys, notes, policies (steps 1 and 2) ----------------------------------------
+
+ED25519, COSIGNATURE, ML_DSA = 0x01, 0x04, 0x06
+KEY_BYTES = {ED25519: 32, COSIGNATURE: 32, ML_DSA: 1312}
+SIGNATURE_BYTES = {ED25519: 64, COSIGNATURE: 8 + 64, ML_DSA: 8 + 2420}
+
+
+class Key(NamedTuple):
+    """A named public key; its type alone decides the algorithm."""
+
+    name: str
+    kind: int
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The 4 bytes that signature lines name."""
+        material = self.name.encode() + b"\n" + bytes([self.kind]) + self.public
+        return hashlib.sha256(material).digest()[:4]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the installed cryptography can check this type."""
+        return self.kind != ML_DSA or MlDsa44 is not None
+
+
+class Policy(NamedTuple):
+    """Who may speak for the log, and how many witnesses must agree."""
+
+    logs: list[Key]
+    witnesses: dict[str, Key]
+    groups: dict[str, tuple[int, list[str]]]
+    quorum: str
+
+    def met(self, name: str, signed: set[bytes]) -> bool:
+        """Whether a witness signed, or enough members of a group did."""
+        if name == "none":
+            return True
+        if name in self.witnesses:
+            return self.witnesses[name].public in signed
+        least, members = self.groups[name]
+        return sum(self.met(each, signed) for each in members) >= least
+
+    def needed(self, name: str) -> int:
+        """Count the fewest witnesses that can meet it."""
+        if name not in self.groups:
+            return int(name != "none")
+        least, members = self.groups[name]
+        return sum(sorted(self.needed(each) for each in members)[:least])
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint says; `signed_at` is the newest cosignature's time, None without one."""
+
+    origin: str
+    size: int
+    root: bytes
+    signed_at: int | None = None
+    witnesses: int = 0
+
+
+def check_name(name: str) -> str:
+    """See that a key name is one."""
+    bad = re.search(r"[\s+\x00-\x1f\ud800-\udfff]", name)
+    expect(name and not bad, "not a key name")
+    return name
+
+
+def parse_vkey(text: str) -> Key:
+    """Read a verifier key, ``name+hex8+base64(type ‖ key)``."""
+    found = re.fullmatch(r"([^+]+)\+([0-9a-f]{8})\+([0-9A-Za-z+/=]+)", text)
+    if found is None:
+        raise MalformedInput("not a verifier key")
+    name, key_id, material = found.groups()
+    raw = unbase64(material, "vkey")
+    key = Key(check_name(name), raw[0] if raw else 0, raw[1:])
+    expect(KEY_BYTES.get(key.kind) == len(key.public), "vkey: unknown type or wrong length")
+    expect(key.key_id.hex() == key_id, "vkey: the key id is another key's")
+    return key
+
+
+def parse_policy(data: bytes) -> Policy:
+    """Read a policy file (step 1): log, witness and group lines, and exactly one quorum."""
+    expect(len(data) <= POLICY_BYTES_MAX, "policy: too long")
+    expect(not re.search(rb"[^\t\n\x20-\x7e\x80-\xff]", data), "policy: a control character")
+    expect(data.endswith(b"\n"), "policy: the last line does not end")
+    policy = Policy([], {}, {}, "")
+    quorums: list[str] = []
+    members: set[str] = set()
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    for number, line in enumerate(lines, 1):
+        words = [word for word in re.split(r"[ \t]+", line) if word]
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            _policy_line(policy, words, quorums, members)
+        except MalformedInput as error:
+            raise MalformedInput(f"policy line {number}: {error}") from error
+    expect(len(quorums) == 1, "policy: exactly one quorum line")
+    expect(policy.logs, "policy: no log")
+    return policy._replace(quorum=quorums[0])
+
+
+def _policy_line(policy: Policy, words: list[str], quorums: list[str], members: set[str]) -> None:
+    names = {*policy.witnesses, *policy.groups}
+    used = {each.public for each in (*policy.logs, *policy.witnesses.values())}
+    match words:
+        case ["log", vkey] | ["log", vkey, _]:
+            key = parse_vkey(vkey)
+            expect(key.kind in (ED25519, ML_DSA), "a log key is of type 01 or 06")
+            expect(key.public not in used, "a key twice")
+            policy.logs.append(key)
+        case ["witness", name, vkey] | ["witness", name, vkey, _]:
+            key = parse_vkey(vkey)
+            expect(key.kind in (COSIGNATURE, ML_DSA), "a witness key is of type 04 or 06")
+            expect(name not in {*names, "none"}, "a name twice, or none")
+            expect(key.public not in used, "a key twice")
+            policy.witnesses[name] = key
+        case ["group", name, count, *parts] if parts:
+            expect(name not in {*names, "none"}, "a name twice, or none")
+            expect(set(parts) <= names, "a name that is not defined yet")
+            expect(not members & set(parts) and len(set(parts)) == len(parts), "a member twice")
+            least = {"any": 1, "all": len(parts)}.get(count)
+            least = decimal(count, "group") if least is None else least
+            expect(1 <= least <= len(parts), "a count that cannot be met, or is no condition")
+            members.update(parts)
+            policy.groups[name] = (least, parts)
+        case ["quorum", name]:
+            expect(name in {*names, "none"}, "a name that is not defined yet")
+            quorums.append(name)
+        case _:
+            raise MalformedInput("not a policy line")
+
+
+def parse_note(data: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
+    """Take a signed note apart: its text, and (name, key id, signature) of each line."""
+    expect(len(data) <= NOTE_BYTES_MAX, "note: too long")
+    expect(not re.search(rb"[\x00-\x09\x0b-\x1f]", data), "note: a control character")
+    text, gap, signatures = data.rpartition(b"\n\n")
+    expect(gap and signatures.endswith(b"\n"), "note: text, empty line, signature lines")
+    text_of(text, "note")
+    lines = text_of(signatures, "note")[:-1].split("\n")
+    expect(len(lines) <= SIGNATURE_LINES_MAX, "note: too many signature lines")
+    found = []
+    for line in lines:
+        dash, name, material = [*line.split(" ", 2), "", ""][:3]
+        raw = unbase64(material, "signature")
+        expect(dash == "—" and len(raw) > 4, "note: not a signature line")
+        found.append((check_name(name), raw[:4], raw[4:]))
+    return text + b"\n", found
+
+
+def parse_checkpoint(text: bytes) -> Checkpoint:
+    """Read the text of a checkpoint: origin, size and root; further lines are refused."""
+    lines = text_of(text, "checkpoint").split("\n")
+    expect(len(lines) >= 4 and not lines.pop() and all(lines), "checkpoint: three lines")
+    said = Checkpoint(check_name(lines[0]), decimal(lines[1], "size"), hash_of(lines[2], "root"))
+    require(len(lines) == 3, "a checkpoint with further lines, which nobody audits")
+    require(said.size or said.root == hashlib.sha256().digest(), "an empty log with a root")
+    return said
+
+
+def _verify_line(key: Key, text: bytes, payload: bytes) -> int | None:
+    """Check one signature of a known key; give its time, None for type 0x01."""
+    require(len(payload) == SIGNATURE_BYTES[key.kind], f"the signature of {key.name} has no length")
+    stamp = int.from_bytes(payload[:8], "big")
+    signed, signature = text, payload
+    if key.kind != ED25519:
+        require(0 < stamp <= SIZE_MAX, f"the signature of {key.name} has no time")
+        signed, signature = b"cosignature/v1\ntime %d\n" % stamp + text, payload[8:]
+    try:
+        if key.kind != ML_DSA:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, signed)
+        else:
+            assert MlDsa44 is not None, "unusable keys are left out before"
+            signed = _subtree(key.name, stamp, parse_checkpoint(text))
+            MlDsa44.from_public_bytes(key.public).verify(signature, signed)
+    except (InvalidSignature, MalformedInput):
+        refuse(f"the signature of {key.name} is wrong")
+    return None if key.kind == ED25519 else stamp
+
+
+def _subtree(name: str, stamp: int, said: Checkpoint) -> bytes:
+    """Give what a key of type 0x06 signs for a whole tree."""
+    parts = [b"subtree/v1\n\0"]
+    for text, number in ((name, stamp), (said.origin, 0)):
+        data = text.encode()
+        expect(0 < len(data) < 256, "a name too long for its signature")
+        parts += [bytes([len(data)]), data, number.to_bytes(8, "big")]
+    return b"".join([*parts, said.size.to_bytes(8, "big"), said.root])
+
+
+def open_checkpoint(note: bytes, policy: Policy, now_s: int, report: Report) -> Checkpoint:
+    """Check a checkpoint under a policy (step 2): signatures, text, quorum."""
+    text, lines = parse_note(note)
+    keys = [*policy.logs, *policy.witnesses.values()]
+    for key in keys:
+        if not key.usable and (key.name, key.key_id) in {line[:2] for line in lines}:
+            report.remarks.append(f"{key.name}: ML-DSA-44 cannot be checked here")
+    signed: dict[Key, int | None] = {}
+    for name, key_id, payload in lines:
+        known = [key for key in keys if key.usable and (key.name, key.key_id) == (name, key_id)]
+        require(len(known) <= 1, f"two keys of {name} have one id")
+        if known:
+            require(known[0] not in signed, f"two signatures of {name}")
+            signed[known[0]] = _verify_line(known[0], text, payload)
+    require(signed, "no key of the policy signed")
+    for key, stamp in signed.items():
+        is_past = stamp is None or stamp <= now_s + FUTURE_MAX_S
+        require(is_past, f"the signature of {key.name} is from the future")
+    said = parse_checkpoint(text)
+    ours = [key for key in policy.logs if key in signed and key.name == said.origin]
+    require(ours, "no key of the log itself signed")
+    cosigned = [key for key in policy.witnesses.values() if key in signed]
+    report.tree_size, report.witnesses_ok = said.size, len(cosigned)
+    report.witnesses_needed = policy.needed(policy.quorum)
+    quorum = policy.met(policy.quorum, {key.public for key in cosigned})
+    require(quorum, f"{len(cosigned)} witnesses signed, the quorum {policy.quorum} is not met")
+    times = [stamp for stamp in signed.values() if stamp is not None]
+    return said._replace(signed_at=max(times, default=None), witnesses=len(cosigned))
+
+
+def _step_checkpoint(note: bytes, policy: Policy, now_s: int, report: Report) -> Checkpoint:
+    """Do step 2 in any of the checks, with the line on its age."""
+    report.begin("2", "the checkpoint bears the signatures that the policy asks for")
+    said = open_checkpoint(note, policy, now_s, report)
+    report.signed_at = said.signed_at
+    if said.signed_at is None:
+        report.remarks.append("no cosignature, so nobody vouches for the time of the checkpoint")
+    elif now_s - said.signed_at > FRESH_S:
+        age = f"cosigned {now_s - said.signed_at} s ago"
+        report.remarks.append(age + (": old" if now_s - said.signed_at > OLD_S else ""))
+    return said
+
+
+# The tree (RFC 6962) ----------------------------------------------------------
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """Hash an entry."""
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash two neighbours."""
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def cut(size: int) -> int:
+    """Give where a tree parts: the largest power of two below its size."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def tree_root(leaves: Iterable[bytes]) -> bytes:
+    """Compute the root over leaf hashes, with one hash per level in hand."""
+    peaks: list[tuple[int, bytes]] = []
+    for leaf in leaves:
+        push_peak(peaks, 1, leaf)
+    return root_of(peaks)
+
+
+def push_peak(peaks: list[tuple[int, bytes]], size: int, node: bytes) -> None:
+    """Add a perfect subtree on the right of others that are not smaller."""
+    while peaks and peaks[-1][0] == size:
+        size, node = 2 * size, node_hash(peaks.pop()[1], node)
+    peaks.append((size, node))
+
+
+def root_of(peaks: Sequence[tuple[int, bytes]]) -> bytes:
+    """Fold perfect subtrees, largest first, into the root."""
+    if not peaks:
+        return hashlib.sha256().digest()
+    node = peaks[-1][1]
+    for _, left in reversed(peaks[:-1]):
+        node = node_hash(left, node)
+    return node
+
+
+def turns(index: int, size: int) -> list[bool]:
+    """Walk from the root down to a leaf: whether each turn goes left."""
+    goes_left: list[bool] = []
+    first = 0
+    while size > 1:
+        k = cut(size)
+        goes_left.append(index < first + k)
+        first, size = (first, k) if goes_left[-1] else (first + k, size - k)
+    return goes_left
+
+
+def check_inclusion(said: Checkpoint, index: int, leaf: bytes, path: Sequence[bytes]) -> None:
+    """Check that a leaf stands at an index: walk down to it, then climb with the path."""
+    require(0 <= index < said.size, f"no entry {index} in a log of {said.size}")
+    walked = turns(index, said.size)
+    require(len(path) == len(walked), f"{len(path)} hashes in a path that needs {len(walked)}")
+    node = leaf
+    for goes_left, sibling in zip(reversed(walked), path, strict=True):
+        node = node_hash(node, sibling) if goes_left else node_hash(sibling, node)
+    require(node == said.root, "the path leads to another root")
+
+
+def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes]) -> None:
+    """Check that the newer log begins with the whole older one (step 3; RFC 6962 2.1.2)."""
+    require(old.origin == new.origin, "checkpoints of different logs")
+    require(0 < old.size <= new.size, "nothing leads from the older size to the newer")
+    rest = list(reversed(path))
+
+    def pop() -> bytes:
+        require(rest, "the path is too short")
+        return rest.pop()
+
+    def both(m: int, n: int, *, whole: bool) -> tuple[bytes, bytes]:
+        if m == n:
+            node = old.root if whole else pop()
+            return node, node
+        k = cut(n)
+        if m <= k:
+            before, after = both(m, k, whole=whole)
+            return before, node_hash(after, pop())
+        before, after = both(m - k, n - k, whole=False)
+        left = pop()
+        return node_hash(left, before), node_hash(left, after)
+
+    roots = both(old.size, new.size, whole=True)
+    require(not rest, "the path is too long")
+    require(roots == (old.root, new.root), "the path leads to other roots")
+
+
+def check_many(said: Checkpoint, leaves: dict[int, bytes], hashes: Sequence[bytes]) -> None:
+    """Check that many leaves stand in one log: `hashes` are the subtrees without any, from left."""
+    positions = sorted(leaves)
+    require(positions and positions[0] >= 0, "nothing to prove")
+    require(positions[-1] < said.size, f"no entry {positions[-1]} in a log of {said.size}")
+    rest = list(reversed(hashes))
+
+    def root(first: int, size: int, low: int, high: int) -> bytes:
+        if low == high:
+            require(rest, "a hash is missing")
+            return rest.pop()
+        if size == 1:
+            return leaves[first]
+        k = cut(size)
+        middle = bisect_left(positions, first + k, low, high)
+        left = root(first, k, low, middle)
+        return node_hash(left, root(first + k, size - k, middle, high))
+
+    found = root(0, said.size, 0, len(positions))
+    require(not rest, "a hash too many")
+    require(found == said.root, "the entries lead to another root")
+
+
+# Entries ----------------------------------------------------------------------
+
+
+def read_entry(data: bytes, position: int, step: str = "") -> dict[str, Any]:
+    """Read a proven entry: canonical, and at the position it says."""
+    require(2 <= len(data) <= ENTRY_BYTES_MAX, f"entry {position}: wrong length", step)
+    try:
+        entry = read_json(data, f"entry {position}")
+        stated = take(entry, "position", int)
+    except MalformedInput as error:
+        raise EvidenceRefused(str(error), step) from error
+    require(stated == position, f"the entry says position {stated}, not {position}", step)
+    return dict(entry)
+
+
+def check_openings(openings: Sequence[Any], entry: dict[str, Any]) -> None:
+    """Check that disclosed fields are those an entry committed to."""
+    sealed = take(entry, "sealed", dict, {})
+    expect(all(type(each) is dict for each in openings), "openings: not objects")
+    for opening in openings:
+        name, salt = take(opening, "name", str), unbase64(take(opening, "salt", str), "salt")
+        expect(len(salt) == 16 and 0 < len(name.encode()) < 256, "an opening: salt or name")
+        expect(set(opening) == {"name", "salt", "value"}, "an opening: its members")
+        require(name in sealed, f"the entry commits to no field {name}")
+        head = b"mobilegrid/field/1\n" + salt + bytes([len(name.encode())]) + name.encode()
+        digest = hashlib.sha256(head + canonical(opening["value"])).digest()
+        require(hash_of(str(sealed[name]), "sealed") == digest, f"the opening of {name} is wrong")
+
+
+# A proof of one entry (steps E1 to E7) ----------------------------------------
+
+
+class ProofFile(NamedTuple):
+    """What a .tlog-proof holds, none of it checked."""
+
+    position: int
+    path: list[bytes]
+    note: bytes
+    entry: bytes | None
+    openings: list[Any]
+
+
+def parse_proof(data: bytes) -> ProofFile:
+    """Read a proof file (C2SP tlog-proof)."""
+    expect(len(data) <= PROOF_BYTES_MAX, "proof: too long")
+    head, gap, note = data.partition(b"\n\n")
+    expect(gap and head.isascii(), "proof: no empty line, or not ASCII")
+    parse_note(note)
+    header, *lines = head.decode().split("\n")
+    expect(header == "c2sp.org/tlog-proof@v1", "proof: no version known here")
+    entry, openings = None, []
+    if lines and lines[0].startswith("extra "):
+        extra = read_json(unbase64(lines.pop(0)[6:], "extra"), "extra")
+        expect(set(extra) <= {"entry", "openings"}, "extra: members nobody can check")
+        entry = unbase64(take(extra, "entry", str), "entry")
+        openings = take(extra, "openings", list, [])
+    expect(lines and lines[0].startswith("index "), "proof: no index")
+    expect(len(lines) - 1 <= PATH_HASHES_MAX, "proof: too many hashes")
+    path = [hash_of(line, "path") for line in lines[1:]]
+    return ProofFile(decimal(lines[0][6:], "index"), path, note, entry, openings)
+
+
+def prove_entry(
+    proof: ProofFile, policy: Policy, now_s: int, report: Report, entry: bytes | None = None
+) -> tuple[Checkpoint, bytes]:
+    """Check that the bytes of an entry stand in the log (steps 2, E2 to E5)."""
+    said = _step_checkpoint(proof.note, policy, now_s, report)
+    report.begin("E2", "the leaf is computed from the bytes of the entry")
+    known = proof.entry if entry is None else entry
+    if known is None:
+        raise MalformedInput("the proof carries no entry, and none was given")
+    require(proof.entry in (None, known), "the proof carries another entry")
+    report.begin("E3", f"position {proof.position} lies in the log of {said.size} entries")
+    require(proof.position < said.size, f"no entry {proof.position} in a log of {said.size}")
+    report.begin("E4", f"the path has {len(proof.path)} hashes, as position and size call for")
+    require(len(proof.path) == len(turns(proof.position, said.size)), "a path of another length")
+    report.begin("E5", "the path leads from the leaf to the root that was signed")
+    check_inclusion(said, proof.position, leaf_hash(known), proof.path)
+    report.position = proof.position
+    return said, known
+
+
+def verify_proof(
+    data: bytes, policy: Policy, now_s: int, report: Report, entry: bytes | None = None
+) -> dict[str, Any]:
+    """Check a .tlog-proof and what its entry says of itself."""
+    proof = parse_proof(data)
+    _said, known = prove_entry(proof, policy, now_s, report, entry)
+    report.begin("E6", "the entry is canonical and says its own position")
+    read = read_entry(known, proof.position)
+    report.begin("E7", f"{len(proof.openings)} disclosed fields are those the entry committed to")
+    check_openings(proof.openings, read)
+    report.end()
+    return read
+
+
+# The complete history of a pack (steps H1 to H8) ------------------------------
+
+
+def verify_history(
+    data: bytes, policy: Policy, now_s: int, report: Report, pack: str
+) -> list[dict[str, Any]]:
+    """Check that these are all entries of a pack up to the map; newest first."""
+    bundle = read_json(data, "history")
+    expect(take(bundle, "t", str) == "mobilegrid/history/1", "history: no version known here")
+    known = {"t", "checkpoint", "map", "row", "entries", "openings", "after", "before", "next"}
+    expect(set(bundle) <= known and bundle.get("after") != [], "history: its members")
+    said = _step_checkpoint(take(bundle, "checkpoint", str).encode(), policy, now_s, report)
+    report.begin("H2", "the map of all packs stands in the log")
+    as_of, rows = _open_map(take(bundle, "map", dict), said)
+    report.position = as_of
+    datas = [unbase64(str(each), "entries") for each in take(bundle, "entries", list)]
+    row: dict[str, Any] = {"count": 0}
+    if "row" in bundle:
+        expect(not {"before", "next"} & set(bundle), "history: a row, and neighbours")
+        report.begin("H3", f"the row of {pack} stands in the map of {rows.size} packs")
+        row, _ = _open_row(take(bundle, "row", dict), rows)
+        require(row["pack"] == pack, f"the row is of pack {row['pack']}")
+    else:
+        report.begin("H3", f"no pack {pack} among the {rows.size} packs of the map")
+        _check_absence(bundle, rows, pack)
+    report.begin("H4", f"{row['count']} entries, as the map says")
+    require(len(datas) == row["count"], f"{len(datas)} entries, the map says {row['count']}")
+    entries = _check_chain(datas, row, pack, report) if datas else []
+    later = _check_after(take(bundle, "after", list, []), said, (as_of, pack), row)
+    report.begin("H8", "disclosed fields are those the entries committed to")
+    by_position = {str(entry["position"]): entry for entry in (*entries, *later)}
+    for position, openings in take(bundle, "openings", dict).items():
+        require(position in by_position, f"an opening of entry {position}, which is not here")
+        expect(type(openings) is list, "history: openings")
+        check_openings(openings, by_position[position])
+    if later:
+        report.remarks.append(
+            f"{len(later)} later entries are in the log; that they are all is not proven"
+        )
+    report.end()
+    return entries
+
+
+def _open_map(given: dict[str, Any], said: Checkpoint) -> tuple[int, Checkpoint]:
+    """Check the map's entry; give its position, and the map as a tree of its own."""
+    data = unbase64(take(given, "entry", str), "map")
+    body = take(read_json(data, "map"), "body", dict)
+    as_of = take(body, "as_of", int)
+    expect(as_of >= 0, "map: a position is not negative")
+    require(set(body) == {"as_of", "packs", "root"}, "the body is none of a map")
+    check_inclusion(said, as_of, leaf_hash(data), take_hashes(given, "path"))
+    entry = read_entry(data, as_of)
+    named = take(entry, "kind", str), take(entry, "version", int)
+    require(named == ("history.mapped", 1), "the entry is no map")
+    rows = Checkpoint("", take(body, "packs", int), hash_of(take(body, "root", str), "root"))
+    require(rows.size or rows.root == tree_root([]), "a map of no packs with a root")
+    return as_of, rows
+
+
+def _open_row(given: dict[str, Any], rows: Checkpoint) -> tuple[dict[str, Any], int]:
+    """Check one row of the map; give it and its index."""
+    data = unbase64(take(given, "bytes", str), "row")
+    index = take(given, "index", int)
+    expect(0 <= index <= SIZE_MAX, "row: its index")
+    check_inclusion(rows, index, leaf_hash(data), take_hashes(given, "path"))
+    row = read_json(data, "row")
+    require(take(row, "t", str) == "mobilegrid/history-row/1", "not a row of a map")
+    require(set(row) == {"count", "last", "leaf", "pack", "t"}, "a row with other members")
+    take(row, "pack", str)
+    hash_of(take(row, "leaf", str), "leaf")
+    good = 0 < take(row, "count", int) <= take(row, "last", int) + 1
+    require(good, "a count and a position that no chain can have")
+    return dict(row), index
+
+
+def _check_absence(bundle: dict[str, Any], rows: Checkpoint, pack: str) -> None:
+    """Check that a pack would stand between two neighbours, or beyond an edge."""
+    wanted = pack.encode()
+    if not rows.size:
+        require(not {"before", "next"} & set(bundle), "neighbours in a map of no packs")
+        return
+    index = 0
+    if "before" in bundle:
+        row, place = _open_row(take(bundle, "before", dict), rows)
+        require(row["pack"].encode() < wanted, "the pack does not come after its neighbour")
+        index = place + 1
+    if "next" in bundle:
+        row, place = _open_row(take(bundle, "next", dict), rows)
+        require(place == index, "the two rows are not neighbours")
+        require(wanted < row["pack"].encode(), "the pack does not come before its neighbour")
+    else:
+        require(
+            "before" in bundle and index == rows.size, "nothing shows what comes after the pack"
+        )
+
+
+def _link(entry: dict[str, Any], pack: str) -> dict[str, Any]:
+    links = [link for link in take(entry, "packs", list, []) if take(link, "pack", str) == pack]
+    require(len(links) == 1, f"entry {entry['position']} does not name the pack, or twice")
+    return dict(links[0])
+
+
+def _check_chain(
+    datas: list[bytes], row: dict[str, Any], pack: str, report: Report
+) -> list[dict[str, Any]]:
+    """Follow the links from the newest entry to the first (H5 to H7)."""
+    report.begin("H5", "the newest entry is the one the row names")
+    position, leaf = row["last"], hash_of(row["leaf"], "leaf")
+    found = []
+    for place, data in enumerate(datas):
+        if place == 1:
+            report.begin("H6", "each entry names the one before it, by position and leaf")
+        require(leaf_hash(data) == leaf, f"entry {place + 1} of the bundle is not the one linked")
+        entry = read_entry(data, position)
+        link = _link(entry, pack)
+        count = row["count"] - place
+        require(take(link, "count", int) == count, f"entry {position} is not number {count}")
+        found.append(entry)
+        if count > 1:
+            before = take(link, "previous", int)
+            require(0 <= before < position, f"entry {position} names one that is not before it")
+            position, leaf = before, hash_of(take(link, "previous_leaf", str), "previous_leaf")
+    report.begin("H7", "the last one is the first entry of the pack")
+    require(not {"previous", "previous_leaf"} & set(_link(found[-1], pack)), "there is one before")
+    return found
+
+
+def _check_after(
+    parts: list[Any], said: Checkpoint, told: tuple[int, str], row: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Check entries that name the pack after the map; that they are all is not proven."""
+    as_of, pack = told
+    count, last = row["count"], row.get("last", -1)
+    leaf = hash_of(row["leaf"], "leaf") if count else b""
+    found = []
+    for part in parts:
+        data = unbase64(take(part, "entry", str), "after")
+        position = take(read_json(data, "after"), "position", int)
+        require(position > as_of, f"entry {position} does not come after the map")
+        check_inclusion(said, position, leaf_hash(data), take_hashes(part, "path"))
+        found.append(read_entry(data, position))
+        link, count = _link(found[-1], pack), count + 1
+        same = take(link, "count", int) == count and take(link, "previous", int, -1) == last
+        same = same and unbase64(take(link, "previous_leaf", str, ""), "previous_leaf") == leaf
+        require(same, f"entry {position} does not follow the one before it")
+        last, leaf = position, leaf_hash(data)
+    return found
+
+
+# The whole log as tiles (steps 3 to 8) ----------------------------------------
+
+TILE = 256
+
+
+def tile_path(level: str, number: int, width: int) -> str:
+    """Name the file of a tile or, with level ``entries``, of a bundle of entries."""
+    groups = f"{number:,}".split(",")
+    folded = "/".join([f"x{group:0>3}" for group in groups[:-1]] + [f"{groups[-1]:0>3}"])
+    return f"tile/{level}/{folded}" + ("" if width == TILE else f".p/{width}")
+
+
+def read_tile(directory: Path, level: str, number: int, width: int) -> bytes:
+    """Read a tile; an older open one of the same number is no substitute."""
+    path = tile_path(level, number, width)
+    try:
+        return (directory / path).read_bytes()
+    except OSError:
+        refuse(f"{path} is missing")
+
+
+def fold(hashes: bytes) -> bytes:
+    """Hash a full tile into its root."""
+    digest = hashlib.sha256
+    while len(hashes) > 32:
+        pairs = range(0, len(hashes), 64)
+        hashes = b"".join([digest(b"\1" + hashes[at : at + 64]).digest() for at in pairs])
+    return hashes
+
+
+def split_bundle(data: bytes, number: int) -> list[bytes]:
+    """Take a bundle of entries apart: two bytes of length, big-endian, and the entry."""
+    entries, at = [], 0
+    while at < len(data):
+        first = at + 2
+        at = first + int.from_bytes(data[at:first], "big")
+        entries.append(data[first:at])
+    require(at == len(data), f"bundle {number} is cut short")
+    return entries
+
+
+def verify_tiles(
+    directory: Path, policy: Policy, now_s: int, report: Report, since: bytes | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
+    """Check checkpoint, tiles and entries of a directory; yield (first position, entries).
+
+    Nothing is proven before the iterator is at its end.
+    """
+    said = _step_checkpoint(_read(directory / "checkpoint", NOTE_BYTES_MAX), policy, now_s, report)
+    old = None
+    if since is not None:
+        report.begin("3", "the older checkpoint bears its signatures too")
+        old = open_checkpoint(since, policy, now_s, Report())
+        require(old.origin == said.origin, "the older checkpoint is of another log")
+        require(0 < old.size <= said.size, "the older checkpoint is larger: keep both")
+    report.begin("5", f"the leaves of {said.size} entries are those of the tiles")
+    peaks: list[tuple[int, bytes]] = []
+    roots: list[bytes] = []
+    for first in range(0, said.size, TILE):
+        number, width = first // TILE, min(TILE, said.size - first)
+        tile = read_tile(directory, "0", number, width)
+        entries = split_bundle(read_tile(directory, "entries", number, width), number)
+        _compare_leaves(entries, tile, first, width)
+        if old is not None and first < old.size <= first + width:
+            _compare_older(old, peaks, tile, old.size - first)
+        if width == TILE:
+            roots.append(fold(tile))
+            push_peak(peaks, TILE, roots[-1])
+        else:
+            for at in range(0, len(tile), 32):
+                push_peak(peaks, 1, tile[at : at + 32])
+        yield first, entries
+    report.begin("4", "the tiles above are computed from those below, and lead to the root")
+    _compare_levels(directory, roots)
+    require(root_of(peaks) == said.root, "the tiles lead to another root than was signed")
+    report.end()
+
+
+def _compare_leaves(entries: list[bytes], tile: bytes, first: int, width: int) -> None:
+    digest = hashlib.sha256
+    leaves = [digest(b"\0" + entry).digest() for entry in entries]
+    if b"".join(leaves) == tile and len(entries) == width:
+        return
+    require(len(entries) == width, f"bundle {first // TILE} holds {len(entries)} entries")
+    wrong = next((n for n, leaf in enumerate(leaves) if leaf != tile[32 * n : 32 * n + 32]), width)
+    refuse(f"entry {first + wrong} is not the one in the tile")
+
+
+def _compare_older(old: Checkpoint, peaks: list[tuple[int, bytes]], tile: bytes, more: int) -> None:
+    """Compute the root the log had at an older size."""
+    then = list(peaks)
+    for at in range(0, 32 * more, 32):
+        push_peak(then, 1, tile[at : at + 32])
+    require(root_of(then) == old.root, f"the first {old.size} entries are not those signed", "3")
+
+
+def _compare_levels(directory: Path, roots: list[bytes]) -> None:
+    level = 0
+    while roots:
+        level += 1
+        above = []
+        for first in range(0, len(roots), TILE):
+            tile = b"".join(roots[first : first + TILE])
+            found = read_tile(directory, str(level), first // TILE, len(tile) // 32)
+            require(found == tile, f"tile {level}/{first // TILE} differs")
+            if len(tile) == 32 * TILE:
+                above.append(fold(tile))
+        roots = above
+
+
+class Replay:
+    """What entries say about each other, followed from the first on (steps 6 to 8)."""
+
+    def __init__(self) -> None:
+        self.recorded_at = 0
+        self.packs: dict[str, tuple[int, int, bytes]] = {}
+
+    def follow(self, position: int, data: bytes) -> None:
+        """Take the next entry."""
+        try:
+            entry = read_entry(data, position, "6")
+            self._times(position, entry)
+            if take(entry, "kind", str) == "history.mapped":
+                self._map(position, take(entry, "body", dict))
+            for link in take(entry, "packs", list, []):
+                self._chain(position, data, link)
+            self._sums(position, take(entry, "postings", list, []))
+        except MalformedInput as error:
+            raise EvidenceRefused(f"entry {position}: {error}", "6") from error
+
+    def _times(self, position: int, entry: dict[str, Any]) -> None:
+        recorded_at = take(entry, "recorded_at", int)
+        require(recorded_at >= self.recorded_at, f"entry {position} is from before the last", "6")
+        self.recorded_at = recorded_at
+        named = take(entry, "causes", list, [])
+        named = named + [entry[name] for name in ("reverses", "corrects") if name in entry]
+        backwards = all(type(each) is int and 0 <= each < position for each in named)
+        require(backwards, f"entry {position} rests on one that is not before it", "6")
+
+    def _chain(self, position: int, data: bytes, link: dict[str, Any]) -> None:
+        pack = take(link, "pack", str)
+        count, previous, leaf = self.packs.get(pack, (0, -1, b""))
+        good = take(link, "count", int) == count + 1
+        good = good and take(link, "previous", int, -1) == previous
+        stated = unbase64(take(link, "previous_leaf", str, ""), "previous_leaf")
+        require(good and stated == leaf, f"entry {position} breaks the chain of pack {pack}", "7")
+        self.packs[pack] = (count + 1, position, leaf_hash(data))
+
+    def _map(self, position: int, body: dict[str, Any]) -> None:
+        rows = (
+            {"count": count, "last": last, "leaf": base64.b64encode(leaf).decode(), "pack": pack}
+            for pack, (count, last, leaf) in sorted(self.packs.items())
+        )
+        typed = (canonical({**row, "t": "mobilegrid/history-row/1"}) for row in rows)
+        root = tree_root(leaf_hash(row) for row in typed)
+        said = {
+            "as_of": position,
+            "packs": len(self.packs),
+            "root": base64.b64encode(root).decode(),
+        }
+        require(body == said, f"the map at {position} is not that of the entries before it", "7")
+
+    @staticmethod
+    def _sums(position: int, postings: list[Any]) -> None:
+        sums: dict[tuple[str, str], int] = {}
+        for line in postings:
+            commodity = take(line, "commodity", str)
+            dims = take(line, "dims", dict, {})
+            key = (commodity, take(dims, "pack", str) if commodity == "PACK" else "")
+            sums[key] = sums.get(key, 0) + take(line, "quantity", int)
+        require(not any(sums.values()), f"the lines of entry {position} do not sum to zero", "8")
+
+
+# Signed documents (steps D1 to D5) --------------------------------------------
+
+DOCUMENT_TYPES = {
+    "mobilegrid-statement+jws",
+    "mobilegrid-invoice+jws",
+    "mobilegrid-credit-note+jws",
+    "mobilegrid-sla+jws",
+    "mobilegrid-certificate+jws",
+    "mobilegrid-ceremony+jws",
+}
+
+
+def parse_keys(data: bytes) -> dict[str, bytes]:
+    """Read a JWK set: Ed25519 keys by their RFC 7638 thumbprint, which is computed here."""
+    found = {}
+    for jwk in take(read_json(data, "keys", strict=False), "keys", list):
+        if take(jwk, "kty", str) == "OKP" and take(jwk, "crv", str) == "Ed25519":
+            x = take(jwk, "x", str)
+            public = unbase64url(x, "x")
+            expect(len(public) == 32, "keys: an Ed25519 key has 32 bytes")
+            named = canonical({"crv": "Ed25519", "kty": "OKP", "x": x})
+            kid = to_base64url(hashlib.sha256(named).digest())
+            expect(take(jwk, "kid", str, kid) == kid, "keys: a kid is another key's")
+            found[kid] = public
+    return found
+
+
+def verify_document(
+    data: bytes, keys: dict[str, bytes], report: Report, kinds: set[str]
+) -> dict[str, Any]:
+    """Check a JWS in compact form and give its payload."""
+    report.begin("D1", "three parts, base64url, canonical JSON inside")
+    expect(len(data) <= 2 * DOCUMENT_BYTES_MAX and data.isascii(), "document: not ASCII")
+    parts = data.decode().removesuffix("\n").split(".")
+    expect(len(parts) == 3, "document: not three parts")
+    header_bytes, payload_bytes, signature = (unbase64url(part, "document") for part in parts)
+    header = read_json(header_bytes, "header")
+    report.begin("D2", "the header is exactly alg, kid and typ; the kid is a key of yours")
+    require(type(header) is dict and set(header) == {"alg", "kid", "typ"}, "other header members")
+    require(header["alg"] == "Ed25519", "an algorithm that is not the key's")
+    require(take(header, "typ", str) in kinds, f"a document of type {header['typ']}")
+    public = keys.get(take(header, "kid", str))
+    if public is None:
+        refuse("signed by a key you do not know")
+    report.begin("D3", f"{header['typ']}: the signature is right")
+    try:
+        signed = f"{parts[0]}.{parts[1]}".encode()
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
+    except InvalidSignature:
+        refuse("the signature is wrong")
+    payload = read_json(payload_bytes, "payload")
+    report.begin("D4", "the payload names its checkpoint, its id and its day")
+    expect(type(payload) is dict and len(payload_bytes) <= DOCUMENT_BYTES_MAX, "payload: too long")
+    _check_values(payload, 1)
+    expect(set(take(payload, "checkpoint", dict)) == {"origin", "size", "root"}, "its checkpoint")
+    named = checkpoint_of(payload)
+    expect(0 < len(named.origin) < 256 and named.size >= 0, "payload: its checkpoint")
+    name, replaces = take(payload, "document_id", str), take(payload, "replaces", str, "-")
+    expect(0 < len(name) <= 128 and 0 < len(replaces) <= 128, "payload: the id of a document")
+    expect(name != replaces or "replaces" not in payload, "a document that replaces itself")
+    expect(take(payload, "issued_at", int) >= 0, "payload: its day")
+    report.end()
+    return dict(payload)
+
+
+def _check_values(value: Any, depth: int) -> None:
+    """See that a payload holds only what has one spelling: no null, no NUL, no huge number."""
+    inside: list[Any] = []
+    if type(value) is dict:
+        inside = list(value.values())
+        expect(all(re.fullmatch("[a-z0-9_]{1,40}", name) for name in value), "payload: a name")
+    elif type(value) is list:
+        inside = value
+    elif type(value) is str:
+        expect("\0" not in value, "payload: text with a NUL")
+    else:
+        expect(type(value) in (int, bool) and abs(value) < LAST, "payload: a number or null")
+    expect(not isinstance(value, dict | list) or depth <= 8, "payload: nested too deeply")
+    for each in inside:
+        _check_values(each, depth + 1)
+
+
+def checkpoint_of(payload: dict[str, Any]) -> Checkpoint:
+    """Read the checkpoint that a document names; it is a claim until it is compared."""
+    named = payload["checkpoint"]
+    origin, size = take(named, "origin", str), take(named, "size", int)
+    return Checkpoint(origin, size, hash_of(take(named, "root", str), "root"))
+
+
+def match_document(payload: dict[str, Any], said: Checkpoint, entry: dict[str, Any]) -> None:
+    """Check that a document says what the entry that issued it says."""
+    body = take(entry, "body", dict)
+    names = [body[name] for name in ("statement_id", "invoice_no", "document_id") if name in body]
+    require(payload["document_id"] in names, "the entry does not issue this document")
+    require(entry["position"] < checkpoint_of(payload).size, "the checkpoint is from before it")
+    require(payload.get("figures") == body, "the document does not say the figures of its entry")
+    require(checkpoint_of(payload).origin == said.origin, "a document of another log")
+
+
+# Money: what a usage costs (steps M1 to M7) -----------------------------------
+
+DAY, HOUR, MINUTE = 86_400_000_000, 3_600_000_000, 60_000_000
+"""Times are microseconds since 1970, UTC."""
+NANO = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF", 3: "BHD IQD JOD"}
+DECIMALS = {code: n for n, codes in NANO.items() for code in codes.split()}
+DECIMALS |= dict.fromkeys(("KWD", "LYD", "OMR", "TND"), 3)
+COMPONENTS = {
+    "ENERGY": ("energy", "Income:Energy"),
+    "SERVICE": ("service", "Income:Swap-Service"),
+    "SWAP": ("service", "Income:Swap-Service"),
+    "BOOKING": ("service", "Income:Booking-Fees"),
+}
+UNITS = {"KWH": "WH", "SWAP": "SWAP", "MINUTE": "MINUTE", "ITEM": "ITEM"}
+LINES_PER_ENTRY = 100
+FACTS = {"charge_session_ended", "swap_completed", "swap_closed_incomplete"}
+
+
+def round_half_up(numerator: int, denominator: int) -> int:
+    """Divide; a tie goes away from zero."""
+    size = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return size if numerator >= 0 else -size
+
+
+def divide(total: int, weights: Sequence[int]) -> list[int]:
+    """Divide by largest remainder; ties go to the earlier part."""
+    whole = sum(weights)
+    require(whole > 0 and min(weights) >= 0, "weights that divide nothing")
+    parts = [abs(total) * weight // whole for weight in weights]
+    rests = [abs(total) * weight % whole for weight in weights]
+    for place in sorted(range(len(parts)), key=lambda n: (-rests[n], n))[: abs(total) - sum(parts)]:
+        parts[place] += 1
+    return parts if total >= 0 else [-part for part in parts]
+
+
+class Usage(NamedTuple):
+    """What a price depends on; begin and end are one instant for a swap."""
+
+    is_swap: bool
+    begin: int
+    end: int
+    energy_wh: int
+    station: str
+    pack_class: str
+    country: str
+    is_booked: bool
+    limit_wh: int
+    slack: int
+    is_free: bool
+
+
+class Version(NamedTuple):
+    """One published version of a tariff."""
+
+    position: int
+    number: int
+    begin: int
+    end: int
+    terms: dict[str, Any]
+
+
+class Price(NamedTuple):
+    """The price of a component at a time; an hour of a day version has no element."""
+
+    component: str
+    per: str
+    rate: int
+    version: Version
+    element: dict[str, Any] | None
+
+    def same(self, other: "Price") -> bool:
+        """Whether both may stand in one line."""
+        return (self.rate, self.version.position, self.element) == (
+            other.rate,
+            other.version.position,
+            other.element,
+        )
+
+
+class Part(NamedTuple):
+    """A stretch of time with one price, and what falls into it."""
+
+    price: Price
+    begin: int
+    end: int
+    quantity: int
+
+
+class Tariff:
+    """The versions of a tariff that were published before a usage was rated."""
+
+    def __init__(self, versions: Sequence[Version]) -> None:
+        self.days: dict[int, Version] = {}
+        self.lasting: list[Version] = []
+        for new in versions:
+            if take(new.terms, "hours_micro", list, []):
+                self.days[new.begin // DAY] = new
+                continue
+            for place, old in enumerate(self.lasting):
+                if not old.end and new.begin > old.begin:
+                    self.lasting[place] = old._replace(end=new.begin)
+            self.lasting.append(new)
+            self.lasting.sort(key=lambda version: version.begin)
+
+    def at(self, usage: Usage, at: int) -> dict[str, Price] | None:
+        """Give the price of each component; None when no version is in force."""
+        found: dict[str, Price] = {}
+        day = self.days.get(at // DAY)
+        hour = at % DAY // HOUR
+        if day and hour not in take(day.terms, "hours_missing", list, []):
+            rate = take(day.terms, "hours_micro", list)[hour]
+            found["ENERGY"] = Price("ENERGY", "KWH", rate, day, None)
+        lasting = next((v for v in reversed(self.lasting) if v.begin <= at), None)
+        if lasting is None or (lasting.end and at >= lasting.end):
+            return found or None
+        zone = take(lasting.terms, "zone", str)
+        for element in take(lasting.terms, "elements", list, []):
+            name, limits = take(element, "component", str), take(element, "restrictions", dict, {})
+            if name not in found and _applies(limits, usage, at, zone):
+                per, rate = take(element, "per", str), take(element, "rate_micro", int)
+                found[name] = Price(name, per, rate, lasting, element)
+        return found
+
+    def edges(self, begin: int, end: int) -> list[int]:
+        """List the times strictly between two at which a price may change."""
+        hours = range((begin // HOUR + 1) * HOUR, end, HOUR)
+        near = {hour for hour in hours if {hour // DAY, (hour - 1) // DAY} & set(self.days)}
+        for version in self.lasting:
+            start, stop = version.begin, version.end or end
+            if start < end and begin < stop:
+                near |= {start, stop}
+                elements = take(version.terms, "elements", list, [])
+                limits = [take(one, "restrictions", dict, {}) for one in elements]
+                if any(
+                    set(one) & {"days", "start_local", "date_from", "date_to"} for one in limits
+                ):
+                    zone = take(version.terms, "zone", str)
+                    near |= set(_local_edges(limits, zone, max(begin, start), min(end, stop)))
+        return sorted(at for at in near if begin < at < end)
+
+
+def _local(at: int, zone: str) -> datetime:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(
+        ZoneInfo(zone)
+    )
+
+
+def _applies(limits: dict[str, Any], usage: Usage, at: int, zone: str) -> bool:
+    """Tell whether an element applies at a station, for a class of packs, at a time."""
+    if usage.station not in limits.get("stations", [usage.station]):
+        return False
+    if usage.pack_class not in limits.get("pack_classes", [usage.pack_class]):
+        return False
+    if not set(limits) & {"days", "start_local", "date_from", "date_to"}:
+        return True
+    local = _local(at, zone)
+    day, now = local.date().isoformat(), f"{local:%H:%M}"
+    weekday = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[local.weekday()]
+    if weekday not in limits.get("days", [weekday]):
+        return False
+    if not limits.get("date_from", day) <= day <= limits.get("date_to", day):
+        return False
+    start, stop = limits.get("start_local", ""), limits.get("end_local", "")
+    if start < stop:
+        return bool(start <= now < stop)
+    return not start or now >= start or now < stop
+
+
+def _local_edges(limits: list[Any], zone: str, begin: int, end: int) -> Iterator[int]:
+    """List the instants of the local times that restrictions name, and every full hour."""
+    clocks = {"00:00"}
+    for one in limits:
+        clocks |= {one["start_local"], one["end_local"]} if "start_local" in one else set()
+    day: date = _local(begin, zone).date()
+    while day <= _local(end, zone).date():
+        for text in clocks:
+            for fold_ in (0, 1):
+                at = clock_time.fromisoformat(text).replace(fold=fold_, tzinfo=ZoneInfo(zone))
+                passed = datetime.combine(day, at) - datetime(1970, 1, 1, tzinfo=UTC)
+                yield passed // timedelta(microseconds=1)
+        day += timedelta(days=1)
+    yield from range((begin // HOUR + 1) * HOUR, end, HOUR)
+
+
+Tax = Callable[[str, str, int], tuple[str, int] | None]
+"""`tax(country, product, at)`: category and rate in basis points, None when there is no rule."""
+
+
+def rate(usage: Usage, tariff: Tariff, tax: Tax) -> tuple[list[dict[str, Any]], int]:
+    """Rate a usage: its lines, and by how much an uncertain clock was shifted for the driver."""
+    best = _lines(usage, tariff, 0, tax)
+    if best is None:
+        refuse("no price of the tariff fits the usage")
+    chosen = 0
+    low, high = usage.begin - usage.slack, usage.end + usage.slack + 1
+    borders = tariff.edges(low, high) if usage.slack else []
+    shifts = [-usage.slack, usage.slack]
+    if usage.is_swap:
+        shifts = [-usage.slack, *(border - usage.begin for border in borders)]
+    for shift in shifts if borders else ():
+        other = _lines(usage, tariff, shift, tax)
+        if other is not None and _net(other) < _net(best):
+            best, chosen = other, shift
+    return best, chosen
+
+
+def _net(lines: Iterable[dict[str, Any]]) -> int:
+    return sum(line["net_minor"] for line in lines)
+
+
+def _lines(usage: Usage, tariff: Tariff, shift: int, tax: Tax) -> list[dict[str, Any]] | None:
+    """Make the lines of one reading of the clock; None when there can be no bill."""
+    begin, end = usage.begin + shift, usage.end + shift
+    bands = list(pairwise((begin, *tariff.edges(begin, end), end)))
+    shares = [usage.energy_wh]
+    if len(bands) > 1:
+        shares = divide(usage.energy_wh, [stop - start for start, stop in bands])
+    rows: dict[str, list[Part]] = {}
+    for (start, stop), share in zip(bands, shares, strict=True):
+        prices = tariff.at(usage, start)
+        if prices is None:
+            return None
+        for name, price in prices.items():
+            row = rows.setdefault(name, [])
+            if row and row[-1].end == start and row[-1].price.same(price):
+                row[-1] = row[-1]._replace(end=stop, quantity=row[-1].quantity + share)
+            else:
+                row.append(Part(price, start, stop, share))
+    lines = [line for row in rows.values() for line in _component(usage, row, shift)]
+    energy = rows.get("ENERGY", [])
+    covered = not energy or sum(part.end - part.begin for part in energy) >= end - begin
+    ruled = all(tax(usage.country, one["tax_product"], one["service_start_at"]) for one in lines)
+    small = (usage.is_swap or usage.energy_wh >= 0) and abs(usage.energy_wh) <= usage.limit_wh
+    small = small and sum(abs(line["amount_nano"]) for line in lines) < LAST
+    return lines if lines and covered and ruled and small else None
+
+
+def _component(usage: Usage, row: list[Part], shift: int) -> Iterator[dict[str, Any]]:
+    """Make the lines of one component: one per stretch of energy, or one for the event."""
+    first = row[0].price
+    if first.component == "BOOKING" and not usage.is_booked:
+        return
+    if first.per == "KWH":
+        metered = [part for part in row if part.price.per == "KWH"]
+        actual = [part.quantity for part in metered]
+        total = sum(actual)
+        billed = _bounded(total, first)
+        parts = actual
+        if billed != total and len(metered) == 1:
+            parts = [billed]
+        elif billed != total:
+            lengths = [part.end - part.begin for part in metered]
+            parts = divide(billed, actual if total > 0 else lengths)
+        for part, quantity in zip(metered, parts, strict=True):
+            yield _line(usage, part, quantity, shift)
+        return
+    minutes = (usage.end - usage.begin) // MINUTE
+    count = {"SWAP": int(usage.is_swap) or None, "MINUTE": None if usage.is_swap else minutes}
+    number = count.get(first.per, 1)
+    if number is not None and row[0].begin == usage.begin + shift:
+        event = Part(first, row[0].begin, usage.end + shift, number)
+        yield _line(usage, event, _bounded(number, first), shift)
+
+
+def _bounded(quantity: int, price: Price) -> int:
+    """Bound what is billed: nothing below zero unless it is credited, then as the element says."""
+    if quantity < 0:
+        terms = price.version.terms
+        credited = take(terms, "negative_energy", str, "floor_zero") == "credit"
+        quantity = quantity if credited and price.component == "ENERGY" else 0
+    if price.element is None:
+        return quantity
+    most = take(price.element, "max_quantity", int, 0) or quantity
+    least = take(price.element, "min_quantity", int, 0)
+    return max(min(quantity, most), least) if least else min(quantity, most)
+
+
+def _line(usage: Usage, part: Part, billed: int, shift: int) -> dict[str, Any]:
+    price, element = part.price, part.price.element or {}
+    product, account = COMPONENTS.get(price.component, ("", ""))
+    is_free = usage.is_free and price.component != "BOOKING"
+    rate_micro = 0 if is_free else price.rate
+    nano = billed * rate_micro * (1 if price.per == "KWH" else 1000)
+    per_minor = 10 ** (9 - DECIMALS.get(take(price.version.terms, "currency", str), 2))
+    formula = "event-1"
+    if price.per == "KWH":
+        formula = "soc-diff-1" if usage.is_swap else "meter-time-1"
+    line = {
+        "component": price.component,
+        "quantity": part.quantity,
+        "unit": UNITS.get(price.per, ""),
+        "rate_micro": rate_micro,
+        "amount_nano": nano,
+        "net_minor": round_half_up(nano, per_minor),
+        "tax_product": element.get("tax_product") or product,
+        "revenue_account": element.get("revenue_account") or account,
+        "tariff_version": price.version.number,
+        "tariff_position": price.version.position,
+        "service_start_at": part.begin - shift,
+        "service_end_at": part.end - shift,
+        "formula": "allowance-1" if is_free else formula,
+    }
+    return line if billed == part.quantity else {**line, "billed_quantity": billed}
+
+
+# Bills and statements that carry their proof (steps M1 to M7) ------------------
+
+
+class Bundle(NamedTuple):
+    """An unpacked bundle: claims, until its entries are proven."""
+
+    manifest: dict[str, Any]
+    checkpoint: bytes
+    datas: dict[int, bytes]
+    documents: dict[int, bytes]
+
+
+def parse_bundle(path: Path) -> Bundle:
+    """Unpack a bundle: manifest.json, checkpoint, entries.jsonl, document-<position>.jws."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            names = {each.filename for each in members}
+            expect(len(names) == len(members) <= 1_000, "bundle: a name twice, or too many")
+            expect(sum(each.file_size for each in members) <= FILE_BYTES_MAX, "bundle: too long")
+            plain = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+            expect({each.compress_type for each in members} <= plain, "bundle: its compression")
+            files = {name: archive.read(name) for name in names}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise MalformedInput(f"bundle: {error}") from error
+    except (NotImplementedError, RuntimeError, ValueError) as error:
+        raise MalformedInput("bundle: a zip file of an unusual kind") from error
+    expect({"manifest.json", "checkpoint", "entries.jsonl"} <= set(files), "bundle: a file lacks")
+    manifest = read_json(files.pop("manifest.json"), "manifest")
+    checkpoint, lines = files.pop("checkpoint"), files.pop("entries.jsonl").split(b"\n")
+    expect(take(manifest, "t", str) == "mobilegrid/proven/1", "bundle: no version known here")
+    positions = take_ints(manifest, "positions")
+    expect(
+        len(lines) == len(positions) + 1 and not lines[-1], "bundle: entries and positions differ"
+    )
+    expect(positions == sorted(set(positions)) and positions[0] >= 0, "bundle: positions")
+    documents = {}
+    for name, data in files.items():
+        found = re.fullmatch(r"document-([0-9]{1,19})\.jws", name)
+        if found is None:
+            raise MalformedInput(f"bundle: an unknown file {name[:60]!r}")
+        documents[decimal(found[1], "document")] = data
+    return Bundle(manifest, checkpoint, dict(zip(positions, lines, strict=False)), documents)
+
+
+def take_ints(value: Any, name: str, *default: list[Any]) -> list[int]:
+    """Take a list of integers."""
+    found = take(value, name, list, *default)
+    expect(all(type(each) is int for each in found), f"member {name}: not integers")
+    return found
+
+
+class Books:
+    """The proven entries of a bundle, and what they add up to."""
+
+    def __init__(self, entries: dict[int, dict[str, Any]], taxes: list[Any]) -> None:
+        self.entries = entries
+        self.stations: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        self.contracts: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        self.versions: dict[str, list[Version]] = {}
+        self.taxes: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+        self._tariffs: dict[tuple[str, int], Tariff] = {}
+        self._rated: dict[int, tuple[Usage, list[dict[str, Any]], int]] = {}
+        for position, entry in sorted(entries.items()):
+            self._file(position, take(entry, "kind", str), take(entry, "body", dict))
+        for row in taxes:
+            rule = (
+                take(row, "valid_from", str),
+                take(row, "category", str),
+                take(row, "rate_bp", int),
+            )
+            key = take(row, "country", str), take(row, "product", str)
+            self.taxes.setdefault(key, []).append(rule)
+
+    def _file(self, position: int, kind: str, body: dict[str, Any]) -> None:
+        if kind == "station_commissioned":
+            self.stations.setdefault(take(body, "station_id", str), []).append((position, body))
+        elif kind == "contract_agreed":
+            self.contracts.setdefault(take(body, "contract_id", str), []).append((position, body))
+        elif kind == "tariff_published":
+            terms = take(body, "terms", dict)
+            span = take(terms, "valid_from_at", int), take(terms, "valid_to_at", int, 0)
+            version = Version(position, take(body, "tariff_version", int), *span, terms)
+            self.versions.setdefault(take(body, "tariff_id", str), []).append(version)
+
+    def tax(self, country: str, product: str, at: int) -> tuple[str, int] | None:
+        """Find the rule in force on the UTC day of a time."""
+        day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).date().isoformat()
+        rules = [rule for rule in sorted(self.taxes.get((country, product), [])) if rule[0] <= day]
+        return rules[-1][1:] if rules else None
+
+    def tariff(self, tariff_id: str, before: int) -> Tariff:
+        """Give a tariff as it was when the entry at `before` was written."""
+        versions = [each for each in self.versions.get(tariff_id, ()) if each.position < before]
+        key = (tariff_id, len(versions))
+        if key not in self._tariffs:
+            self._tariffs[key] = Tariff(versions)
+        return self._tariffs[key]
+
+    def body(self, position: int, kinds: set[str]) -> dict[str, Any]:
+        """Give the body of an entry of one of some kinds."""
+        require(position in self.entries, f"entry {position} is not in the bundle")
+        entry = self.entries[position]
+        require(entry["kind"] in kinds, f"entry {position} is a {entry['kind']}")
+        return take(entry, "body", dict)
+
+    def station(self, station_id: str, before: int) -> dict[str, Any]:
+        """Give the station as it was commissioned before a position."""
+        known = [body for place, body in self.stations.get(station_id, ()) if place < before]
+        require(len(known) == 1, f"the bundle does not hold station {station_id}")
+        return known[0]
+
+    def facts(self, position: int) -> int:
+        """Name the entry whose facts a usage was billed from."""
+        causes = take_ints(self.entries[position], "causes")
+        found = [one for one in causes if one in self.entries and one < position]
+        found = [one for one in found if self.entries[one]["kind"] in FACTS]
+        require(len(found) == 1, f"usage at {position}: its facts are not in the bundle")
+        return found[0]
+
+    def usage(self, position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Rate the usage billed at a position again; give its body and all its lines."""
+        body = self.body(position, {"usage.accrued"})
+        place = self.facts(position)
+        if place not in self._rated:
+            is_free = any(take(one, "formula", str) == "allowance-1" for one in body["lines"])
+            usage = self._usage(place, body, position, is_free=is_free)
+            tariff = self.tariff(take(body, "tariff_id", str), position)
+            self._rated[place] = (usage, *rate(usage, tariff, self.tax))
+        _, lines, shift = self._rated[place]
+        part, parts = take(body, "part", int, 1), take(body, "parts", int, 1)
+        require(
+            1 <= part <= parts == -(-len(lines) // LINES_PER_ENTRY), f"usage at {position}: parts"
+        )
+        own = lines[(part - 1) * LINES_PER_ENTRY : part * LINES_PER_ENTRY]
+        same = take(body, "lines", list) == own and take(body, "net_minor", int) == _net(own)
+        same = same and take(body, "price_shift_us", int, 0) == shift
+        require(same, f"usage at {position}: {_net(own)} by facts and tariff, not as billed")
+        wh = self._rated[place][0].energy_wh if part == 1 else 0
+        require(take(body, "energy_wh", int, 0) == wh, f"usage at {position}: other energy")
+        return body, lines
+
+    def _usage(self, place: int, billed: dict[str, Any], position: int, *, is_free: bool) -> Usage:
+        """Take what a price depends on from the facts, the station and nothing else."""
+        kind, facts = self.entries[place]["kind"], self.body(place, FACTS)
+        is_swap = kind != "charge_session_ended"
+        name = "swap_id" if is_swap else "session_id"
+        station = self.station(take(facts, "station_id", str), position)
+        same = (
+            billed["usage_kind"] == ("swap" if is_swap else "charging_session")
+            and take(facts, name, str) == billed["usage_id"]
+            and take(facts, "driver_id", str) == billed["driver_id"]
+            and facts["station_id"] == billed["station_id"] == station["station_id"]
+            and take(station, "tariff_id", str, "") == billed["tariff_id"]
+            and take(station, "country", str) == billed["country"]
+        )
+        require(same, f"usage at {position}: its facts are of another usage")
+        begin = take(facts, "out_at" if is_swap else "started_at", int)
+        end = begin if is_swap else take(facts, "ended_at", int)
+        slack = take(facts, "clock_uncertainty_us", int, 0)
+        good = 0 <= begin <= end < LAST and 0 <= slack <= DAY and end - begin <= 400 * DAY
+        good = good and take(facts, "clock_quality", str, "S") != "U"
+        require(good, f"usage at {position}: a time that is no base for a price")
+        require(take(facts, "level", int) >= 3, f"usage at {position}: evidence too weak to bill")
+        if is_swap:
+            self._legs(place, facts)
+        return Usage(
+            is_swap=is_swap,
+            begin=begin,
+            end=end,
+            energy_wh=take(facts, "energy_wh" if is_swap else "energy_in_wh", int),
+            station=facts["station_id"],
+            pack_class=take(facts, "pack_class", str),
+            country=billed["country"],
+            is_booked=bool(take(facts, "booking_id", str, "")),
+            limit_wh=(take(facts, "capacity_wh", int, 0) if is_swap else 0) or 1_000_000,
+            slack=slack,
+            is_free=is_free and is_swap,
+        )
+
+    def _legs(self, place: int, facts: dict[str, Any]) -> None:
+        """See that the energy of a swap is what its packs held, each by its own entry."""
+        causes = take_ints(self.entries[place], "causes", [])
+        total = 0
+        for name, sign, kind in (("out", 1, "pack_swapped_out"), ("in", -1, "pack_returned")):
+            for leg in take(facts, f"legs_{name}", list, []):
+                pack, stored = take(leg, "pack_id", str), take(leg, "stored_wh", int)
+                own = take(leg, "position", int, 0)
+                seen = [self._custody(each, kind) for each in ([own] if own else causes)]
+                require((pack, stored) in seen, f"swap at {place}: {pack} held another energy")
+                total += sign * stored
+        require(total == take(facts, "energy_wh", int), f"swap at {place}: other energy")
+
+    def _custody(self, place: int, kind: str) -> tuple[str, int] | None:
+        """Read which pack came or went at a position, and what it held."""
+        if place not in self.entries or self.entries[place]["kind"] != kind:
+            return None
+        body = self.body(place, {kind})
+        return take(body, "pack_id", str), take(body, "stored_wh", int, 0)
+
+    def share(self, position: int) -> tuple[dict[str, Any], int]:
+        """Share a usage again by its contract; give the body and the position of its facts."""
+        body = self.body(position, {"share.accrued"})
+        causes = take_ints(self.entries[position], "causes")
+        require(causes and max(causes) < position, f"share at {position}: no usage")
+        rated = [self.usage(each) for each in causes]
+        places = {self.facts(each) for each in causes}
+        first, lines = rated[0]
+        require(len(places) == 1 and len(rated) == first.get("parts", 1), "a usage not as a whole")
+        usage = self._rated[places.copy().pop()][0]
+        nets = _nets(lines)
+        terms = self._terms(position, body, usage.begin)
+        base = sum(nets.values())
+        name = take(terms, "base", str)
+        if name != "TOTAL_NET":
+            base = nets["energy"] if name == "ENERGY_NET" else base - nets["energy"]
+        order, weights = take(terms, "order", list), take(terms, "weights", dict)
+        require(sorted(order) == sorted(weights), "a contract that shares nothing")
+        parts = divide(base, [take(weights, party, int) for party in order])
+        station = self.station(usage.station, position)
+        expected = {
+            "usage_id": first["usage_id"],
+            "usage_kind": first["usage_kind"],
+            "station_id": usage.station,
+            "partner_id": take(station, "operator_id", str),
+            "currency": first["currency"],
+            "base": name,
+            "base_minor": base,
+            "ours": take(terms, "ours", str),
+            "shares": dict(zip(order, parts, strict=True)),
+            "service_start_at": usage.begin,
+            **{key: body.get(key) for key in ("contract_id", "contract_version")},
+            **{f"{key}_net_minor": net for key, net in nets.items() if net},
+            **({"energy_wh": usage.energy_wh} if usage.energy_wh else {}),
+        }
+        require(body == expected, f"share at {position}: not what contract and usage give")
+        return body, next(iter(places))
+
+    def _terms(self, position: int, body: dict[str, Any], at: int) -> dict[str, Any]:
+        """Find the version of the contract in force, and see that it is the one that was taken."""
+        best: dict[str, Any] | None = None
+        for place, one in self.contracts.get(take(body, "contract_id", str), []):
+            if place < position and take(take(one, "terms", dict), "valid_from_at", int) <= at:
+                best = one
+        if best is None or best["contract_version"] != body["contract_version"]:
+            refuse(f"share at {position}: another version of the contract was in force")
+        require(best["partner_id"] == body["partner_id"], f"share at {position}: another partner")
+        return take(best, "terms", dict)
+
+
+def _nets(lines: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Sum lines into energy, service and fees."""
+    nets = {"energy": 0, "service": 0, "fee": 0}
+    for line in lines:
+        name = {"ENERGY": "energy", "BOOKING": "fee"}.get(line["component"], "service")
+        nets[name] += line["net_minor"]
+    return nets
+
+
+class Line(NamedTuple):
+    """A line of a document: its canonical bytes, and what it adds to the sums."""
+
+    position: int
+    currency: str
+    data: bytes
+    amounts: dict[str, int]
+    taxes: dict[tuple[str, str, int], int]
+
+
+def _bill_line(books: Books, position: int, party: str) -> Line:
+    body, _ = books.usage(position)
+    require(body["driver_id"] == party, f"usage at {position}: another driver")
+    taxes: dict[tuple[str, str, int], int] = {}
+    for one in body["lines"]:
+        rule = books.tax(body["country"], one["tax_product"], one["service_start_at"])
+        if rule is None:
+            refuse(f"usage at {position}: no tax rule")
+        key = (body["country"], *rule)
+        taxes[key] = taxes.get(key, 0) + one["net_minor"]
+    row = {
+        "position": position,
+        "usage_id": body["usage_id"],
+        "usage_kind": body["usage_kind"],
+        "station": body["station_id"],
+        "energy_wh": body.get("energy_wh", 0),
+        "net_minor": body["net_minor"],
+    }
+    amounts = {"net_minor": row["net_minor"]}
+    return Line(position, body["currency"], canonical(row), amounts, taxes)
+
+
+def _statement_line(books: Books, position: int, party: str) -> Line:
+    body, _ = books.share(position)
+    credited = [one for one, minor in sorted(body["shares"].items()) if minor]
+    credited = [one for one in credited if one != body["ours"]]
+    require(party in credited, f"share at {position}: none of {party}")
+    row = {
+        "position": position,
+        "posting_index": 2 * credited.index(party) + 1,
+        "kind": "original",
+        "station": body["station_id"],
+        "service_start_at": body["service_start_at"],
+        "energy_wh": body.get("energy_wh", 0),
+        "currency": body["currency"],
+        "share_minor": body["shares"][party],
+        "share_rule_version": f"{body['contract_id']}/{body['contract_version']}",
+        body["usage_kind"]: body["usage_id"],
+    }
+    names = ("energy_net_minor", "service_net_minor", "fee_net_minor")
+    row |= {name: body.get(name, 0) for name in names}
+    amounts = {name: row[name] for name in ("share_minor", *names)} | {
+        "energy_wh": row["energy_wh"]
+    }
+    return Line(position, body["currency"], canonical(row), amounts, {})
+
+
+def _summed(lines: Sequence[Line], name: str) -> int:
+    return sum(line.amounts[name] for line in lines)
+
+
+def _root_text(lines: Sequence[Line]) -> str:
+    return base64.b64encode(tree_root(leaf_hash(line.data) for line in lines)).decode()
+
+
+def _invoice_figures(lines: list[Line]) -> dict[str, Any]:
+    """Compute what an invoice over these lines must say."""
+    bases: dict[tuple[str, str, int], int] = {}
+    for line in lines:
+        for key, net in line.taxes.items():
+            bases[key] = bases.get(key, 0) + net
+    taxes = [
+        {
+            "country": country,
+            "category": category,
+            "rate_bp": rate_bp,
+            "net_minor": net,
+            "tax_minor": round_half_up(net * rate_bp, 10_000),
+        }
+        for (country, category, rate_bp), net in sorted(bases.items())
+    ]
+    net_minor = sum(bases.values())
+    return {
+        "line_count": len(lines),
+        "lines_root": _root_text(lines),
+        "net_minor": net_minor,
+        "taxes": taxes,
+        "gross_minor": net_minor
+        + sum(round_half_up(n * r, 10_000) for (_, _, r), n in bases.items()),
+    }
+
+
+def _statement_figures(lines: list[Line]) -> dict[str, Any]:
+    """Compute what a statement over these lines must say."""
+    names = ("share_minor", "energy_net_minor", "service_net_minor", "fee_net_minor")
+    amounts = []
+    for code in sorted({line.currency for line in lines}):
+        some = [line for line in lines if line.currency == code]
+        amounts.append({"currency": code, **{name: _summed(some, name) for name in names}})
+    return {
+        "calculation": {
+            "line_count": len(lines),
+            "energy_wh": _summed(lines, "energy_wh"),
+            "amounts": amounts,
+            "lines_root": _root_text(lines),
+        }
+    }
+
+
+def verify_bundle(
+    path: Path, policy: Policy, now_s: int, report: Report, keys: dict[str, bytes] | None = None
+) -> dict[str, Any]:
+    """Check a bill line, a bill or a statement from its entries up to its sums."""
+    report.begin("M1", "the bundle holds what its manifest lists")
+    bundle = parse_bundle(path)
+    manifest = bundle.manifest
+    kind, party = take(manifest, "kind", str), take(manifest, "party", str)
+    expect(kind in {"usage", "bill", "statement"}, "bundle: its kind")
+    said = _step_checkpoint(bundle.checkpoint, policy, now_s, report)
+    report.begin("M2", f"{len(bundle.datas)} entries stand in the log of {said.size}")
+    leaves = {position: leaf_hash(data) for position, data in bundle.datas.items()}
+    check_many(said, leaves, take_hashes(manifest, "hashes"))
+    report.begin("M3", "each entry is canonical and says its own position")
+    entries = {position: read_entry(data, position) for position, data in bundle.datas.items()}
+    try:
+        _money(bundle, Books(entries, take(manifest, "tax", list)), kind, party, report)
+    except (MalformedInput, LookupError, TypeError, OverflowError, ValueError) as error:
+        # the entries are proven by now: what they lack is the service's doing
+        raise EvidenceRefused(f"an entry is not what its kind says: {error}") from error
+    _signed(bundle, entries, said, report, keys)
+    report.end()
+    return manifest
+
+
+def _money(bundle: Bundle, books: Books, kind: str, party: str, report: Report) -> None:
+    """Do steps M4 to M6."""
+    manifest = bundle.manifest
+    places = take_ints(manifest, "lines")
+    require(places and places == sorted(set(places)), "lines in no order, or none")
+    what = (
+        "shares by facts, tariff and contract"
+        if kind == "statement"
+        else "usages by facts and tariff"
+    )
+    report.begin("M4", f"{len(places)} {what}, again, to the minor unit")
+    make = _statement_line if kind == "statement" else _bill_line
+    lines = [make(books, place, party) for place in places]
+    for tariff_id, versions in books.versions.items():
+        numbers = {version.number for version in versions}
+        if len(numbers) != max(numbers):
+            report.remarks.append(f"tariff {tariff_id}: versions are left out that others may need")
+    for country, product in sorted(books.taxes):
+        rules = ", ".join(
+            f"{r[1]} {r[2] / 100:g} % from {r[0]}" for r in books.taxes[country, product]
+        )
+        report.remarks.append(f"tax as stated, {country} {product}: {rules}")
+    report.begin("M5", "the sums that the bundle states")
+    name = "share_minor" if kind == "statement" else "net_minor"
+    sums = []
+    for code in sorted({line.currency for line in lines}):
+        some = [line for line in lines if line.currency == code]
+        sums.append({"currency": code, "line_count": len(some), name: _summed(some, name)})
+    require(take(manifest, "figures", list) == sums, f"the lines sum to {sums}")
+    _issued(manifest, books, lines, report)
+
+
+def _issued(manifest: dict[str, Any], books: Books, lines: list[Line], report: Report) -> None:
+    """Compare the lines with the documents that were issued over them (M6)."""
+    kind, party = manifest["kind"], manifest["party"]
+    documents = take_ints(manifest, "documents")
+    report.begin("M6", f"{len(documents)} issued documents say what the lines give")
+    require(documents or kind != "statement", "a statement that was not issued")
+    left = list(lines)
+    for place in documents:
+        is_statement = kind == "statement"
+        body = books.body(place, {"statement.issued" if is_statement else "invoice.issued"})
+        require(body["partner_id" if is_statement else "driver_id"] == party, "another party's")
+        first, last = take(body, "from_position", int), take(body, "to_position", int)
+        own = [
+            line
+            for line in left
+            if first < line.position <= last
+            and (is_statement or line.currency == take(body, "currency", str))
+        ]
+        left = [line for line in left if line not in own]
+        if kind == "usage":
+            _member(manifest, body, own)
+            continue
+        figures = _statement_figures(own) if is_statement else _invoice_figures(own)
+        differ = [name for name, value in figures.items() if body.get(name) != value]
+        require(not differ, f"document at {place}: {', '.join(differ)} not what the lines give")
+    require(not documents or not left, "lines that are in no document")
+
+
+def _member(manifest: dict[str, Any], body: dict[str, Any], own: list[Line]) -> None:
+    """Check that single lines are among those an invoice was issued over."""
+    lines = Checkpoint(
+        "", take(body, "line_count", int), hash_of(take(body, "lines_root", str), "root")
+    )
+    members = take(manifest, "members", list)
+    require(len(members) == len(own), "a place in the invoice for each line")
+    for line, member in zip(own, members, strict=True):
+        index = take(member, "index", int)
+        require(index >= 0, "a place below zero")
+        check_inclusion(lines, index, leaf_hash(line.data), take_hashes(member, "path"))
+
+
+def _signed(
+    bundle: Bundle,
+    entries: dict[int, dict[str, Any]],
+    said: Checkpoint,
+    report: Report,
+    keys: dict[str, bytes] | None,
+) -> None:
+    """Check the signed documents in a bundle (M7)."""
+    if not bundle.documents or keys is None:
+        if bundle.documents:
+            report.remarks.append("signed documents are inside; with --keys they are checked too")
+        return
+    kinds = {"statement": {"mobilegrid-statement+jws"}}
+    wanted = kinds.get(bundle.manifest["kind"], {"mobilegrid-invoice+jws"})
+    paths = take(bundle.manifest, "consistency", dict, {})
+    for place, data in bundle.documents.items():
+        expect(place in bundle.manifest["documents"], "a signed document of no entry here")
+        payload = verify_document(data, keys, report, wanted)
+        report.begin("M7", f"document {payload['document_id']} says what entry {place} says")
+        match_document(payload, said, entries[place])
+        named = checkpoint_of(payload)
+        check_consistency(
+            named, said, take_hashes(paths, str(place)) if str(place) in paths else []
+        )
+
+
+# The command ------------------------------------------------------------------
+
+
+def _read(path: Path, bytes_max: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise WrongUse(f"cannot read {path}: {error.strerror}") from error
+    expect(len(data) <= bytes_max, f"{path}: longer than {bytes_max} bytes")
+    return data
+
+
+COMMANDS = ("proof", "history", "tiles", "note", "document", "invoice")
+
+
+def kind_of(path: Path) -> str:
+    """Tell from the content what kind of file this is."""
+    if path.is_dir():
+        return "tiles"
+    data = _read(path, FILE_BYTES_MAX)
+    if data.startswith(b"c2sp.org/tlog-proof@"):
+        return "proof"
+    if data.startswith(b"PK"):
+        return "invoice"
+    if data.startswith(b"{"):
+        return "history"
+    if "\n\n— ".encode() in data:
+        return "note"
+    expect(re.fullmatch(rb"[\w-]+\.[\w-]+\.[\w-]+\n?", data), f"{path}: no kind known here")
+    return "document"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="verify_mobilegrid.py", description="Check what Mobile Grid says, without Mobile Grid."
+    )
+    parser.add_argument(
+        "command", nargs="?", choices=("", *COMMANDS), default="", help="what it is"
+    )
+    parser.add_argument("file", type=Path, help="the file, or the directory of tiles")
+    parser.add_argument("--policy", type=Path, help="your policy: log keys, witnesses, quorum")
+    parser.add_argument("--pack", help="history: the pack you ask about")
+    parser.add_argument("--entry", type=Path, help="proof: the entry, when the proof has none")
+    parser.add_argument("--since", type=Path, help="tiles: an older checkpoint that you hold")
+    parser.add_argument(
+        "--replay", action="store_true", help="tiles: follow the entries, steps 6-8"
+    )
+    parser.add_argument("--keys", type=Path, help="JWK set of document keys")
+    parser.add_argument("--proof", type=Path, help="document: proof of the entry that issued it")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    return parser
+
+
+def check(options: argparse.Namespace, now_s: int, report: Report) -> str:
+    """Do what the command line asks; give one sentence about what is proven."""
+    command, path = options.command or kind_of(options.file), options.file
+    keys = parse_keys(_read(options.keys, NOTE_BYTES_MAX)) if options.keys else None
+    if command == "document":
+        return _check_document(options, keys, now_s, report)
+    policy = _policy(options, report)
+    if command == "note":
+        said = _step_checkpoint(_read(path, NOTE_BYTES_MAX), policy, now_s, report)
+        return f"checkpoint of {said.origin} over {said.size} entries"
+    if command == "proof":
+        entry = _read(options.entry, ENTRY_BYTES_MAX) if options.entry else None
+        found = verify_proof(_read(path, PROOF_BYTES_MAX), policy, now_s, report, entry)
+        return f"entry {report.position} of {report.tree_size}: {found.get('kind')}"
+    if command == "history":
+        if not options.pack:
+            raise WrongUse("name the pack you ask about: --pack ID")
+        data = _read(path, FILE_BYTES_MAX)
+        entries = verify_history(data, policy, now_s, report, options.pack)
+        until = f"up to entry {report.position}"
+        return f"pack {options.pack} has {len(entries)} entries {until}, and these are all"
+    if command == "invoice":
+        manifest = verify_bundle(path, policy, now_s, report, keys)
+        return (
+            f"{manifest['kind']} of {manifest['party']}: {canonical(manifest['figures']).decode()}"
+        )
+    return _check_tiles(options, policy, now_s, report)
+
+
+def _policy(options: argparse.Namespace, report: Report) -> Policy:
+    if not options.policy:
+        raise WrongUse("name your policy file: --policy policy.txt")
+    report.begin("1", "origin, keys and quorum are those of your policy")
+    return parse_policy(_read(options.policy, POLICY_BYTES_MAX))
+
+
+def _check_tiles(options: argparse.Namespace, policy: Policy, now_s: int, report: Report) -> str:
+    since = _read(options.since, NOTE_BYTES_MAX) if options.since else None
+    replay = Replay()
+    for first, entries in verify_tiles(options.file, policy, now_s, report, since):
+        for position, entry in enumerate(entries, first) if options.replay else ():
+            replay.follow(position, entry)
+    looked = ", followed one by one (steps 6 to 8)" if options.replay else ""
+    return f"all {report.tree_size} entries of the log{looked}"
+
+
+def _check_document(
+    options: argparse.Namespace, keys: dict[str, bytes] | None, now_s: int, report: Report
+) -> str:
+    if keys is None:
+        raise WrongUse("name the keys of documents: --keys keys.json")
+    data = _read(options.file, 2 * DOCUMENT_BYTES_MAX)
+    payload = verify_document(data, keys, report, DOCUMENT_TYPES)
+    if options.proof is None:
+        report.remarks.append("its checkpoint was not compared with the log: no --proof")
+        return f"document {payload['document_id']}, signed"
+    proof = parse_proof(_read(options.proof, PROOF_BYTES_MAX))
+    said, known = prove_entry(proof, _policy(options, report), now_s, report)
+    report.begin("D5", "its checkpoint is the proof's, and the entry says what it says")
+    require(checkpoint_of(payload)[:3] == said[:3], "the document names another checkpoint")
+    match_document(payload, said, read_entry(known, proof.position))
+    report.end()
+    return f"document {payload['document_id']}, signed, issued by entry {proof.position}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; give the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not any(word in COMMANDS for word in words[:1]) and words[:1] not in (["-h"], ["--help"]):
+        words.insert(0, "")
+    options = _parser().parse_args(words)
+    report = Report()
+    now_s = int(time.time())  # noqa: TID251  only the age of cosignatures needs a clock
+    try:
+        detail, code, failed = check(options, now_s, report), 0, ""
+        report.end()
+    except EvidenceRefused as error:
+        detail, code, failed = str(error), 3, error.step or report.step
+    except MalformedInput as error:
+        detail, code, failed = f"malformed: {error}", 1, report.step
+    except WrongUse as error:
+        detail, code, failed = str(error), 2, ""
+    _answer(report, detail, code, failed, as_json=options.json)
+    return code
+
+
+def _answer(report: Report, detail: str, code: int, failed: str, *, as_json: bool) -> None:
+    if as_json:
+        facts = {
+            "ok": code == 0,
+            "step_failed": failed,
+            "position": report.position,
+            "tree_size": report.tree_size,
+            "signed_at": report.signed_at,
+            "witnesses_ok": report.witnesses_ok,
+            "witnesses_needed": report.witnesses_needed,
+            "detail": "; ".join([detail, *report.remarks]),
+        }
+        sys.stdout.write(json.dumps(facts) + "\n")
+        return
+    lines = [*report.lines, *(f"note: {remark}" for remark in report.remarks)]
+    if code:
+        lines += [f"{failed:>4}  NO  {detail}", f"REFUSED step {failed}" if failed else "REFUSED"]
+    else:
+        lines += [detail, "VERIFIED"]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
