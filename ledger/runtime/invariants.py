@@ -1,0 +1,59 @@
+"""The invariants of a ledger as a list of verdicts: each is checked, whatever the others say."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from ledger.kernel.errors import MobileGridError
+from ledger.runtime.proving import check_newest_checkpoint
+from ledger.runtime.reads import Reads
+from ledger.runtime.replay import replay
+from ledger.runtime.verify import compare, verify_books, verify_bytes
+from ledger.store import guards
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One invariant: whether it holds, and in a sentence why not."""
+
+    invariant: str
+    holds: bool
+    explanation: str = ""
+
+
+def _replay(reads: Reads) -> None:
+    compare(reads, replay(reads))
+
+
+def _newest_checkpoint(reads: Reads) -> None:
+    check_newest_checkpoint(reads)
+
+
+def _guards(reads: Reads) -> None:
+    guards.check(reads.tx)
+
+
+INVARIANTS: dict[str, Callable[[Reads], None]] = {
+    "entries_hash_to_the_tree_and_the_head": verify_bytes,
+    "every_commodity_sums_to_zero_and_balances_to_their_postings": verify_books,
+    "the_newest_checkpoint_is_of_this_log": _newest_checkpoint,
+    "append_only_guards_stand": _guards,
+    "replaying_every_rule_gives_every_table": _replay,
+}
+"""Every invariant by name; the last one takes as long as the log is."""
+
+DEEP = "replaying_every_rule_gives_every_table"
+
+
+def check_invariants(reads: Reads, *, deep: bool) -> tuple[Verdict, ...]:
+    """Check them all, in order; without `deep` the replay is left out."""
+    found = []
+    for name, check in INVARIANTS.items():
+        if name == DEEP and not deep:
+            continue
+        try:
+            check(reads)
+        except MobileGridError as error:
+            found.append(Verdict(name, holds=False, explanation=error.explain()))
+        else:
+            found.append(Verdict(name, holds=True))
+    return tuple(found)

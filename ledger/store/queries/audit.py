@@ -1,0 +1,396 @@
+"""Reads for auditors: one page each, bounded in rows, pinned to a moment in both times.
+
+`at` is (valid_at, end) throughout: what happened by then, from entries below that position.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from ledger.store.tables import balance, checkpoint, entry, entry_pack, posting
+from ledger.store.witnessing import cosigned_note
+
+_KEYS_AT_ONCE = 500
+_FIRST_TWO = itemgetter(0, 1)
+_STEPS = 10_000
+"""Steps of SQLite's machine between two looks at the clock."""
+
+
+@contextmanager
+def within(tx: sa.Connection, seconds: int) -> Iterator[None]:
+    """Let the statements inside run this long in all; then they end as `Unavailable`."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds:d}s'")
+        yield
+        return
+    raw: Any = tx.connection.driver_connection
+    end = time.monotonic() + seconds
+    raw.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+def _known(table: sa.Table, log_id: int, at: tuple[int, int]) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        table.c.log_id == log_id,
+        table.c.occurred_at <= at[0],
+        table.c.position < at[1],
+    )
+
+
+def _under(account: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
+    """The account itself and everything below it; ';' is the character after ':'."""
+    within_range = sa.and_(account >= prefix, account < prefix + ";")
+    return sa.and_(within_range, sa.or_(account == prefix, account > prefix + ":"))
+
+
+# Packs ------------------------------------------------------------------------
+
+
+def pack_positions(
+    tx: sa.Connection, log_id: int, pack_id: str, at: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """List (valid time, position) of the entries that name a pack, in that order.
+
+    By key in two steps: of a join a planner may begin with the entries, and read the whole log.
+    """
+    named = tx.execute(
+        sa.select(entry_pack.c.position)
+        .where(entry_pack.c.log_id == log_id, entry_pack.c.pack == pack_id)
+        .order_by(entry_pack.c.count)
+    ).all()
+    positions = [row[0] for row in named if row[0] < at[1]]
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(positions), _KEYS_AT_ONCE):
+        rows = tx.execute(
+            sa.select(entry.c.occurred_at, entry.c.position).where(
+                entry.c.log_id == log_id,
+                entry.c.position.in_(positions[start : start + _KEYS_AT_ONCE]),
+            )
+        )
+        found += [(row[0], row[1]) for row in rows.all() if row[0] <= at[0]]
+    return sorted(found)
+
+
+# Two steps, so that a page of a long life sorts keys and not bytes. The order of the joins is
+# fixed, for a planner may begin with the entries, and read the whole log: SQLite keeps to CROSS
+# JOIN, PostgreSQL cannot pull up what has a LIMIT.
+_PAGE_SQLITE = sa.text(
+    "SELECT page.at, page.position, entry.bytes FROM ("
+    "SELECT entry.occurred_at AS at, entry.position AS position "
+    "FROM entry_pack AS named CROSS JOIN entry "
+    "ON entry.log_id = named.log_id AND entry.position = named.position "
+    "WHERE named.log_id = :log_id AND named.pack = :pack AND named.position < :end "
+    "AND entry.occurred_at <= :valid_at ORDER BY 1, 2 LIMIT :limit OFFSET :start"
+    ") AS page CROSS JOIN entry ON entry.log_id = :log_id AND entry.position = page.position"
+)
+_PAGE_POSTGRES = sa.text(
+    "SELECT page.at, page.position, whole.bytes FROM ("
+    "SELECT happened.occurred_at AS at, named.position AS position "
+    "FROM entry_pack AS named CROSS JOIN LATERAL ("
+    "SELECT occurred_at FROM entry "
+    "WHERE log_id = named.log_id AND position = named.position LIMIT 1) AS happened "
+    "WHERE named.log_id = :log_id AND named.pack = :pack AND named.position < :end "
+    "AND happened.occurred_at <= :valid_at ORDER BY 1, 2 LIMIT :limit OFFSET :start"
+    ") AS page CROSS JOIN LATERAL (SELECT bytes FROM entry "
+    "WHERE log_id = :log_id AND position = page.position LIMIT 1) AS whole"
+)
+
+
+def pack_page(
+    tx: sa.Connection,
+    log_id: int,
+    pack_id: str,
+    *,
+    at: tuple[int, int],
+    start: int = 0,
+    limit: int,
+) -> list[tuple[int, bytes]]:
+    """List (position, bytes) of the entries that name a pack, by valid time then position.
+
+    One statement; `start` is how many of that order to leave out.
+    """
+    chosen = _PAGE_POSTGRES if tx.dialect.name == "postgresql" else _PAGE_SQLITE
+    asked = {
+        "log_id": log_id,
+        "pack": pack_id,
+        "end": at[1],
+        "valid_at": at[0],
+        "limit": limit,
+        "start": start,
+    }
+    found = tx.execute(chosen, asked).all()
+    return [(row[1], row[2]) for row in sorted(found, key=_FIRST_TWO)]
+
+
+class Held(msgspec.Struct, frozen=True):
+    """One account and item with a quantity: a pack at a place, or under a title."""
+
+    account: str
+    item: str
+    quantity: int
+
+
+def held(
+    tx: sa.Connection,
+    log_id: int,
+    prefix: str,
+    *,
+    at: tuple[int, int] | None,
+    after: tuple[str, str] = ("", ""),
+    limit: int,
+) -> list[Held]:
+    """List what is held at and below an account, by (account, item) after that key.
+
+    Only what is there: quantities above zero. `at` None is now. The order is that of the key, so a
+    page costs what it holds and what it passes over.
+    """
+    table = balance if at is None else posting
+    account, item = table.c.account, table.c.item
+    total = sa.func.sum(table.c.quantity)
+    where = (table.c.log_id == log_id,) if at is None else _known(table, log_id, at)
+    chosen = (
+        sa.select(account, item, total)
+        .where(*where, _under(account, prefix), account >= after[0])
+        .where(sa.or_(account > after[0], item > after[1]))
+        .group_by(account, item)
+        .having(total > 0)
+        .order_by(account, item)
+        .limit(limit)
+    )
+    return [Held(row[0], row[1], int(row[2])) for row in tx.execute(chosen)]
+
+
+class Movement(msgspec.Struct, frozen=True):
+    """One line on an account: which item came (+1) or went (-1), when, by which entry."""
+
+    position: int
+    line: int
+    item: str
+    quantity: int
+    occurred_at: int
+
+
+def movements(
+    tx: sa.Connection,
+    log_id: int,
+    account: str,
+    *,
+    at: tuple[int, int],
+    after: tuple[int, int] = (-1, -1),
+    limit: int,
+) -> list[Movement]:
+    """List the lines on exactly one account by (position, line) after that key."""
+    columns = posting.c
+    chosen = (
+        sa.select(
+            columns.position, columns.line, columns.item, columns.quantity, columns.occurred_at
+        )
+        .where(*_known(posting, log_id, at), columns.account == account)
+        .where(
+            sa.or_(
+                columns.position > after[0],
+                sa.and_(columns.position == after[0], columns.line > after[1]),
+            )
+        )
+        .order_by(columns.position, columns.line)
+        .limit(limit)
+    )
+    return [Movement(*row) for row in tx.execute(chosen)]
+
+
+# Books ------------------------------------------------------------------------
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """An account over a span of valid time: what it held, what moved, what it holds."""
+
+    account: str
+    opening: int
+    increase: int
+    decrease: int
+    closing: int
+
+
+def flows(
+    tx: sa.Connection, log_id: int, commodity: str, *, span: tuple[int, int], end: int
+) -> list[Flow]:
+    """List the flows of a commodity in [from, to) by account, from entries below `end`.
+
+    Opening, increase, decrease and closing are four sums of their own, so that opening plus
+    movements equals closing only when the postings say so.
+    """
+    happened, quantity = posting.c.occurred_at, posting.c.quantity
+    inside = sa.and_(happened >= span[0], happened < span[1])
+
+    def added(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(sa.func.sum(sa.case((condition, quantity), else_=0)), 0)
+
+    chosen = (
+        sa.select(
+            posting.c.account,
+            added(happened < span[0]),
+            added(sa.and_(inside, quantity > 0)),
+            added(sa.and_(inside, quantity < 0)),
+            added(happened < span[1]),
+        )
+        .where(posting.c.log_id == log_id, posting.c.position < end)
+        .where(posting.c.commodity == commodity)
+        .group_by(posting.c.account)
+        .order_by(posting.c.account)
+    )
+    return [Flow(row[0], *(int(each) for each in row[1:])) for row in tx.execute(chosen)]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a balance was by earlier knowledge, and what later knowledge makes of it."""
+
+    account: str
+    item: str
+    commodity: str
+    before: int
+    after: int
+
+
+def changes(
+    tx: sa.Connection,
+    log_id: int,
+    prefix: str,
+    *,
+    ends: tuple[int, int],
+    valid_at: int,
+    page: tuple[tuple[str, str, str], int],
+) -> list[Change]:
+    """List balances that differ between two states of knowledge, at one moment of valid time.
+
+    `ends` are the two sizes of the log; `page` is the key after which to begin, and the most rows.
+    """
+    account, item, commodity = posting.c.account, posting.c.item, posting.c.commodity
+    key, limit = page
+    earlier = sa.case((posting.c.position < ends[0], posting.c.quantity), else_=0)
+    before, after = sa.func.sum(earlier), sa.func.sum(posting.c.quantity)
+    chosen = (
+        sa.select(account, item, commodity, before, after)
+        .where(*_known(posting, log_id, (valid_at, ends[1])), _under(account, prefix))
+        .where(account >= key[0])
+        .where(
+            sa.or_(
+                account > key[0],
+                item > key[1],
+                sa.and_(item == key[1], commodity > key[2]),
+            )
+        )
+        .group_by(account, item, commodity)
+        .having(before != after)
+        .order_by(account, item, commodity)
+        .limit(limit)
+    )
+    return [Change(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in tx.execute(chosen)]
+
+
+# Entries ----------------------------------------------------------------------
+
+
+def of_kind(
+    tx: sa.Connection, log_id: int, kind: str, span: tuple[int, int], limit: int
+) -> list[tuple[int, bytes]]:
+    """List (position, bytes) of the entries of one kind in [first, end), in order."""
+    chosen = (
+        sa.select(entry.c.position, entry.c.bytes)
+        .where(entry.c.log_id == log_id, entry.c.position >= span[0], entry.c.position < span[1])
+        .where(entry.c.kind == kind)
+        .order_by(entry.c.position)
+        .limit(limit)
+    )
+    return [(row[0], bytes(row[1])) for row in tx.execute(chosen)]
+
+
+def corrections(
+    tx: sa.Connection, log_id: int, span: tuple[int, int], limit: int
+) -> list[tuple[int, bytes]]:
+    """List (position, bytes) of entries in [first, end) that may reverse or correct another.
+
+    The members are looked for in the bytes; a text that holds their names is found too, so the
+    caller looks at the envelope.
+    """
+    found = [_holds(tx, name) for name in (b'"reverses":', b'"corrects":')]
+    chosen = (
+        sa.select(entry.c.position, entry.c.bytes)
+        .where(entry.c.log_id == log_id, entry.c.position >= span[0], entry.c.position < span[1])
+        .where(sa.or_(*found))
+        .order_by(entry.c.position)
+        .limit(limit)
+    )
+    return [(row[0], bytes(row[1])) for row in tx.execute(chosen)]
+
+
+def _holds(tx: sa.Connection, part: bytes) -> sa.ColumnElement[bool]:
+    if tx.dialect.name == "postgresql":  # "escape" writes ASCII as it is
+        return sa.func.strpos(sa.func.encode(entry.c.bytes, "escape"), part.decode()) > 0
+    return sa.func.instr(entry.c.bytes, sa.literal(part, sa.LargeBinary())) > 0
+
+
+# Checkpoints ------------------------------------------------------------------
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A checkpoint as it is kept: its size, root, note with every line, time of signing (us)."""
+
+    size: int
+    root: bytes
+    note: bytes
+    signed_at: int
+
+
+_CHECKPOINT = (checkpoint.c.size, checkpoint.c.root, checkpoint.c.note, checkpoint.c.signed_at)
+_OF_LOG = sa.select(*_CHECKPOINT).where(checkpoint.c.log_id == sa.bindparam("log")).limit(1)
+_NEWEST = _OF_LOG.order_by(checkpoint.c.size.desc())
+_COVERING = _OF_LOG.where(checkpoint.c.size >= sa.bindparam("end")).order_by(checkpoint.c.size)
+
+
+def checkpoint_covering(tx: sa.Connection, log_id: int, end: int) -> Kept | None:
+    """Read the oldest checkpoint over at least `end` entries, else the newest, None before any.
+
+    Without the lines of cosigners: it says what fixes an answer, it does not prove it.
+    """
+    row = tx.execute(_NEWEST, {"log": log_id}).first()
+    if row is not None and row[0] > end:
+        row = tx.execute(_COVERING, {"log": log_id, "end": end}).first()
+    return None if row is None else Kept(row[0], bytes(row[1]), bytes(row[2]), row[3])
+
+
+def newest_checkpoint(tx: sa.Connection, log_id: int) -> Kept | None:
+    """Read the newest checkpoint with all its lines, None before the first."""
+    found = checkpoints(tx, log_id, below=2**62, limit=1)
+    return found[0] if found else None
+
+
+def checkpoint_at(tx: sa.Connection, log_id: int, size: int) -> Kept | None:
+    """Read the checkpoint of a size, None when none was signed there."""
+    row = tx.execute(
+        sa.select(*_CHECKPOINT).where(checkpoint.c.log_id == log_id, checkpoint.c.size == size)
+    ).first()
+    return None if row is None else _with_lines(tx, log_id, tuple(row))
+
+
+def checkpoints(tx: sa.Connection, log_id: int, *, below: int, limit: int) -> list[Kept]:
+    """List checkpoints of sizes smaller than `below`, newest first."""
+    rows = tx.execute(
+        sa.select(*_CHECKPOINT)
+        .where(checkpoint.c.log_id == log_id, checkpoint.c.size < below)
+        .order_by(checkpoint.c.size.desc())
+        .limit(limit)
+    ).all()
+    return [_with_lines(tx, log_id, tuple(row)) for row in rows]
+
+
+def _with_lines(tx: sa.Connection, log_id: int, row: tuple[Any, ...]) -> Kept:
+    """Give a checkpoint with the lines of its cosigners after its own."""
+    return Kept(row[0], bytes(row[1]), cosigned_note(tx, log_id, row[0]), row[3])

@@ -1,0 +1,1 @@
+"""The auditor door: everything pseudonymous, at any moment, with its proof."""

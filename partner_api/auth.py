@@ -1,0 +1,323 @@
+"""Who is asking, and may he: assertions, credentials, and the one `authorise`.
+
+Auditors sign in as OAuth clients with a private key (RFC 7523 section 2.2): the client signs a
+short assertion with a key that is registered here, and gets an opaque access token for 15 minutes.
+We keep its SHA-256 only. Nothing is remembered over a restart: clients sign in again.
+"""
+
+import hmac
+import re
+import threading
+import tomllib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledger.kernel.errors import Malformed, Misconfigured, NotFound
+from ledger.kernel.ids import is_id
+from ledger.kernel.instants import MINUTE, SECOND, Clock, parse_instant
+from partner_api.problems import DoorProblem
+
+SIGN_IN_PATH = "/auth/token"
+TOKEN_US = 15 * MINUTE
+TOKEN_BYTES = 32
+TOKENS_MAX = 1_000
+TOKENS_OF_ONE_MAX = 16
+ASSERTION_US_MAX = 5 * MINUTE
+ASSERTION_CHARACTERS_MAX = 4_096
+CLOCK_SLACK_US = 30 * SECOND
+KEY_BYTES = 32
+ID_CHARACTERS_MAX = 100
+SEEN_MAX = 10_000
+
+_GRANT = "client_credentials"
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+FORM_FIELDS = ("grant_type", "client_assertion_type", "client_assertion")
+"""What the form of a client must hold."""
+
+_PART = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Action(StrEnum):
+    """Everything a route can be for; a route without one does not start."""
+
+    SIGN_IN = "sign_in"
+    READ_HEALTH = "read_health"
+    READ_DOCUMENTS = "read_documents"
+    READ_LOG = "read_log"
+    WITNESS = "witness"
+    READ_BUNDLES = "read_bundles"
+    READ_AUDIT = "read_audit"
+    WRITE_AUDIT = "write_audit"
+
+
+_PUBLIC = frozenset(
+    {
+        Action.SIGN_IN,
+        Action.READ_HEALTH,
+        Action.READ_DOCUMENTS,
+        Action.READ_LOG,
+        Action.WITNESS,
+    }
+)
+_ROLES: dict[Action, frozenset[str]] = {
+    Action.READ_BUNDLES: frozenset({"auditor"}),
+    Action.READ_AUDIT: frozenset({"auditor"}),
+    Action.WRITE_AUDIT: frozenset({"auditor"}),
+}
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who was proven to be asking: an opaque id, and the role he acts in."""
+
+    id: str
+    role: str
+
+
+def authorise(principal: Principal | None, action: Action, holder_id: str = "") -> None:
+    """Let an action pass, or say why not; `holder_id` is whose object it is, "" for everybody's.
+
+    Raises:
+        DoorProblem: nobody signed in (401), or the role may not (403).
+        NotFound: the object is another principal's; the same as for one that never was.
+    """
+    if action in _PUBLIC:
+        return
+    if principal is None:
+        raise DoorProblem("not_authenticated")
+    if principal.role not in _ROLES.get(action, frozenset()):
+        raise DoorProblem("not_allowed")
+    if holder_id not in ("", principal.id):
+        raise NotFound("of another principal")
+
+
+# Auditors ---------------------------------------------------------------------
+
+
+class Auditor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An auditor as registered: raw Ed25519 public keys in base64url, until when he may sign in."""
+
+    id: str
+    keys: tuple[str, ...]
+    valid_until: str = ""
+
+
+class _AuditorsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    auditor: tuple[Auditor, ...] = ()
+
+
+def read_auditors(data: bytes) -> tuple[Auditor, ...]:
+    """Read a file of ``[[auditor]]`` tables; `Misconfigured` says what is wrong in it."""
+    try:
+        found = msgspec.convert(tomllib.loads(data.decode()), _AuditorsFile).auditor
+        for each in found:
+            if not is_id(each.id) or not each.keys:
+                raise Misconfigured(f"doors.auditors_file: {each.id[:40]!r} needs an id and a key")
+            for key in each.keys:
+                _public_key(key)
+            if each.valid_until:
+                parse_instant(each.valid_until, "valid_until")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise Misconfigured(f"doors.auditors_file: {error}") from error
+    except Malformed as error:
+        raise Misconfigured(f"doors.auditors_file: {error.explain()}") from error
+    if len({each.id for each in found}) != len(found):
+        raise Misconfigured("doors.auditors_file: an auditor stands there twice")
+    keys = [key for each in found for key in each.keys]
+    if len(set(keys)) != len(keys):
+        raise Misconfigured("doors.auditors_file: a key stands there twice")
+    return found
+
+
+def key_id(key: str) -> str:
+    """Give the RFC 7638 thumbprint of an Ed25519 public key in base64url: its `kid`."""
+    text = f'{{"crv":"Ed25519","kty":"OKP","x":"{key}"}}'
+    return urlsafe_b64encode(sha256(text.encode()).digest()).decode().rstrip("=")
+
+
+def _public_key(text: str) -> bytes:
+    raw = _unfold(text, "key")
+    if len(raw) != KEY_BYTES:
+        raise Malformed("an Ed25519 public key of 32 bytes in base64url", field="key")
+    return raw
+
+
+def _unfold(text: str, field: str) -> bytes:
+    """Read base64url without padding, in its one spelling."""
+    if not _PART.fullmatch(text) or len(text) % 4 == 1:
+        raise Malformed("not base64url", field=field)
+    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if urlsafe_b64encode(raw).decode().rstrip("=") != text:
+        raise Malformed("not canonical base64url", field=field)
+    return raw
+
+
+# Assertions -------------------------------------------------------------------
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    alg: Literal["EdDSA", "Ed25519"]
+    kid: str
+    typ: Literal["JWT"] = "JWT"
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    iss: str
+    sub: str
+    aud: str
+    exp: int
+    jti: str
+    iat: int = 0
+    nbf: int = 0
+
+
+class _Issued(msgspec.Struct, frozen=True):
+    principal: Principal
+    expires_at: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the client gets (RFC 6749 section 5.1); `expires_in` in seconds."""
+
+    access_token: str
+    expires_in: int
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a word of the standard
+
+
+class Gate:
+    """Keeps who is registered and who is signed in; one per process, safe for many threads."""
+
+    def __init__(
+        self,
+        auditors: Sequence[Auditor],
+        public_url: str,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        """Register auditors; assertions must name `public_url` and the path of this gate."""
+        self.audience = public_url.rstrip("/") + SIGN_IN_PATH
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._auditors = {each.id: each for each in auditors}
+        self._keys = {key_id(key): (each.id, key) for each in auditors for key in each.keys}
+        self._issued: OrderedDict[bytes, _Issued] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def sign_in(self, form: bytes) -> Answer:
+        """Exchange the form of a client for an access token; `not_authenticated` says no more."""
+        fields = _form(form)
+        principal = self._assertion(fields.get("client_assertion", ""))
+        if fields.get("client_id", principal.id) != principal.id:
+            raise DoorProblem("not_authenticated")
+        token = urlsafe_b64encode(self._random_bytes(TOKEN_BYTES)).decode().rstrip("=")
+        expires_at = self._clock.now() + TOKEN_US
+        with self._lock:
+            self._make_room(principal)
+            self._issued[sha256(token.encode()).digest()] = _Issued(principal, expires_at)
+        return Answer(token, TOKEN_US // SECOND)
+
+    def principal(self, authorization: str | None) -> Principal | None:
+        """Find who sent this header; None without one, `not_authenticated` for a wrong one."""
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        digest = sha256(token.encode("utf-8", "replace")).digest()
+        with self._lock:
+            issued = self._issued.get(digest)
+        if scheme.lower() != "bearer" or issued is None or issued.expires_at <= self._clock.now():
+            raise DoorProblem("not_authenticated", headers=_INVALID)
+        self._check_registered(issued.principal.id)
+        return issued.principal
+
+    def _make_room(self, principal: Principal) -> None:
+        now = self._clock.now()
+        for digest in [key for key, each in self._issued.items() if each.expires_at <= now]:
+            del self._issued[digest]
+        own = [key for key, each in self._issued.items() if each.principal == principal]
+        if len(own) >= TOKENS_OF_ONE_MAX:
+            del self._issued[own[0]]
+        while len(self._issued) >= TOKENS_MAX:
+            self._issued.popitem(last=False)
+
+    def _check_registered(self, auditor_id: str) -> None:
+        auditor = self._auditors.get(auditor_id)
+        until = auditor.valid_until if auditor else ""
+        if auditor is None or (until and parse_instant(until, "until") <= self._clock.now()):
+            raise DoorProblem("not_authenticated", headers=_INVALID)
+
+    def _assertion(self, text: str) -> Principal:
+        """Check an assertion whole: key, signature, names, times, and that it is new."""
+        try:
+            header, claims = self._opened(text)
+        except (Malformed, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise DoorProblem("not_authenticated") from error
+        now = self._clock.now()
+        auditor_id = self._keys[header.kid][0]
+        good = (
+            claims.iss == claims.sub == auditor_id
+            and hmac.compare_digest(claims.aud.encode(), self.audience.encode())
+            and now < claims.exp * SECOND <= now + ASSERTION_US_MAX + CLOCK_SLACK_US
+            and claims.iat * SECOND <= now + CLOCK_SLACK_US
+            and claims.nbf * SECOND <= now + CLOCK_SLACK_US
+            and 0 < len(claims.jti) <= ID_CHARACTERS_MAX
+        )
+        if not good:
+            raise DoorProblem("not_authenticated")
+        self._check_registered(auditor_id)
+        self._check_new(auditor_id, claims, now)
+        return Principal(auditor_id, "auditor")
+
+    def _opened(self, text: str) -> tuple[_Header, _Claims]:
+        parts = text.split(".")
+        if len(text) > ASSERTION_CHARACTERS_MAX or len(parts) != 3:  # noqa: PLR2004 - a JWS has 3
+            raise Malformed("not a signed assertion", field="client_assertion")
+        head, body, signature = (_unfold(part, "client_assertion") for part in parts)
+        header = msgspec.json.decode(head, type=_Header)
+        if header.kid not in self._keys:
+            raise Malformed("signed by an unknown key", field="client_assertion")
+        key = Ed25519PublicKey.from_public_bytes(_public_key(self._keys[header.kid][1]))
+        try:
+            key.verify(signature, text.rpartition(".")[0].encode())
+        except InvalidSignature as error:
+            raise Malformed("the signature is wrong", field="client_assertion") from error
+        return header, msgspec.json.decode(body, type=_Claims)
+
+    def _check_new(self, auditor_id: str, claims: _Claims, now: int) -> None:
+        """Take each assertion once; one that could still be good is never forgotten unseen."""
+        name = (auditor_id, claims.jti)
+        with self._lock:
+            for each in [key for key, until in self._seen.items() if until <= now]:
+                del self._seen[each]
+            if name in self._seen or len(self._seen) >= SEEN_MAX:
+                raise DoorProblem("not_authenticated")
+            self._seen[name] = claims.exp * SECOND
+
+
+_INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+def _form(data: bytes) -> dict[str, str]:
+    """Read a form strictly: UTF-8, the two fixed members as the standard wants, none twice."""
+    try:
+        pairs: list[Any] = parse_qsl(
+            data.decode("ascii"), strict_parsing=True, max_num_fields=8, errors="strict"
+        )
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise Malformed("not a form", field="body") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Malformed("a field stands there twice", field="body")
+    if fields.get("grant_type") != _GRANT:
+        raise Malformed(f"must be {_GRANT}", field="grant_type")
+    if fields.get("client_assertion_type") != _ASSERTION:
+        raise Malformed(f"must be {_ASSERTION}", field="client_assertion_type")
+    return fields

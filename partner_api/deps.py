@@ -1,0 +1,222 @@
+"""What every route shares: the parts it works with, the guard before it, parameters and bodies."""
+
+import re
+from collections.abc import Mapping
+from concurrent.futures import Future
+from hashlib import sha256
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from ledger.kernel.errors import Malformed, Misconfigured
+from ledger.kernel.ids import IdSource
+from ledger.kernel.instants import Clock
+from ledger.runtime.auditing import AccessLog
+from ledger.runtime.ledger import Ledger
+from ledger.runtime.published import PublishedLog
+from ledger.runtime.witnessing import WitnessDesk
+from ledger.store.access_log import AccessRow
+from partner_api.auth import Action, Gate, Principal, authorise
+from partner_api.frame import CORRELATION_ID
+from partner_api.jobs import Jobs
+from partner_api.paging import Cursors
+from partner_api.problems import DoorProblem
+from partner_api.rate import Heavy, Rates
+from partner_api.settings import Settings
+
+BODY_BYTES_MAX = 256 * 1024
+PARAMETERS_MAX = 20
+PARAMETER_CHARACTERS_MAX = 1_024
+KEY_BYTES = 16
+
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_JSON_MEDIA = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?', re.IGNORECASE)
+
+T = TypeVar("T")
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """All that the doors are given; the composition root makes it."""
+
+    ledger: Ledger
+    published: PublishedLog
+    access_log: AccessLog
+    jobs: Jobs
+    gate: Gate
+    rates: Rates
+    cursors: Cursors
+    clock: Clock
+    ids: IdSource
+    settings: Settings
+    witness: WitnessDesk | None = None
+    heavy: Heavy = msgspec.field(default_factory=Heavy.with_places)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What the guard found: who asks, and the parameters behind the question mark."""
+
+    principal: Principal | None
+    query: Mapping[str, str]
+
+
+def parts_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Parts:
+    """Give the parts of the app that serves this connection."""
+    parts = connection.app.state.parts
+    assert isinstance(parts, Parts), "create_app puts them there"
+    return parts
+
+
+def asked(connection: ASGIConnection[Any, Any, Any, Any]) -> Asked:
+    """Give what the guard found."""
+    found = connection.scope["state"]["asked"]
+    assert isinstance(found, Asked), "the guard of the app puts it there"
+    return found
+
+
+def asks(
+    action: Action, *query: str, body: type[Any] | None = None, form: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Declare a route: what it is for, which parameters it takes, what its body or form is."""
+    return {"action": action, "query": query, "body": body, "form": form}
+
+
+def check_declared(handlers: Mapping[str, BaseRouteHandler]) -> None:
+    """See that every route says what it is for; `Misconfigured` names the first that does not."""
+    for path, handler in handlers.items():
+        if not isinstance(handler.opt.get("action"), Action):
+            raise Misconfigured(f"the route {path} has no declared action")
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let a request pass to its route: credential, action, rate, parameters, in this order."""
+    if connection.scope.get("method") == "OPTIONS":
+        return
+    action = handler.opt["action"]
+    parts = parts_of(connection)
+    header = connection.headers.getall("authorization", [])
+    if len(header) > 1:
+        raise DoorProblem("not_authenticated")
+    client = connection.client
+    address = client.host if client else "unknown"
+    try:
+        principal = parts.gate.principal(header[0] if header else None)
+    except DoorProblem:
+        # a guess counts too, else it would be free
+        parts.rates.take("address", address, parts.settings.log_per_minute)
+        raise
+    if principal is None:
+        parts.rates.take("address", address, parts.settings.log_per_minute)
+    else:
+        parts.rates.take("principal", principal.id, parts.settings.auditor_per_minute)
+    authorise(principal, action)
+    query = read_query(connection.scope["query_string"], handler.opt["query"])
+    connection.scope["state"]["asked"] = Asked(principal, query)
+
+
+def read_query(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:
+    """Read what stands behind the question mark: known names, each once, with a value."""
+    if not raw:
+        return {}
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=PARAMETERS_MAX,
+        )
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise Malformed("not parameters of a URL", field="query") from error
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise Malformed("no such parameter here", field=name[:40])
+        if name in found:
+            raise Malformed("given more than once", field=name)
+        if not value or len(value) > PARAMETER_CHARACTERS_MAX or _CONTROL.search(value):
+            raise Malformed("empty, too long, or with control characters", field=name)
+        found[name] = value
+    return found
+
+
+async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
+    """Read a JSON body strictly; the one place where bytes of strangers are decoded.
+
+    Raises:
+        DoorProblem: `media_type` when it is not plain JSON in UTF-8.
+        Malformed: the bytes are not of that kind; the field is the path.
+    """
+    encoding = request.headers.get("content-encoding", "identity")
+    media = request.headers.get("content-type", "")
+    if encoding != "identity" or not _JSON_MEDIA.fullmatch(media):
+        raise DoorProblem("media_type")
+    return decode_json(await request.body(), kind)
+
+
+def decode_json(data: bytes, kind: type[T]) -> T:
+    """Decode JSON of a stranger; every failure is `Malformed`."""
+    try:
+        value = msgspec.json.decode(data, type=kind)
+        text = msgspec.json.encode(value).decode()
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$.")
+        raise Malformed(what, field=place.rstrip("`") or "body") from error
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise Malformed("not JSON in UTF-8", field="body") from error
+    _check_text(msgspec.json.decode(text), "body")
+    return value
+
+
+def _check_text(value: object, path: str) -> None:
+    match value:
+        case str() if _CONTROL.search(value):
+            raise Malformed("holds control characters", field=path)
+        case list():
+            for number, each in enumerate(value):
+                _check_text(each, f"{path}[{number}]")
+        case dict():
+            for name, each in value.items():
+                _check_text(each, name)
+        case _:
+            pass
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str:
+    """Read the key that makes a command repeatable; a command without one is refused."""
+    found = request.headers.getall("idempotency-key", [])
+    if not found:
+        raise DoorProblem("idempotency_key_missing")
+    if len(found) > 1 or not _KEY.fullmatch(found[0]):
+        raise Malformed("1 to 64 of A-Z a-z 0-9 . _ : -", field="Idempotency-Key")
+    return found[0]
+
+
+def correlation_id(request: Request[Any, Any, Any]) -> str:
+    """Give the id that ties this request to others."""
+    return str(request.scope.get(CORRELATION_ID, ""))
+
+
+def leave_trace(request: Request[Any, Any, Any], route: str, rows: int) -> None:
+    """Write down that somebody read, the parameters only as a digest; durable when it returns."""
+    begin_trace(request, route, rows).result()
+
+
+def begin_trace(request: Request[Any, Any, Any], route: str, rows: int) -> Future[int]:
+    """Begin to write down that somebody read; durable when the future is done."""
+    found = asked(request)
+    assert found.principal is not None, "such routes are for those who signed in"
+    said = f"{request.scope['path']}?{urlencode(sorted(found.query.items()))}"
+    parts = parts_of(request)
+    row = AccessRow(
+        at=parts.clock.now(),
+        actor=found.principal.id,
+        route=route,
+        parameters_digest=sha256(said.encode()).digest(),
+        rows=rows,
+    )
+    return parts.access_log.begin(row)

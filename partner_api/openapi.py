@@ -1,0 +1,111 @@
+"""The OpenAPI document: generated, completed, shipped as docs/openapi.json.
+
+The generator knows the answers; parameters behind the question mark, bodies and failures come from
+what each route declared. No page is served with it: the bundled ones load scripts of strangers.
+"""
+
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.openapi.config import OpenAPIConfig
+from litestar.routes import HTTPRoute
+
+from partner_api.auth import ASSERTION_CHARACTERS_MAX as FORM_CHARACTERS_MAX
+from partner_api.auth import Action
+from partner_api.problems import CODES, PROBLEM, Problem
+
+TITLE = "Mobile Grid"
+VERSION = "1"
+_FAILURES = (400, 401, 403, 404, 409, 422, 429, 503)
+_OF_BODIES = (408, 413, 415)
+_TEXT: dict[str, Any] = {"type": "string", "maxLength": 1_024}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
+
+PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
+    "valid_at": (_TEXT, "What had happened by then: RFC 3339 with a zone. Now when absent."),
+    "known_at": (
+        _TEXT,
+        "What was known by then: RFC 3339 with a zone, or position:<n>. The head when absent.",
+    ),
+    "limit": ({"type": "integer", "minimum": 1, "maximum": 200}, "Most items of the page; 50."),
+    "cursor": (_TEXT, "Where the page before ended."),
+    "account": (_TEXT, "An account path; what is below it counts too."),
+    "item": (_TEXT, "The key dimension of an account: a driver, partner, pack."),
+    "commodity": (_TEXT, "PACK, WH or an ISO 4217 currency."),
+    "pack": (_TEXT, "A pack id."),
+    "kind": (_TEXT, "The stored name of an event."),
+    "first": (_COUNT, "The first position of a range."),
+    "end": (_COUNT, "The position after the last one of a range."),
+    "position": (_COUNT, "A position of the log."),
+    "size": (_COUNT, "A size of the log, at most the newest signed one."),
+    "old": (_COUNT, "The smaller size."),
+    "new": (_COUNT, "The larger size."),
+    "from": (_TEXT, "Begin of a span of valid time, RFC 3339."),
+    "to": (_TEXT, "End of a span of valid time, RFC 3339; not inside it."),
+    "known_before": (_TEXT, "The earlier state of knowledge, written like known_at."),
+    "state": ({"type": "string", "enum": ["open", "resolved"]}, "Which cases."),
+}
+"""Every parameter behind a question mark: its schema, and what it says."""
+
+
+def openapi_config() -> OpenAPIConfig:
+    """Give the configuration of the generator; it serves nothing."""
+    return OpenAPIConfig(
+        title=TITLE, version=VERSION, render_plugins=[], use_handler_docstrings=True
+    )
+
+
+def document(app: Litestar) -> bytes:
+    """Write the whole document, always the same for the same routes."""
+    whole: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(app.openapi_schema.to_schema()))
+    schemas = whole.setdefault("components", {}).setdefault("schemas", {})
+    _add_struct(schemas, Problem)
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        for handler in route.route_handlers:
+            path = route.path_format
+            for method in sorted(handler.http_methods):
+                operation = whole["paths"].get(path, {}).get(method.lower())
+                if operation is not None and "action" in handler.opt:
+                    _complete(operation, handler.opt, schemas)
+    whole["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    return msgspec.json.format(msgspec.json.encode(whole, order="sorted")) + b"\n"
+
+
+def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str, Any]) -> None:
+    given = operation.setdefault("parameters", [])
+    for name in opt["query"]:
+        schema, words = PARAMETERS[name]
+        given.append({"name": name, "in": "query", "schema": schema, "description": words})
+    if opt["body"] is not None:
+        content = {"application/json": {"schema": _add_struct(schemas, opt["body"])}}
+        operation["requestBody"] = {"required": True, "content": content}
+        header = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
+        given.append(
+            {"name": "Idempotency-Key", "in": "header", "required": True, "schema": header}
+        )
+    if opt["form"]:
+        fields = {name: _TEXT | {"maxLength": FORM_CHARACTERS_MAX} for name in opt["form"]}
+        schema = {"type": "object", "properties": fields, "required": list(opt["form"])}
+        content = {"application/x-www-form-urlencoded": {"schema": schema}}
+        operation["requestBody"] = {"required": True, "content": content}
+    has_body = opt["body"] is not None or opt["form"]
+    titles = dict(reversed(CODES.values()))
+    problem = {"$ref": "#/components/schemas/Problem"}
+    for status in (*_FAILURES, *(_OF_BODIES if has_body else ())):
+        operation["responses"][str(status)] = {
+            "description": titles[status],
+            "content": {PROBLEM: {"schema": problem}},
+        }
+    if opt["action"] in {Action.READ_AUDIT, Action.WRITE_AUDIT, Action.READ_BUNDLES}:
+        operation["security"] = [{"bearer": []}]
+
+
+def _add_struct(schemas: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
+    """Add a Struct and all it names, strict where the Struct is; give the reference to it."""
+    found = msgspec.json.schema_components((kind,), ref_template="#/components/schemas/{name}")
+    (reference,), named = found
+    schemas.update(named)
+    return reference

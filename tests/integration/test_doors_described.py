@@ -1,0 +1,147 @@
+"""What the OpenAPI document says holds: seeded requests made from it, well-formed and broken."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.result import Ok
+
+from ledger.domain.charging import SESSIONS
+from ledger.kernel.instants import HOUR
+from mobilegrid import serving
+from tests.support.doors import BOTH_DOORS, URL, HandClock, log_signer, open_doors, sign
+from tests.support.ledgers import sqlite_url
+from tests.support.town import MARCH, new_town
+
+SEED = 20_251_128
+EXAMPLES = 6
+SCHEMA = schemathesis.openapi.from_dict(msgspec.json.decode(serving.openapi(list(BOTH_DOORS))))
+OPERATIONS = {
+    found.ok().definition.raw["operationId"]: found.ok()
+    for found in SCHEMA.get_all_operations()
+    if isinstance(found, Ok)
+}
+load_all_checks()
+PROMISES: list[Any] = [
+    check
+    for check in CHECKS.get_all()
+    if check.__name__
+    in {
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+    }
+]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    with new_town(sqlite_url(tmp_path_factory.mktemp("town"))) as ledger:
+        clock = HandClock(MARCH + 200 * HOUR)
+        sign(ledger, clock.now())
+        with open_doors(ledger, clock) as doors:
+            yield doors
+
+
+@pytest.fixture(scope="module")
+def known(town):
+    """Ids that are there, so that not every request ends at the first look."""
+    ledger = town.parts.ledger
+    with ledger.reading() as reads:
+        session_id, _ = next(reads.rows(SESSIONS))
+    return {
+        "pack_id": ["PK-1", "PK-2"],
+        "holder_id": ["DR-1", "ST-1", "MG"],
+        "station_id": ["ST-1"],
+        "slot": ["1", "2"],
+        "session_id": [session_id],
+        "position": ["0", "7", "36", "37"],
+        "size": ["37", "36"],
+        "ledger": ["town"],
+        "tile": ["0/000.p/37", "0/000.p/38", "000.p/37"],
+        "key_id": [log_signer(ledger).key.key_id.hex()],
+        "day": ["2024-03-09"],
+        "code": ["malformed", "not_found"],
+    }
+
+
+PLANTED: dict[str, tuple[int, str, dict[str, object]]] = {
+    "a status that is not described": (418, "application/json", {}),
+    "a failure of the server": (500, "application/problem+json", {}),
+    "another media type": (200, "text/html", {}),
+    "a member that is missing": (200, "application/json", {"items": []}),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_broken_promise_is_found(what):
+    status, media, body = PLANTED[what]
+    operation = OPERATIONS["pack_history"]
+    case = operation.Case(path_parameters={"pack_id": "PK-1"})
+    request = httpx.Request("GET", f"{URL}/auditor/v1/packs/PK-1/history")
+    answer = httpx.Response(status, headers={"Content-Type": media}, json=body, request=request)
+    answer.elapsed = timedelta(0)
+    with pytest.raises((Failure, FailureGroup)):
+        case.validate_response(answer, checks=PROMISES)
+
+
+def test_every_operation_of_the_document_is_asked():
+    assert len(OPERATIONS) > 45
+    assert len(PROMISES) == 5
+
+
+def request_of(case, headers):
+    """Give what a client of HTTP would be told to send, signed in."""
+    sent = case.as_transport_kwargs(base_url=URL)
+    more = {name: sent[name] for name in ("params", "cookies", "json") if sent.get(name)}
+    if "data" in sent:
+        data = sent["data"]
+        more["content" if isinstance(data, bytes | str) else "data"] = data
+    path = sent["url"].removeprefix(URL)
+    headers = {**sent["headers"], **headers}
+    return {"method": sent["method"], "path": path, "headers": headers, **more}
+
+
+def asked():
+    """Every operation as described; broken too, where it takes what can be broken."""
+    for name, operation in sorted(OPERATIONS.items()):
+        yield name, GenerationMode.POSITIVE
+        if list(operation.query) or list(operation.body):
+            yield name, GenerationMode.NEGATIVE
+
+
+@pytest.mark.parametrize(("name", "mode"), list(asked()))
+def test_every_answer_is_one_that_the_document_promises(town, known, name, mode):
+    operation = OPERATIONS[name]
+    headers = town.headers("AU-1")
+
+    @seed(SEED)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
+    def ask(case, data):
+        for field in case.path_parameters or {}:
+            if field in known and data.draw(st.booleans(), label="known"):
+                case.path_parameters[field] = data.draw(st.sampled_from(known[field]), label=field)
+        answer = town.call(**request_of(case, headers))
+        case.validate_response(answer, checks=PROMISES)
+
+    try:
+        ask()
+    except BaseExceptionGroup as group:  # show the first finding, not the tree of them
+        raise group.exceptions[0] from None
