@@ -1,4 +1,4 @@
-"""`python -m benchmarks [append|verify|history|asof|growth|all] [--postgres URL] [--quick]`."""
+"""`python -m benchmarks [append|verify|history|asof|proof|doors|growth|all] [--postgres URL]`."""
 
 import argparse
 import importlib.util
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from benchmarks import append, cluster, growth, reading
+from benchmarks import append, cluster, doors, growth, history_proof, reading
 from benchmarks.measure import Row, Scale, show
 
-TOPICS = ("append", "verify", "history", "asof", "growth", "all")
+TOPICS = ("append", "verify", "history", "asof", "proof", "doors", "growth", "all")
 FULL = Scale()
 QUICK = Scale(repeats=3, share=0.2)
 
@@ -60,6 +60,10 @@ def rows(topic: str, server: str, scale: Scale, minutes: float) -> Iterator[Row]
             yield from reading.verify_rows(database, scale)
         if everything or topic in ("history", "asof"):
             yield from reading.history_rows(database, scale)
+        if everything or topic == "proof":
+            yield from history_proof.rows(database, scale)
+        if everything or topic == "doors":
+            yield from doors.rows(database, scale)
     if everything or topic == "append":
         yield from _pgledger(server, scale)
     if everything or topic == "verify":

@@ -52,6 +52,17 @@ class Health(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...]
     error: MobileGridError | None = None
 
+    def with_check(self, name: str, look: Callable[[], str]) -> "Health":
+        """Give these checks and one more."""
+        try:
+            return Health((*self.checks, Check(name, ok=True, detail=look())), self.error)
+        except MobileGridError as error:
+            checks = (*self.checks, Check(name, ok=False, detail=error.explain()))
+            graver = isinstance(error, TamperEvidence) and not isinstance(
+                self.error, TamperEvidence
+            )
+            return Health(checks, error if graver or self.error is None else self.error)
+
 
 def versions() -> dict[str, str]:
     """Name the versions of Python, SQLite and every package we stand on."""

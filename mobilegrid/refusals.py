@@ -34,6 +34,7 @@ LIMIT_BREACHED | an account would pass its limit | Ask for less, or settle the a
 ENTRY_TOO_LONG | the entry would have more than 65,535 bytes | Split it, or hand parts in by digest.
 TIME_IN_FUTURE | it is said to happen later than now | Correct the time or the sender's clock.
 KEY_REUSED | the idempotency key came before with another request | Use a new key.
+MAP_TOO_SOON | a map of all histories was made less than a minute ago | Use it, or wait.
 PARTY_UNKNOWN | no party of that id | Register the party, or correct the id.
 PARTY_EXISTS | a party of that id is known already | Use it, or choose another id.
 PARTY_ROLE_MISSING | the party does not act in that role | Name a party that has the role.
@@ -131,6 +132,12 @@ STATEMENT_UNKNOWN | no statement of that partner and period | Close the period, 
 STATEMENT_DIFFERS | the second calculation gave another result | Nothing was issued; call a person.
 INVOICE_EXISTS | the driver has that period's bill already | Use it; correct by credit note.
 NOTHING_TO_SETTLE | there is nothing to settle | Nothing is left to do.
+SUBJECT_UNKNOWN | no person of that id | Correct the id.
+SUBJECT_ERASED | the erasure of that person is ordered | Register the person anew.
+SUBJECT_FIELD_INVALID | a field of the person is not valid | Correct the field.
+SUBJECT_HOLDS_PACK | the person still holds a pack | Have the pack returned, then ask again.
+ERASURE_NOT_ORDERED | nobody ordered that erasure | Order it first.
+ERASURE_INCOMPLETE | something of the person was still found | Run the sweep again; call a person.
 """
 
 

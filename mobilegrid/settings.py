@@ -14,6 +14,8 @@ import msgspec
 
 from ledger.kernel.errors import Misconfigured
 from ledger.signer.software import Settings as SignerSettings
+from partner_api.settings import MEANINGS as DOOR_MEANINGS
+from partner_api.settings import Settings as DoorSettings
 
 CONFIG_NAME = "mobilegrid.toml"
 PREFIX = "MOBILEGRID_"
@@ -34,6 +36,23 @@ class VerifySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy_file: str = ""
 
 
+class WitnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who witnesses our log, and which logs we witness."""
+
+    policy_file: str = ""
+    logs_file: str = ""
+    key_file: str = ""
+
+
+class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where personal data lie, which key seals them, and where else no sealed key may be found."""
+
+    url: str = ""
+    key_file: str = ""
+    epoch: int = 1
+    sweep: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the program."""
 
@@ -41,15 +60,36 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ledger: LedgerSettings = LedgerSettings()
     signer: SignerSettings = SignerSettings()
     verify: VerifySettings = VerifySettings()
+    witness: WitnessSettings = WitnessSettings()
+    vault: VaultSettings = VaultSettings()
+    doors: DoorSettings = DoorSettings()
+
+    @property
+    def has_signer(self) -> bool:
+        """Tell whether a signer process is named; else the key in a file signs in this one."""
+        return self.signer.kind != "software" or bool(self.signer.socket)
 
 
 MEANINGS = {
-    "mode": "what is allowed: production refuses the software signer",
+    "mode": "what is allowed: production refuses the software signer and simulated devices",
     "ledger.url": "the ledger's database, a SQLAlchemy URL; `--ledger` wins",
     "ledger.id": "which log, where the database holds several; empty: the only one",
-    "signer.kind": "where the signing key is kept; so far only a file",
-    "signer.key_file": "file of the signing key, mode 600; empty: beside a ledger that is a file",
+    "signer.kind": "where the signing keys are: `software` in a file, `simulator`, `pkcs11`",
+    "signer.key_file": "software: the key's file, mode 600; empty: beside a ledger that is a file",
+    "signer.keys_file": "devices, their pinned keys and the officers, see docs/ceremony.md",
+    "signer.socket": "where the signer listens; empty: beside a ledger that is a file",
+    "signer.state_file": "what the signer never forgets; empty: beside a ledger that is a file",
+    "signer.callers": "uids that may call the signer, with commas; empty: its own alone",
+    "signer.clock_step_s": "the signer's clock may step so far without two officers",
     "verify.policy_file": "keys trusted by `verify FILE`, unless `--policy` or `--vkey` is given",
+    "witness.policy_file": "policy of our log: witnesses to ask, quorum to tell; empty: none",
+    "witness.logs_file": "verifier keys of the logs we witness, one a line; empty: none",
+    "witness.key_file": "our key as a witness, mode 600, made by `keys witness`",
+    "vault.url": "database of personal data; empty: beside a ledger that is a file",
+    "vault.key_file": "development only: file of the key that seals persons' keys, mode 600",
+    "vault.epoch": "number of the device's key in force; a new one every 30 days",
+    "vault.sweep": "more files and folders that an erasure searches: exports, backups in reach",
+    **DOOR_MEANINGS,
 }
 """What each setting does, by its path; written to docs/settings.md."""
 

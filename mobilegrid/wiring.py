@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,10 +12,11 @@ from typing_extensions import override
 from ledger.domain.opening import OpenLedger
 from ledger.kernel.errors import Misconfigured, NotFound
 from ledger.kernel.ids import IdSource, key_at
-from ledger.kernel.instants import Clock, Instant
+from ledger.kernel.instants import Clock
 from ledger.kernel.messages import Actor, Request
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.ledger import create_ledger as create
+from ledger.runtime.observe import Observer
 from ledger.runtime.reads import Reads
 from ledger.runtime.writer import restore_tree
 from ledger.signer.software import create_key, load_key
@@ -24,27 +24,19 @@ from ledger.store import creation, guards, journal
 from ledger.store.engine import ledger_url, read_engine, sqlite_file
 from ledger.store.errors import translated
 from ledger.tlog.note import Signer
+from mobilegrid import clock
 from mobilegrid.settings import Settings
 
 SYSTEM = Actor(id="system", role="system")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-class SystemClock(Clock):
-    """The machine's clock."""
-
-    @override
-    def now(self) -> Instant:
-        """Read it, in us."""
-        return Instant(time.time_ns() // 1_000)  # the one place that asks the machine for the time
-
-
 class RandomIds(IdSource):
     """Ids and keys nobody can guess, UUIDv7 in form: 48 bits of milliseconds, then chance."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Order ids by `clock`."""
-        self._clock = clock
+    def __init__(self, by: Clock) -> None:
+        """Order ids by a clock."""
+        self._clock = by
 
     @override
     def key(self) -> bytes:
@@ -62,7 +54,7 @@ class RandomIds(IdSource):
         return f"{prefix}-{''.join(_CROCKFORD[number >> place & 31] for place in places)}"
 
 
-CLOCK = SystemClock()
+CLOCK = clock.CLOCK
 IDS = RandomIds(CLOCK)
 
 
@@ -85,9 +77,9 @@ def create_ledger(url: str, request: Request) -> Ledger:
     return create(url, request)
 
 
-def open_ledger(settings: Settings) -> Ledger:
+def open_ledger(settings: Settings, observer: Observer | None = None) -> Ledger:
     """Open the ledger of the settings for writing; raises as `Ledger`."""
-    return Ledger(settings.ledger.url, ledger=settings.ledger.id)
+    return Ledger(settings.ledger.url, ledger=settings.ledger.id, observer=observer)
 
 
 def open_or_create(settings: Settings, request: Request) -> tuple[Ledger, bool]:

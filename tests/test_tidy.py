@@ -20,7 +20,7 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = tuple(SETTINGS["tool"]["importlinter"]["root_packages"])
 
 LINES_OF_A_FILE = 400
-LONG_FILES = ("tables.py", "catalogue.py")
+LONG_FILES = ("tables.py", "catalogue.py", "offline_verifier.py")
 GENERATED = "migrations/versions/"  # written by Alembic, then read by a person
 LINES_OF_A_FUNCTION = 70
 PARAMETERS = 6
@@ -215,13 +215,18 @@ FOREIGN = (
     "ledger/signer/",
     "ledger/store/",
     "migrations/",
+    "mobilegrid/simulated.py",
+    "partner_api/auth.py",
     "partner_api/ocpi/",
     "partner_api/tcec102/",
+    "tests/contract/hsm/",
     "tests/docs/",
     "tests/peers/",
     "tests/support/",
     "tests/test_tidy.py",
+    "tests/unit/hsm_sim/",
     "tests/unit/importers/",
+    "tests/unit/signer/",
     "benchmarks/",
     "bootstrap.py",
 )

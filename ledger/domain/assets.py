@@ -7,6 +7,7 @@ from msgspec.structs import asdict, replace
 from ledger.domain.access import refused
 from ledger.domain.carrying import TITLE_ISSUED, PackMoved, carry, lines_of, title_account
 from ledger.domain.cases import opened
+from ledger.domain.classes import all_classes, know_class
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.places import Ask, Permit, permit, rows_at
@@ -198,7 +199,7 @@ def touches(command: AssetCommand) -> Keys:
     match command:
         case PlacePackOrder():
             packs = [touch(PACKS, pack_id) for pack_id in command.pack_ids]
-            return *packs, touch(PARTIES, command.supplier_id)
+            return *packs, touch(PARTIES, command.supplier_id), all_classes()
         case AnnounceShipment():
             return touch(PACKS, command.pack_id), touch(PARTIES, command.carrier_id)
         case ReceivePack():
@@ -343,6 +344,7 @@ def evolve(world: World, event: AssetEvent, stamp: Stamp) -> None:
         case PackOrdered():
             pack = Pack(event.pack_id, event.account, event.pack_class, event.nominal_wh, 0)
             world.put(PACKS, event.pack_id, replace(pack, moved_at=stamp.occurred_at))
+            know_class(world, event.pack_class)
         case IncomingVerificationPassed():
             world.put(PACKS, event.pack_id, replace(carry(world, event, stamp), verified=True))
         case SupplierConsigned() | PackReceived() | IncomingVerificationFailed():

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from ledger.domain import (
+    access_log,
     assets,
     billing,
     booking,
@@ -22,6 +23,7 @@ from ledger.domain import (
     custody,
     energy,
     health,
+    history_map,
     holds,
     identity,
     invoices,
@@ -29,7 +31,9 @@ from ledger.domain import (
     moves,
     opening,
     parties,
+    privacy,
     settlement,
+    signing,
     stations,
     stays,
     swap,
@@ -63,6 +67,10 @@ AREAS: tuple[ModuleType, ...] = (
     billing,
     invoices,
     settlement,
+    privacy,
+    signing,
+    access_log,
+    history_map,
 )
 
 

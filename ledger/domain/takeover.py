@@ -6,6 +6,7 @@ from msgspec.structs import asdict
 
 from ledger.domain.access import refused
 from ledger.domain.carrying import TITLE_ISSUED, stand_at, title_account
+from ledger.domain.classes import all_classes, know_class
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.places import faults_at, rows_at
@@ -91,6 +92,7 @@ def touches(command: TakeoverCommand) -> Keys:
     return (
         touch(PACKS, command.pack_id),
         touch(PARTIES, command.title_holder_id),
+        all_classes(),
         *rows_at(command.account, command.pack_class),
     )
 
@@ -160,6 +162,7 @@ def evolve(world: World, event: TakeoverEvent, stamp: Stamp) -> None:
         proven=True,
     )
     world.put(PACKS, event.pack_id, pack)
+    know_class(world, event.pack_class)
     stand_at(world, event.account, pack)
 
 

@@ -59,6 +59,7 @@ class Envelope(
     entities: tuple[str, ...] = ()
     packs: tuple[Link, ...] = ()
     postings: tuple[Posting, ...] = ()
+    sealed: dict[str, bytes] = {}
     evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -103,7 +104,7 @@ def open_entry(data: bytes) -> Envelope:
         envelope = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"not an entry: {error}", field="entry") from error
-    if _encoder.encode(envelope) != data:
+    if seal(envelope) != data:
         raise Malformed("not in canonical form", field="entry")
     return envelope
 

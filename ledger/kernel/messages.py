@@ -93,6 +93,7 @@ class Draft(msgspec.Struct, frozen=True):
 
     `occurred_at` is valid time in us (0 = the time of the request). `after` are indexes of earlier
     drafts of the same command that caused this one; `causes` are positions of older entries.
+    `sealed` are commitments of fields that the entry vouches for without showing them.
     """
 
     event: Event
@@ -103,6 +104,7 @@ class Draft(msgspec.Struct, frozen=True):
     reverses: int = -1
     correlation_id: str = ""
     observed: Observed | None = None
+    sealed: dict[str, bytes] = {}
 
 
 Outcome = tuple[Draft, ...] | Refusal

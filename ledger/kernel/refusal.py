@@ -39,10 +39,11 @@ class RefusalCode(IntEnum):
     APPROVER_IS_MAKER = 120
     LIMIT_BREACHED = 121
 
-    # entry: 130-132, last given 132
+    # entry: 130-133, last given 133
     ENTRY_TOO_LONG = 130
     TIME_IN_FUTURE = 131
     KEY_REUSED = 132
+    MAP_TOO_SOON = 133
 
     # parties: 200-206, last given 206
     PARTY_UNKNOWN = 200
@@ -156,6 +157,14 @@ class RefusalCode(IntEnum):
     STATEMENT_DIFFERS = 912
     INVOICE_EXISTS = 913
     NOTHING_TO_SETTLE = 914
+
+    # privacy: 1000-1005, last given 1005
+    SUBJECT_UNKNOWN = 1000
+    SUBJECT_ERASED = 1001
+    SUBJECT_FIELD_INVALID = 1002
+    SUBJECT_HOLDS_PACK = 1003
+    ERASURE_NOT_ORDERED = 1004
+    ERASURE_INCOMPLETE = 1005
 
     @property
     def wire(self) -> str:

@@ -23,6 +23,10 @@ _LONG_NUMBER = re.compile(rb"[:,\[-](?:[0-9]{17}|9[0-9]{15})")
 _NUL = b"\\u0000"
 
 
+Admitted = tuple[Request, bytes]
+"""A request and the digest of what it asks for, as `admit` gives it."""
+
+
 def admit(request: Request) -> bytes:
     """Give the digest of what a request asks for, so that the same key with another body is found.
 

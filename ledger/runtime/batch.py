@@ -28,6 +28,7 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.runtime.posted import Balances, add_to, posting_rows
 from ledger.runtime.reactions import react
 from ledger.store.append import Row, Rows
+from ledger.store.erasures import rows_of_orders
 
 REACTION_DEPTH = 4
 POLICY_VERSION = "1"
@@ -131,6 +132,7 @@ class _Staged:
             entities=rule.entities(event),
             packs=tuple([chains.next_link(world, pack) for pack in rule.packs(event)]),
             postings=postings,
+            sealed=draft.sealed,
             body=msgspec.Raw(canonical(event)),
         )
 
@@ -187,6 +189,7 @@ class Batch:
         sums: Balances = {}
         add_to(sums, self.rows.postings)
         self.rows.balances = [(*key, *changed) for key, changed in sums.items()]
+        self.rows.erasures, self.rows.outbox = rows_of_orders(self.rows.entries)
         views = self.rows.views
         for shelf, name, row, at in self.world.changed():
             views.setdefault(shelf.name, []).append(

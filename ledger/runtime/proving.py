@@ -24,9 +24,6 @@ from ledger.tlog.bundle import ProofFile, ProvenEntry, format_proof, verify_proo
 from ledger.tlog.checkpoint import Checkpoint, parse_checkpoint
 from ledger.tlog.note import Ed25519Verifier, Signer, Verifier, parse_note, parse_vkey
 
-POLICY_BYTES_MAX = 64 * 1024
-
-
 # Checkpoints ------------------------------------------------------------------
 
 
@@ -192,46 +189,6 @@ def verify_bundle(data: bytes, verifiers: Sequence[Verifier]) -> ProvenEntry:
 def read_vkey(text: str) -> Verifier:
     """Read one Ed25519 verifier key; `Malformed` or `Misconfigured` when it is none."""
     return Ed25519Verifier(parse_vkey(text.strip()))
-
-
-def read_policy(data: bytes) -> list[Verifier]:
-    """Read the keys of a policy file: lines ``log <vkey> [<url>]``, then ``quorum none``.
-
-    Policies that want witnesses are refused, because a check that leaves them out would claim more
-    than it did.
-
-    Raises:
-        Malformed: a line cannot be read; the message names it.
-        Misconfigured: the policy asks for witnesses, or a key is not Ed25519.
-    """
-    if len(data) > POLICY_BYTES_MAX:
-        raise Malformed(f"longer than {POLICY_BYTES_MAX} bytes", field="policy")
-    try:
-        lines = data.decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise Malformed("not UTF-8", field="policy") from error
-    found: list[Verifier] = []
-    quorums = 0
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
-        match words:
-            case []:
-                continue
-            case [first, *_] if first.startswith("#"):
-                continue
-            case ["log", vkey] | ["log", vkey, _]:
-                found.append(read_vkey(vkey))
-            case ["quorum", "none"]:
-                quorums += 1
-            case ["witness" | "group" | "quorum", *_]:
-                raise Misconfigured(f"policy line {number}: witnesses cannot be checked yet")
-            case _:
-                raise Malformed("not a policy line", field="policy", place=f"line {number}")
-    if quorums != 1:
-        raise Malformed("exactly one quorum line", field="policy")
-    if len({each.key.public_key for each in found}) != len(found) or not found:
-        raise Malformed("one or more logs, no key twice", field="policy")
-    return found
 
 
 # A signed state ---------------------------------------------------------------

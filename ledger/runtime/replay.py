@@ -13,6 +13,7 @@ import msgspec
 
 from ledger.domain import chains
 from ledger.domain.catalogue import KINDS, SHELVES, EventRule
+from ledger.domain.history_map import HistoryMapped
 from ledger.domain.opening import LedgerOpened
 from ledger.domain.world import Stamp, World
 from ledger.kernel.envelope import Envelope, canonical, open_entry
@@ -20,6 +21,7 @@ from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Event
 from ledger.kernel.postings import check_zero
+from ledger.runtime.history_maps import ReplayedMaps
 from ledger.runtime.posted import Balances, add_to, posting_rows
 from ledger.runtime.reads import Reads
 from ledger.store.scan import scan_entries
@@ -75,6 +77,7 @@ class _Checker:
         self.name = reads.name
         self.recorded_at = 0
         self._asked: tuple[bytes | None, int] = (None, 0)
+        self._maps = ReplayedMaps()
 
     def entry(self, row: tuple[int, str, int, int, bytes], position: int) -> None:
         """Check one stored row against its bytes and fold it."""
@@ -140,6 +143,8 @@ class _Checker:
             raise ReplayDiffers("the links do not continue the pack's chain", position=position)
         if rule.entities(event) != envelope.entities:
             raise ReplayDiffers("the entities are not those of the event", position=position)
+        if isinstance(event, HistoryMapped) and self._maps.differs(event, world):
+            raise ReplayDiffers("the map is not that of the packs' chains", position=position)
         world.begin()
         world.position = position
         valid_at = envelope.valid_at
@@ -147,6 +152,7 @@ class _Checker:
             leaf = leaf_hash(data)
             for link in links:
                 chains.extend(world, link, position, leaf)
+                self._maps.moved(link.pack)
                 replayed.link_sums[position] += row_hash((link.pack, link.count, position))
         rows = posting_rows(postings, position, valid_at)
         add_to(replayed.balances, rows)

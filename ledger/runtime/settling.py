@@ -34,6 +34,7 @@ from ledger.kernel.ids import key_at
 from ledger.kernel.instants import period_window
 from ledger.kernel.messages import Actor, Command, Event, Receipt, Request
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.runtime.history_proofs import map_history
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.reads import Entry, Reads
 from ledger.runtime.writer import BATCH_MAX
@@ -105,6 +106,8 @@ def close_period(
     named: list[tuple[str, Command]] = [(one.partner_id, one) for one in statements]
     named += [(f"{one.driver_id} {one.currency}", one) for one in invoices]
     issued = _issue(ledger, [_request(*one, span, actor, at) for one in named], progress)
+    if issued:  # from here on every pack's history is provable up to this close
+        map_history(ledger, key_at(at, "map", period, issued[-1]), at)
     made = len(statements)
     return Closed(period, tuple(issued[:made]), tuple(issued[made:]))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.domain.privacy import SUBJECTS
 from ledger.kernel.envelope import command_key
 from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.hashing import HASH_BYTES, leaf_hash
@@ -18,6 +19,7 @@ from ledger.kernel.messages import Receipt
 from ledger.runtime.reads import Reads
 from ledger.runtime.replay import Progress, Replayed, no_progress, replay, row_hash
 from ledger.store import scan
+from ledger.store.erasures import scan_erasures
 from ledger.tlog.tiles import LEVEL_MAX, TILE_WIDTH, TileBuilder, TileData
 
 
@@ -171,6 +173,7 @@ def compare(reads: Reads, replayed: Replayed) -> None:
     _compare_balances(reads, replayed)
     for name, expected in replayed.views().items():
         _compare_view(reads, name, expected)
+    _compare_erasures(reads, replayed)
 
 
 def _compare_postings(reads: Reads, replayed: Replayed) -> None:
@@ -236,6 +239,18 @@ def _compare_balances(reads: Reads, replayed: Replayed) -> None:
     if expected:
         (account, item, _), (_, position) = next(iter(expected.items()))
         raise ReplayDiffers(f"the balance of {account} {item} is missing", position=position)
+
+
+def _compare_erasures(reads: Reads, replayed: Replayed) -> None:
+    """A row that is missing would let an erased person be read again."""
+    subjects = replayed.world.rows(SUBJECTS)
+    expected = {key: (row.ordered_at, row.ordered) for key, row in subjects if row.ordered}
+    for subject, ordered_at, position in scan_erasures(reads.tx, reads.name.log_id):
+        if expected.pop(subject, None) != (ordered_at, position):
+            raise ReplayDiffers(f"the erasure of {subject} differs", position=position)
+    if expected:
+        subject, (_, position) = next(iter(expected.items()))
+        raise ReplayDiffers(f"the erasure of {subject} is missing", position=position)
 
 
 def _compare_view(reads: Reads, name: str, expected: dict[str, tuple[int, str, bytes]]) -> None:

@@ -27,8 +27,8 @@ from ledger.kernel.errors import (
 )
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Receipt, Request
-from ledger.runtime import reactions
-from ledger.runtime.admission import admit
+from ledger.runtime import history_maps, reactions
+from ledger.runtime.admission import Admitted, admit
 from ledger.runtime.batch import Batch
 from ledger.runtime.observe import Observer
 from ledger.store import journal
@@ -41,10 +41,6 @@ from ledger.tlog.tree import Frontier
 
 BATCH_MAX = 256
 QUEUE_MAX = 4_096
-
-
-Admitted = tuple[Request, bytes]
-"""A request and the digest of what it asks for, as `admit` gives it."""
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -74,6 +70,7 @@ class Writer:
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_MAX)
         self._tree: Tree | None = None
         self._kept = Kept()
+        self._mapper = history_maps.Mapper()
         self._thread: threading.Thread | None = None
         self._broken: MobileGridError | None = None
         self._left_over: _Waiting | None = None
@@ -199,6 +196,9 @@ class Writer:
             InvariantBroken, TamperEvidence: the writer must stop; nothing was written.
             Unavailable: the database is away, full or busy; nothing was written.
         """
+        if history_maps.must_part(requests):
+            parts = history_maps.apart(requests)
+            return [receipt for part in parts for receipt in self.commit(part)]
         try:
             return self._commit(requests)
         except NotLoaded:
@@ -219,6 +219,7 @@ class Writer:
                 tree, kept = restore_tree(tx, self._name.log_id, head), Kept()
             fresh = [one for one, _ in requests if (one.principal, one.key) not in known]
             world = _world(database, fresh, kept)
+            self._mapper.admit(world, tx, self._name.log_id, head.size, fresh)
             batch = Batch(self._name.ledger, head.size, head.recorded_at, world)
             receipts = [batch.answer(request, digest, known) for request, digest in requests]
             rows = batch.finish()

@@ -44,6 +44,7 @@ class Rows(msgspec.Struct):
     tiles: list[Row] = []
     receipts: list[Row] = []
     outbox: list[Row] = []
+    erasures: list[Row] = []
     balances: list[Row] = []
     views: dict[str, list[Row]] = {}
     head: Head | None = None
@@ -98,6 +99,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "tile": ("level", "number", "data"),
     "receipt": ("principal", "key", "digest", "answer"),
     "outbox": ("position", "line", "topic", "body", "state"),
+    "erasure": ("subject", "ordered_at", "position"),
     "balance": ("account", "item", "commodity", "quantity", "position"),
 }
 _VIEW_COLUMNS = ("key", "position", "listed", "state")
@@ -122,6 +124,7 @@ def work_of(rows: Rows) -> list[tuple[str, tuple[str, ...], str, list[Row]]]:
         ("tile", rows.tiles),
         ("receipt", rows.receipts),
         ("outbox", rows.outbox),
+        ("erasure", rows.erasures),
         ("balance", rows.balances),
     )
     work = [(name, COLUMNS[name], _SUFFIX.get(name, ""), some) for name, some in fixed if some]
@@ -162,7 +165,7 @@ class SqliteAppender(Appender):
             wanted[principal].append(key)
         found: dict[tuple[str, bytes], Row] = {}
         for principal, some in wanted.items():
-            places, padded = _in_list(some)
+            places, padded = in_list(some)
             rows = self._connection.execute(
                 "SELECT key, digest, answer FROM receipt WHERE log_id = ? AND principal = ? "
                 f"AND key IN {places}",
@@ -179,7 +182,7 @@ class SqliteAppender(Appender):
     def _load(self, view: str, keys: Sequence[str]) -> dict[str, bytes]:
         found: list[tuple[str, bytes]] = []
         for start in range(0, len(keys), self._KEYS_MAX):
-            places, padded = _in_list(keys[start : start + self._KEYS_MAX])
+            places, padded = in_list(keys[start : start + self._KEYS_MAX])
             text = f"SELECT key, state FROM view_{view} WHERE log_id = ? AND key IN {places}"
             found += self._connection.execute(text, (self._log_id, *padded)).fetchall()
         return dict(found)
@@ -216,7 +219,7 @@ class SqliteAppender(Appender):
 T = TypeVar("T")
 
 
-def _in_list(keys: Sequence[T]) -> tuple[str, Sequence[T]]:
+def in_list(keys: Sequence[T]) -> tuple[str, Sequence[T]]:
     """Give the places of an IN list, and the keys padded to a power of two by repeating one.
 
     Few statement texts keep the statement cache warm; json_each would be one, but the authorizer

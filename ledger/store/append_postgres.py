@@ -19,6 +19,7 @@ _KINDS = {
     "count": "bigint",
     "recorded_at": "bigint",
     "occurred_at": "bigint",
+    "ordered_at": "bigint",
     "quantity": "bigint",
     "number": "bigint",
     "line": "int",

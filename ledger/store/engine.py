@@ -30,7 +30,7 @@ SQLITE_PRAGMAS = {
 }
 """Checked by the self-check: name and value read back on a fresh connection."""
 
-_SQLITE_TUNING = {"cache_size": -64_000, "wal_autocheckpoint": 64_000, "temp_store": 2}
+_SQLITE_TUNING = {"cache_size": -64_000, "wal_autocheckpoint": 32_000, "temp_store": 2}
 SQLITE_PAGE_BYTES = 4096
 STATEMENTS_CACHED = 512
 
@@ -96,6 +96,7 @@ def _sqlite(url: sa.URL, *, begin: str, guard: Callable[..., int] | None) -> sa.
         url,
         connect_args={"cached_statements": STATEMENTS_CACHED, "check_same_thread": False},
         poolclass=sa.QueuePool,
+        pool_size=16,
     )
 
     @event.listens_for(engine, "connect")

@@ -14,13 +14,27 @@ import sqlalchemy as sa
 
 from ledger.kernel.errors import Misconfigured, TamperEvidence
 
-GROWING = ("entry", "entry_pack", "posting", "receipt", "tile", "checkpoint")
+GROWING = (
+    "entry",
+    "entry_pack",
+    "posting",
+    "receipt",
+    "tile",
+    "checkpoint",
+    "cosignature",
+    "misbehaviour",
+    "access",
+    "erasure",
+)
 
 _SQLITE_SAME_KEY = {
     "entry_pack": ("log_id", "pack", "count"),
     "posting": ("log_id", "account", "item", "position", "line"),
     "receipt": ("log_id", "principal", "key"),
     "tile": ("log_id", "level", "number"),
+    "cosignature": ("log_id", "size", "key_id"),
+    "misbehaviour": ("log_id", "origin", "digest"),
+    "erasure": ("log_id", "subject"),
 }
 
 
@@ -36,6 +50,11 @@ def sqlite_triggers() -> dict[str, str]:
             "CREATE TRIGGER checkpoint_next BEFORE INSERT ON checkpoint WHEN NEW.size <= "
             "(SELECT max(size) FROM checkpoint WHERE log_id = NEW.log_id) "
             "BEGIN SELECT RAISE(ABORT, 'checkpoint: the size must grow'); END"
+        ),
+        "access_next": (
+            "CREATE TRIGGER access_next BEFORE INSERT ON access WHEN NEW.access_id IS NOT "
+            "(SELECT coalesce(max(access_id) + 1, 0) FROM access WHERE log_id = NEW.log_id) "
+            "BEGIN SELECT RAISE(ABORT, 'access: access_id must be next'); END"
         ),
     }
     for table, key in _SQLITE_SAME_KEY.items():
@@ -77,6 +96,12 @@ _POSTGRES_FUNCTIONS = {
         "THEN RAISE EXCEPTION 'checkpoint: the size must grow' "
         "USING ERRCODE = 'restrict_violation'; END IF; RETURN NEW; END "
     ),
+    "mg_access_next": (
+        " BEGIN IF NEW.access_id <> (SELECT coalesce(max(access_id) + 1, 0) FROM access "
+        "WHERE log_id = NEW.log_id) "
+        "THEN RAISE EXCEPTION 'access: access_id must be next' "
+        "USING ERRCODE = 'restrict_violation'; END IF; RETURN NEW; END "
+    ),
 }
 _PARTITIONED = ("entry", "posting")
 
@@ -91,7 +116,11 @@ def postgres_triggers(partitions: Iterable[str] = ()) -> dict[tuple[str, str], s
         ("checkpoint", "checkpoint_next"): (
             "CREATE TRIGGER checkpoint_next BEFORE INSERT ON checkpoint "
             "FOR EACH ROW EXECUTE FUNCTION mg_checkpoint_next()"
-        )
+        ),
+        ("access", "access_next"): (
+            "CREATE TRIGGER access_next BEFORE INSERT ON access "
+            "FOR EACH ROW EXECUTE FUNCTION mg_access_next()"
+        ),
     }
     some = list(partitions)
     for table in GROWING:

@@ -16,7 +16,8 @@ CHUNK = 4_096
 _numbers = count(1)
 
 
-def _chunks(tx: sa.Connection, chosen: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+def in_chunks(tx: sa.Connection, chosen: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the rows of a SELECT as lists of plain tuples."""
     # the driver's own tuples: the row objects around them would double the cost of a scan
     if tx.dialect.name == "sqlite":
         cursor: Any = tx.execute(chosen).cursor
@@ -40,7 +41,7 @@ def scan_bytes(tx: sa.Connection, log_id: int, size: int) -> Iterator[list[tuple
         .where(entry.c.log_id == log_id, entry.c.position < size)
         .order_by(entry.c.position)
     )
-    yield from _chunks(tx, chosen)
+    yield from in_chunks(tx, chosen)
 
 
 def beyond(tx: sa.Connection, log_id: int, size: int) -> int | None:
@@ -64,25 +65,25 @@ def scan_entries(
         .where(entry.c.log_id == log_id, entry.c.position < size)
         .order_by(entry.c.position)
     )
-    yield from _chunks(tx, chosen)
+    yield from in_chunks(tx, chosen)
 
 
 def scan_postings(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
     """Yield every posting row as it was written (`append.COLUMNS`), in key order."""
     columns = (posting.c[name] for name in COLUMNS["posting"])
-    yield from _chunks(tx, sa.select(*columns).where(posting.c.log_id == log_id))
+    yield from in_chunks(tx, sa.select(*columns).where(posting.c.log_id == log_id))
 
 
 def scan_links(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
     """Yield every link row as it was written (`append.COLUMNS`), in key order."""
     columns = (entry_pack.c[name] for name in COLUMNS["entry_pack"])
-    yield from _chunks(tx, sa.select(*columns).where(entry_pack.c.log_id == log_id))
+    yield from in_chunks(tx, sa.select(*columns).where(entry_pack.c.log_id == log_id))
 
 
 def scan_receipts(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
     """Yield (principal, key, answer) of every receipt, in key order."""
     columns = receipt.c
-    yield from _chunks(
+    yield from in_chunks(
         tx,
         sa.select(columns.principal, columns.key, columns.answer).where(columns.log_id == log_id),
     )
@@ -91,7 +92,7 @@ def scan_receipts(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ..
 def scan_balances(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ...]]]:
     """Yield (account, item, commodity, quantity, position) of every balance, in key order."""
     columns = balance.c
-    yield from _chunks(
+    yield from in_chunks(
         tx,
         sa.select(
             columns.account, columns.item, columns.commodity, columns.quantity, columns.position
@@ -102,7 +103,7 @@ def scan_balances(tx: sa.Connection, log_id: int) -> Iterator[list[tuple[Any, ..
 def scan_view(tx: sa.Connection, log_id: int, name: str) -> Iterator[list[tuple[Any, ...]]]:
     """Yield (key, position, listed, state) of every row of a view, in key order."""
     columns = VIEWS[name].c
-    yield from _chunks(
+    yield from in_chunks(
         tx,
         sa.select(columns.key, columns.position, columns.listed, columns.state).where(
             columns.log_id == log_id
@@ -112,7 +113,7 @@ def scan_view(tx: sa.Connection, log_id: int, name: str) -> Iterator[list[tuple[
 
 def scan_tiles(tx: sa.Connection, log_id: int, level: int) -> Iterator[list[tuple[int, bytes]]]:
     """Yield (number, bytes) of the full tiles of a level, in order."""
-    yield from _chunks(
+    yield from in_chunks(
         tx,
         sa.select(tile.c.number, tile.c.data)
         .where(tile.c.log_id == log_id, tile.c.level == level)

@@ -1,9 +1,8 @@
 """All tables of a ledger, for SQLite and PostgreSQL alike; migrations are generated from here.
 
 `log_id` leads every key: a log is a region or an operator, with its own head, tree and writer.
-Growing tables (`entry`, `entry_pack`, `posting`, `receipt`, `tile`, `checkpoint`) only take
-inserts, which guards.py enforces; `log`, `balance` and the views are updated in place and can all
-be recomputed from `entry`.
+Growing tables (`GROWING`, at the end) only take inserts, which guards.py enforces; `log`,
+`balance` and the views are updated in place and can all be recomputed from `entry`.
 """
 
 from typing import Any
@@ -129,6 +128,55 @@ checkpoint = _table(
     _value("signed_at", BIG),
 )
 
+# Lines of witnesses and of our further keys on a checkpoint; the note served carries them all.
+cosignature = _table(
+    "cosignature",
+    _key("size", BIG),
+    _key("key_id", sa.Text()),
+    _value("line", sa.LargeBinary()),
+)
+
+# The newest head that we cosigned as a witness for another log, by its origin. The only table of
+# evidence that is updated: one compare-and-swap, made before the answer.
+witness_head = _table(
+    "witness_head",
+    _key("origin", sa.Text()),
+    _value("size", BIG),
+    _value("root", sa.LargeBinary()),
+    _value("note", sa.LargeBinary()),
+    _value("signed_at", BIG),
+)
+
+# Validly signed checkpoints that do not fit what the same log signed before: kept for a judge.
+misbehaviour = _table(
+    "misbehaviour",
+    _key("origin", sa.Text()),
+    _key("digest", sa.LargeBinary()),
+    _value("reason", sa.Text()),
+    _value("note", sa.LargeBinary()),
+    _value("seen_at", BIG),
+)
+
+# Who read what: a digest of the parameters, never the parameters. Sealed daily in the log.
+access = _table(
+    "access",
+    _key("access_id", BIG),
+    _value("at", BIG),
+    _value("actor", sa.Text()),
+    _value("route", sa.Text()),
+    _value("parameters_digest", sa.LargeBinary()),
+    _value("rows", BIG),
+    _value("reason", sa.Text()),
+)
+
+# Subjects whose erasure is ordered: every read of personal data looks here first.
+erasure = _table(
+    "erasure",
+    _key("subject", sa.Text()),
+    _value("ordered_at", BIG),
+    _value("position", BIG),
+)
+
 balance = _table(
     "balance",
     _key("account", sa.Text()),
@@ -179,5 +227,16 @@ def _view(name: str) -> sa.Table:
 
 VIEWS: dict[str, sa.Table] = {shelf.name: _view(shelf.name) for shelf in SHELVES}
 
-GROWING = (entry, entry_pack, posting, receipt, tile, checkpoint)
+GROWING = (
+    entry,
+    entry_pack,
+    posting,
+    receipt,
+    tile,
+    checkpoint,
+    cosignature,
+    misbehaviour,
+    access,
+    erasure,
+)
 """Tables that only take inserts."""

@@ -13,6 +13,25 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "access",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "access_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("parameters_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("rows", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "access_id", name=op.f("pk_access")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "balance",
         sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("account", sa.Text(), autoincrement=False, nullable=False),
@@ -40,6 +59,21 @@ def upgrade() -> None:
             "signed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
         sa.PrimaryKeyConstraint("log_id", "size", name=op.f("pk_checkpoint")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "cosignature",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "size",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("key_id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("line", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "size", "key_id", name=op.f("pk_cosignature")),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -82,6 +116,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "erasure",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("subject", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column(
+            "ordered_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "subject", name=op.f("pk_erasure")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "follower",
         sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), autoincrement=False, nullable=False),
@@ -105,6 +151,18 @@ def upgrade() -> None:
         sa.Column("rebuilds", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("log_id", name=op.f("pk_log")),
         sa.UniqueConstraint("ledger", name=op.f("uq_log_ledger")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "misbehaviour",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("origin", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "origin", "digest", name=op.f("pk_misbehaviour")),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -341,6 +399,24 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "view_history_maps",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listed", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_history_maps")),
+        postgresql_with={"fillfactor": 70},
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_view_history_maps_log_id_listed_key"),
+        "view_history_maps",
+        ["log_id", "listed", "key"],
+        unique=False,
+    )
+    op.create_table(
         "view_invoiced",
         sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
@@ -409,6 +485,24 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_view_pack_chains_log_id_listed_key"),
         "view_pack_chains",
+        ["log_id", "listed", "key"],
+        unique=False,
+    )
+    op.create_table(
+        "view_pack_classes",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listed", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_pack_classes")),
+        postgresql_with={"fillfactor": 70},
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_view_pack_classes_log_id_listed_key"),
+        "view_pack_classes",
         ["log_id", "listed", "key"],
         unique=False,
     )
@@ -503,6 +597,24 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "view_signing",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listed", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_signing")),
+        postgresql_with={"fillfactor": 70},
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_view_signing_log_id_listed_key"),
+        "view_signing",
+        ["log_id", "listed", "key"],
+        unique=False,
+    )
+    op.create_table(
         "view_slots",
         sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
@@ -553,6 +665,24 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_view_stations_log_id_listed_key"),
         "view_stations",
+        ["log_id", "listed", "key"],
+        unique=False,
+    )
+    op.create_table(
+        "view_subjects",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listed", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log_id", "key", name=op.f("pk_view_subjects")),
+        postgresql_with={"fillfactor": 70},
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_view_subjects_log_id_listed_key"),
+        "view_subjects",
         ["log_id", "listed", "key"],
         unique=False,
     )
@@ -609,5 +739,19 @@ def upgrade() -> None:
         "view_tariffs",
         ["log_id", "listed", "key"],
         unique=False,
+    )
+    op.create_table(
+        "witness_head",
+        sa.Column("log_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("origin", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "signed_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("log_id", "origin", name=op.f("pk_witness_head")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
     guards.install(op.get_bind())

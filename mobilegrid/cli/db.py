@@ -12,7 +12,7 @@ from ledger.runtime.reads import Reads
 from ledger.store import creation
 from ledger.store.engine import ledger_url, sqlite_file
 from ledger.tlog.note import check_name
-from mobilegrid import doctor, wiring
+from mobilegrid import doctor, heads, wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts
 from mobilegrid.cli.doctor import show_checks
@@ -102,13 +102,17 @@ def create(app: App, ledger_id: str, origin: str, zone: str) -> None:
     """Begin a new ledger with its entry 0.
 
     The database may be empty or hold other ledgers; one that already holds this ledger is refused.
+    Where the settings name a signer, it must run, must never have signed for this log, and signs
+    its first checkpoint.
     """
+    if app.settings.has_signer:
+        heads.check_never_signed(app.settings, origin)
     request = wiring.opening(ledger_id, origin, zone, wiring.CLOCK.now())
-    with (
-        wiring.create_ledger(app.settings.ledger.url, request) as ledger,
-        ledger.reading() as reads,
-    ):
-        show_status(app, status_of(reads, app.settings.ledger.url))
+    with wiring.create_ledger(app.settings.ledger.url, request) as ledger:
+        if app.settings.has_signer:
+            heads.sign_once(ledger, app.settings)
+        with ledger.reading() as reads:
+            show_status(app, status_of(reads, app.settings.ledger.url))
 
 
 @click.command(cls=Command)

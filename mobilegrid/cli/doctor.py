@@ -8,6 +8,7 @@ from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts, table
 from mobilegrid.doctor import Check, Health, check_ledger, versions
+from mobilegrid.heads import look_at_signer
 from mobilegrid.settings import flat
 
 
@@ -32,6 +33,8 @@ def doctor(app: App) -> None:
     now = as_text(wiring.CLOCK.now())
     console = app.console
     health = check_ledger(app.settings)
+    if app.settings.has_signer:
+        health = health.with_check("signer", lambda: look_at_signer(app.settings))
     if app.as_json:
         console.answer(Findings(settings, found, now, health.checks))
     else:

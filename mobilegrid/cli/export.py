@@ -1,20 +1,27 @@
 """`export`: our history in other people's formats."""
 
+from hashlib import sha256
+from importlib import resources
 from pathlib import Path
 
 import click
+import msgspec
 
 from ledger.exports.books import export_books
 from ledger.exports.history import export_history
 from ledger.exports.log import export_log
 from ledger.exports.statements import export_statement
+from ledger.kernel.errors import Unavailable
 from ledger.runtime import settling
 from ledger.runtime.proving import signed_log
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts
-from mobilegrid.cli.params import FILE, FOLDER, known_at_option, valid_at_option
+from mobilegrid.cli.params import FILE, FOLDER, known_at_option, valid_at_option, write_file
 from mobilegrid.cli.proofs import sign_head
+
+VERIFIER = "verify_mobilegrid.py"
+"""The name under which strangers get the verifier; ours is mobilegrid/offline_verifier.py."""
 
 
 @click.command(cls=Command)
@@ -96,3 +103,36 @@ def statement(app: App, operator: str, period: str, file: Path) -> None:
         view = settling.statement(reads, operator, period)
         control = export_statement(reads, view.statement.statement_id, file)
     app.console.answer(control, f"{control.rows:,} lines in {file}")
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The verifier as it was written, and the digest to compare a copy with."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@click.command(cls=Command)
+@click.argument("folder", type=FOLDER)
+@click.pass_obj
+def verifier(app: App, folder: Path) -> None:
+    """Write the program that checks us.
+
+    One file of Python that needs nothing of ours; its SHA-256 stands beside it, in the form that
+    `sha256sum --check` reads.
+    """
+    source = (resources.files("mobilegrid") / "offline_verifier.py").read_bytes()
+    digest = sha256(source).hexdigest()
+    file = folder / VERIFIER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"cannot make {folder}: {error.strerror}") from error
+    write_file(file, source)
+    write_file(folder / f"{VERIFIER}.sha256", f"{digest}  {VERIFIER}\n".encode())
+    app.console.answer(
+        Written(str(file), len(source), digest),
+        f"{file}, {len(source):,} bytes",
+        f"SHA-256 {digest}",
+    )

@@ -136,7 +136,7 @@ main = Root(
             },
         ),
         "checkpoint": _at("proofs", "checkpoint", "Show the newest checkpoint, or sign the head."),
-        "prove": _at("proofs", "prove", "Write proofs of one entry, or of a pack's entries."),
+        "prove": _at("prove_money", "prove", "Prove an entry, a pack's history, a bill."),
         "verify": _at("verify", "verify", "Verify this ledger, or a proof file offline."),
         "rebuild": _at("verify", "rebuild", "Make views again from the log and mend them."),
         "export": LazyGroup(
@@ -147,8 +147,57 @@ main = Root(
                 "log": _at("export", "log", "Write the log as a directory of tiles."),
                 "history": _at("export", "history", "Write the life of a pack as CSV."),
                 "statement": _at("export", "statement", "Write an operator's statement as CSV."),
+                "verifier": _at("export", "verifier", "Write the program that checks us."),
             },
         ),
+        "subject": LazyGroup(
+            "subject",
+            "Look after persons, and erase them.",
+            {
+                "register": _at("subject", "register", "Keep a new person in the vault."),
+                "show": _at("subject", "show", "Show what is kept about a person, masked."),
+                "erase": _at("subject", "erase", "Erase a person, and say so in the log."),
+                "sweep": _at("subject", "sweep", "Finish erasures; erase what fell due."),
+            },
+        ),
+        "serve": LazyGroup(
+            "serve",
+            "Run processes that others talk to.",
+            {
+                "api": _at("serve", "api", "Serve doors over HTTP until interrupted."),
+                "all": _at("serve", "all_", "Serve every door from one process until interrupted."),
+                "worker": _at(
+                    "serve",
+                    "worker",
+                    "Sign and publish heads without any door, until interrupted.",
+                ),
+                "signer": _at(
+                    "signer", "signer", "Hold the log's keys and sign, until interrupted."
+                ),
+            },
+        ),
+        "keys": LazyGroup(
+            "keys",
+            "Hold key ceremonies; look into devices.",
+            {
+                "ceremony": _at(
+                    "keys", "ceremony", "Hold a key ceremony step by step, as its file says."
+                ),
+                "list": _at("keys", "list_", "List what the devices of a ceremony file hold."),
+                "trial": _at(
+                    "trial", "trial", "Make simulated devices with all keys, and settings for them."
+                ),
+                "pin": _at("trial", "pin", "Write the file of keys that a ceremony gave."),
+                "state": _at("trial", "state", "Make the state of a signer that never signed."),
+                "witness": _at("trial", "witness", "Make our key as a witness in a new file."),
+                "confirm": _at("trial", "confirm", "Lift the signer's block, or accept its clock."),
+                "officer": _at("keys", "officer", "Make an officer's own key in a new file."),
+                "simulate": _at(
+                    "keys", "simulate", "Make a simulated device in a new file, for rehearsals."
+                ),
+            },
+        ),
+        "openapi": _at("openapi", "openapi", "Write the OpenAPI document of all doors."),
         "doctor": _at("doctor", "doctor", "Show settings and versions; run every self-check."),
         "docs": _at("docs", "docs", "Write the generated documents."),
     },

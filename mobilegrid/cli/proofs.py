@@ -33,6 +33,12 @@ def _signed(note: bytes, vkey: str = "") -> Signed:
 
 def sign_head(app: App, ledger: Ledger) -> Signed:
     """Sign the head with the signer of the settings, unless it is signed already."""
+    if app.settings.has_signer:
+        from mobilegrid import heads
+
+        key = heads.sign_once(ledger, app.settings)
+        with ledger.reading() as reads:
+            return _signed(proving.newest_note(reads), format_vkey(key))
     signer = wiring.open_signer(app.settings, ledger.name.origin)
     note = proving.sign_checkpoint(ledger, signer, wiring.CLOCK.now())
     return _signed(note, format_vkey(signer.key))
@@ -73,22 +79,32 @@ class Proven(msgspec.Struct, frozen=True, omit_defaults=True):
     "--out",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="File for one entry (else it is printed); folder for a pack (else PACK.proofs).",
+    help="File to write to, else it is printed; with --entries a folder, else PACK.proofs.",
 )
+@click.option("--entries", is_flag=True, help="A proof file for each entry of the PACK instead.")
+@click.option("--absent", is_flag=True, help="Prove that no entry names the PACK.")
 @click.pass_obj
-def prove(app: App, what: str, out: Path | None) -> None:
-    """Write proofs of one entry, or of a pack's entries.
+def prove(app: App, what: str, out: Path | None, *, entries: bool, absent: bool) -> None:
+    """Prove the complete history of a pack, or one entry.
 
     Digits alone are a position, anything else is a pack. The head is signed first when it is not.
-    For a pack each entry gets a file, and the links between the entries are checked. That no later
-    entry of the pack exists is not proven by these files: that needs a signed map of all packs,
-    which comes later.
+    For a pack a map of all histories is appended when the newest one does not cover it; the file
+    proves that its entries are all that name the pack below that map. It is the same to the last
+    byte on stdout: `mobilegrid prove PACK > pack.tlog-history`. With --entries each entry gets a
+    file of its own, which proves nothing about what is left out.
     """
+    from mobilegrid.cli.histories import prove_history  # it signs by `sign_head`
+
+    is_position = what.isascii() and what.isdigit()
+    if is_position + entries + absent > 1:
+        raise click.UsageError("--entries and --absent are for a PACK, and not together.")
     with wiring.open_ledger(app.settings) as ledger:
-        if what.isascii() and what.isdigit():
+        if is_position:
             _prove_position(app, ledger, int(what), out)
-        else:
+        elif entries:
             _prove_pack(app, ledger, what, out or Path(f"{what}.proofs"))
+        else:
+            prove_history(app, ledger, what, out, absent=absent)
 
 
 def _prove_position(app: App, ledger: Ledger, position: int, out: Path | None) -> None:

@@ -9,14 +9,25 @@ import msgspec
 
 from ledger.kernel.envelope import open_entry
 from ledger.kernel.errors import Malformed, Misconfigured, ProofInvalid
+from ledger.kernel.instants import SECOND
 from ledger.runtime import proving
 from ledger.runtime.projector import STATION_DAY, Lag, follow
 from ledger.runtime.rebuild import Rebuilt
 from ledger.runtime.rebuild import rebuild as rebuild_views
 from ledger.runtime.verify import verify as verify_ledger
 from ledger.store import guards
-from ledger.tlog.bundle import PROOF_FILE_BYTES_MAX
-from ledger.tlog.note import Verifier
+from ledger.tlog.cosign import verifier_for
+from ledger.tlog.history import HISTORY_BYTES_MAX, parse_history
+from ledger.tlog.note import parse_vkey
+from ledger.tlog.policy import (
+    POLICY_BYTES_MAX,
+    Judged,
+    Log,
+    Policy,
+    open_under_policy,
+    parse_policy,
+    verify_under_policy,
+)
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import table
@@ -49,26 +60,34 @@ class Vouched(msgspec.Struct, frozen=True):
 @click.command(cls=Command)
 @click.argument("file", type=FILE, required=False)
 @click.option("--deep", is_flag=True, help="Also replay every rule and compare every table.")
+@click.option("--pack", default="", metavar="ID", help="The pack a history FILE shall be of.")
 @click.option("--policy", type=FILE, metavar="FILE", help="Policy file with the keys you trust.")
 @click.option("--vkey", "vkeys", multiple=True, metavar="KEY", help="A verifier key you trust.")
 @click.pass_obj
 def verify(
-    app: App, file: Path | None, *, deep: bool, policy: Path | None, vkeys: tuple[str, ...]
+    app: App,
+    file: Path | None,
+    *,
+    deep: bool,
+    pack: str,
+    policy: Path | None,
+    vkeys: tuple[str, ...],
 ) -> None:
     """Verify this ledger, or a proof file offline.
 
     Without FILE: every stored entry is hashed again and compared with tiles, head, guards, books
     and the newest checkpoint; a difference is named by its position. With FILE: the proof in it is
-    checked against keys that you got from elsewhere, never from the log.
+    checked against keys that you got from elsewhere, never from the log. A file with the complete
+    history of a pack is checked for the pack that --pack names.
     """
     if file is None:
-        if policy or vkeys:
-            raise click.UsageError("--policy and --vkey are for a proof FILE.")
+        if pack or policy or vkeys:
+            raise click.UsageError("--pack, --policy and --vkey are for a proof FILE.")
         _verify_ledger(app, deep=deep)
     elif deep:
         raise click.UsageError("--deep is for the ledger, not for a proof FILE.")
     else:
-        _verify_file(app, file, policy, vkeys)
+        _verify_file(app, read_file(file, HISTORY_BYTES_MAX), pack, _trusted(app, policy, vkeys))
 
 
 def _verify_ledger(app: App, *, deep: bool) -> None:
@@ -104,9 +123,19 @@ def _verify_ledger(app: App, *, deep: bool) -> None:
     )
 
 
-def _verify_file(app: App, file: Path, policy: Path | None, vkeys: tuple[str, ...]) -> None:
-    data = read_file(file, PROOF_FILE_BYTES_MAX)
-    proven = proving.verify_bundle(data, _verifiers(app, policy, vkeys))
+def _verify_file(app: App, data: bytes, pack: str, policy: Policy) -> None:
+    now_s = wiring.CLOCK.now() // SECOND
+    is_history = data.startswith(b"{")
+    if is_history != bool(pack):
+        raise click.UsageError("--pack names the pack of a history FILE, and of no other.")
+    if is_history:
+        from mobilegrid.cli.histories import verify_history
+
+        judged = open_under_policy(parse_history(data).checkpoint.encode(), policy, now_s)
+        _say_cosigned(app, judged)
+        verify_history(app, data, [verifier_for(each.key) for each in judged.logs], pack)
+        return
+    proven, judged = verify_under_policy(data, policy, now_s)
     try:
         envelope = open_entry(proven.entry)
     except Malformed as error:
@@ -114,7 +143,8 @@ def _verify_file(app: App, file: Path, policy: Path | None, vkeys: tuple[str, ..
     if envelope.position != proven.position:
         raise ProofInvalid(f"the entry says position {envelope.position}, not {proven.position}")
     signed = proven.signed
-    names = [f"{key.name}+{key.key_id.hex()}" for key in signed.signed_by]
+    names = [f"{each.key.name}+{each.key.key_id.hex()}" for each in judged.logs]
+    _say_cosigned(app, judged)
     app.console.answer(
         Vouched(proven.position, envelope.kind, envelope.valid_at, signed.checkpoint.size, names),
         f"VERIFIED entry {proven.position}: {kind_words(envelope.kind)}, "
@@ -124,15 +154,24 @@ def _verify_file(app: App, file: Path, policy: Path | None, vkeys: tuple[str, ..
     )
 
 
-def _verifiers(app: App, policy: Path | None, vkeys: tuple[str, ...]) -> list[Verifier]:
-    if policy is None and not vkeys and app.settings.verify.policy_file:
-        policy = Path(app.settings.verify.policy_file)
-    found = [proving.read_vkey(each) for each in vkeys]
-    if policy is not None:
-        found += proving.read_policy(read_file(policy, proving.POLICY_BYTES_MAX))
-    if not found:
+def _say_cosigned(app: App, judged: Judged) -> None:
+    names = ", ".join(each.key.name for each, _ in judged.cosigned)
+    if names:
+        app.console.remark(f"Cosigned by {names}; the quorum of the policy is met.")
+
+
+def _trusted(app: App, file: Path | None, vkeys: tuple[str, ...]) -> Policy:
+    """Gather whom to trust; keys given alone are logs without witnesses."""
+    if file is None and not vkeys and app.settings.verify.policy_file:
+        file = Path(app.settings.verify.policy_file)
+    if file is None and not vkeys:
         raise Misconfigured("name the keys you trust: --vkey, --policy or verify.policy_file")
-    return found
+    logs = {key: Log(key) for key in (parse_vkey(each.strip()) for each in vkeys)}
+    if file is None:
+        return Policy(tuple(logs.values()))
+    policy = parse_policy(read_file(file, POLICY_BYTES_MAX))
+    logs |= {each.key: each for each in policy.logs}
+    return msgspec.structs.replace(policy, logs=tuple(logs.values()))
 
 
 class Again(msgspec.Struct, frozen=True):

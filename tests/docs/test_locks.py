@@ -16,7 +16,7 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 DEV = SETTINGS["dependency-groups"]["dev"]
 # dev packages that are run, not imported
 # data that the standard library's zoneinfo finds by itself
-READ_BY_OTHERS = {"tzdata"}
+READ_BY_OTHERS = {"httptools", "tzdata"}
 PROGRAMS = {"beancount", "coverage", "import-linter", "mypy", "pytest-xdist", "ruff"}
 
 
@@ -46,7 +46,7 @@ def imported(*folders: str) -> set[str]:
 
 
 def import_name(package: str) -> str:
-    return package.replace("-", "_")
+    return {"python-pkcs11": "pkcs11"}.get(package, package.replace("-", "_"))
 
 
 def test_the_three_locks_are_there() -> None:

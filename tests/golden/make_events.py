@@ -61,11 +61,13 @@ _VALUES: dict[str, Any] = {
     "after_wh": 46_000,
     "amount_minor": 2_400,
     "applied_minor": 2_000,
+    "as_of": POSITION,
     "assignee_id": "P-1",
     "before_wh": 47_500,
     "binding_type": "bms-serial",
     "book_value_minor": 812_500,
     "booking_id": "BK-1",
+    "bytes_swept": 1_048_576,
     "capacity_mah": 139_500,
     "capacity_wh": 50_000,
     "case_id": "CA-1",
@@ -78,11 +80,15 @@ _VALUES: dict[str, Any] = {
     "currency": "EUR",
     "driver_id": "DR-1",
     "energy_wh": 21_500,
+    "files": 4,
     "firmware": "4.1.7",
+    "found": 0,
     "hold_id": "HD-1",
     "instrument_id": "IN-1",
     "insulation_kohm": 2_500,
     "invoice_no": "MG1-2026-000001",
+    "keep_until": AT + 365 * 24 * 60 * MINUTE,
+    "key_id": "0123456789abcdef",
     "level": 2,
     "lower_bp": 9_150,
     "meter_id": "MT-1",
@@ -90,6 +96,7 @@ _VALUES: dict[str, Any] = {
     "min_soh_bp": 7_000,
     "nominal_wh": 50_000,
     "occurred_at": AT - MINUTE,
+    "oldest_at": AT - MINUTE,
     "order_id": "TO-1",
     "out_at": AT - SECOND,
     "pack_class": "MG50",
@@ -98,11 +105,18 @@ _VALUES: dict[str, Any] = {
     "payment_id": "PY-1",
     "po_no": "PO-1",
     "position": POSITION - 9,
+    "purpose": "contact",
+    "purposes": ("contact",),
     "reason": "seen by the crew",
     "report_id": "RP-1",
+    "requested_by": "DR-1",
     "report_sha256": "7d" * 32,
     "residual_soh_bp": 6_850,
     "resolution": "paid back",
+    "day": "2026-03-10",
+    "root_sha256": "4c" * 32,
+    "sample_id": "SM-1",
+    "seed": "March",
     "second_person": "P-2",
     "session_id": "CS-1",
     "slot": "2",
@@ -110,6 +124,7 @@ _VALUES: dict[str, Any] = {
     "soh_bp": 9_200,
     "station_id": "ST-1",
     "stored_wh": 20_400,
+    "subject_id": "DR-1",
     "swap_id": "SW-1",
     "swap_kind": "EXCHANGE",
     "title_holder_id": "TH-1",
@@ -121,7 +136,11 @@ _VALUES: dict[str, Any] = {
     "value": "BMS-0001",
     "warranty_until": AT + 365 * 24 * 60 * MINUTE,
 }
-_CODES = {"observation_quarantined": "ENERGY_OVER_LIMIT", "usage.unbilled": "tariff_not_found"}
+_CODES = {
+    "observation_quarantined": "ENERGY_OVER_LIMIT",
+    "subject.erasure_ordered": "person_asked",
+    "usage.unbilled": "tariff_not_found",
+}
 """Kinds whose reason is a code."""
 
 
@@ -270,7 +289,7 @@ def _value(kind: Any, name: str, known: dict[str, Any]) -> Any:
         return {"MG": _value(inner[1], name, known)}
     if isinstance(kind, UnionType):
         return _value(inner[0], name, known)
-    return {int: 1, str: name, bool: True}[kind]
+    return {int: 1, str: name, bool: True, bytes: bytes(range(32))}[kind]
 
 
 # Files ------------------------------------------------------------------------

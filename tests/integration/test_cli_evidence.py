@@ -71,7 +71,7 @@ def test_a_proof_without_a_file_is_printed(url, tmp_path):
 
 
 def test_a_pack_gets_a_proof_for_each_of_its_entries(url, tmp_path):
-    proven = answer("prove", PACK, "--out", tmp_path / "proofs", ledger=url)
+    proven = answer("prove", PACK, "--entries", "--out", tmp_path / "proofs", ledger=url)
     assert proven["chain_checked"]
     assert len(proven["files"]) == len(proven["positions"]) == 9
     policy = tmp_path / "policy"
@@ -82,16 +82,17 @@ def test_a_pack_gets_a_proof_for_each_of_its_entries(url, tmp_path):
         assert answer("verify", file, "--policy", policy)["position"] == position
     trusted = run("verify", file, env={"MOBILEGRID_VERIFY__POLICY_FILE": str(policy)})
     assert trusted.exit_code == 0
-    assert (
-        "9 entries of pack PK-1" in run("prove", PACK, "--out", tmp_path / "p", ledger=url).stdout
-    )
+    shown = run("prove", PACK, "--entries", "--out", tmp_path / "p", ledger=url)
+    assert "9 entries of pack PK-1" in shown.stdout
 
 
 def test_nothing_is_signed_for_what_is_not_there(url, tmp_path):
     assert error("prove", "37", ledger=url)["kind"] == "NotFound"
     assert error("prove", "PK-99", ledger=url)["kind"] == "NotFound"
     assert not (tmp_path / "town.db.key").exists()
-    assert error("prove", PACK, "--out", tmp_path / "town.db" / "x", ledger=url)["exit_code"] == 4
+    for more in ((), ("--entries",)):
+        out = tmp_path / "town.db" / "x"
+        assert error("prove", PACK, *more, "--out", out, ledger=url)["exit_code"] == 4
 
 
 def test_evidence_that_does_not_hold_exits_with_3(url, tmp_path):
@@ -127,8 +128,8 @@ def test_evidence_that_does_not_hold_exits_with_3(url, tmp_path):
         ("log\nquorum none\n", "Malformed"),
         ("log {vkey} url more\nquorum none\n", "Malformed"),
         ("trust {vkey}\nquorum none\n", "Malformed"),
-        ("log {vkey}\nwitness w {vkey}\nquorum w\n", "Misconfigured"),
-        ("log {vkey}\nquorum w\n", "Misconfigured"),
+        ("log {vkey}\nwitness w {vkey}\nquorum w\n", "Malformed"),
+        ("log {vkey}\nquorum w\n", "Malformed"),
     ],
 )
 def test_a_policy_that_cannot_be_followed_is_refused(url, tmp_path, text, kind):

@@ -14,8 +14,15 @@ import sqlalchemy as sa
 
 from ledger.kernel.errors import TamperEvidence
 from ledger.runtime.ledger import Ledger
-from ledger.store import guards, journal
+from ledger.runtime.proving import sign_checkpoint
+from ledger.store import access_log, guards, witnessing
+from ledger.store.access_log import AccessRow
 from ledger.store.engine import ledger_url, read_engine, write_engine
+from ledger.store.tables import erasure
+from ledger.tlog.checkpoint import parse_checkpoint
+from ledger.tlog.cosign import CosignerV1
+from ledger.tlog.note import Ed25519Signer, Signature, parse_note
+from ledger.tlog.witness import Evidence
 from tests.support.ledgers import party, sqlite_url
 from tests.support.postgres import fresh_database
 from tests.support.stores import plain_sqlite
@@ -120,11 +127,17 @@ def grown_town(url: str) -> str:
     """Make a town with a row in every growing table."""
     with new_town(url) as town:
         town.execute_all([party(number) for number in range(10, 260)])
-        with town.reading() as reads:
-            head = reads.head
+        origin = town.name.origin
+        note = sign_checkpoint(town, Ed25519Signer(origin, bytes(32)), 1)
+        text = parse_note(note).text
+        witness = CosignerV1("witness.example", bytes(32), lambda: 1)
+        line = Signature(witness.key.name, witness.key.key_id, witness.sign(text))
         with town.writing() as tx:
-            values = {"size": head.size, "root": head.root, "note": b"x", "signed_at": 1}
-            journal.add_checkpoint(tx, 1, values)
+            witnessing.add_cosignatures(tx, 1, parse_checkpoint(text).size, [line])
+            found = Evidence("other.example", "two roots of one size", b"one", b"two")
+            witnessing.keep_evidence(tx, 1, found, 1)
+            access_log.append(tx, 1, [AccessRow(1, "M1", "/packs", bytes(32), 3)])
+            tx.execute(sa.insert(erasure).values(log_id=1, subject="S", ordered_at=1, position=1))
             for table in guards.GROWING:
                 assert tx.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar(), table
     return url

@@ -44,7 +44,7 @@ def test_variables_without_a_section_are_not_ours():
         ('[ledger]\nurll = "x"\n', {}, "there is no ledger.urll"),
         ("[ledger]\nurl = 5\n", {}, "ledger.url"),
         ('mode = "fast"\n', {}, "mode"),
-        ('[signer]\nkind = "pkcs11"\n', {}, "signer.kind"),
+        ('[signer]\nkind = "cloud"\n', {}, "signer.kind"),
         ("not toml", {}, "is not TOML"),
         ("mode = \xff", {}, "is not TOML"),
         ("", {"MOBILEGRID_LEDGER__URLL": "x"}, "there is no ledger.urll"),

@@ -1,0 +1,136 @@
+"""The doors put together: their parts, what runs beside them, and the server in front."""
+
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+from typing_extensions import override
+
+from ledger.kernel.errors import Misconfigured, MobileGridError
+from ledger.runtime.auditing import AccessLog, seal_days
+from ledger.runtime.ledger import Ledger
+from ledger.runtime.published import PublishedLog
+from mobilegrid import heads, wiring
+from mobilegrid.refusals import words
+from mobilegrid.settings import Settings
+from partner_api.app import bare_app, create_app
+from partner_api.auth import Auditor, Gate, read_auditors
+from partner_api.deps import Parts
+from partner_api.jobs import Jobs
+from partner_api.openapi import document
+from partner_api.paging import Cursors
+from partner_api.protocol import BoundedProtocol
+from partner_api.rate import Rates
+
+SEAL_SECONDS = 60
+SECRET_BYTES = 32
+CONNECTIONS_MAX = 1_000
+_OTHERS = 0o022
+
+
+def auditors_of(settings: Settings) -> tuple[Auditor, ...]:
+    """Read who may sign in; `Misconfigured` when the file is absent, wrong or others may write it.
+
+    An empty setting is nobody.
+    """
+    if not settings.doors.auditors_file:
+        return ()
+    path = Path(settings.doors.auditors_file)
+    try:
+        data, mode = path.read_bytes(), path.stat().st_mode
+    except OSError as error:
+        raise Misconfigured(f"doors.auditors_file {path}: {error.strerror}") from error
+    if os.name == "posix" and mode & _OTHERS:
+        raise Misconfigured(f"doors.auditors_file {path} can be changed by others; chmod 644 it")
+    return read_auditors(data)
+
+
+@contextmanager
+def open_parts(ledger: Ledger, settings: Settings) -> Iterator[Parts]:
+    """Put the parts of the doors together and run what runs beside them, until the end.
+
+    Raises:
+        Misconfigured: a file of auditors, keys, policy or witnessed logs is not as it must be.
+    """
+    clock = wiring.CLOCK
+    keys = heads.log_keys(settings, ledger.name.origin)
+    policy = heads.own_policy(settings, ledger.name.origin)
+    parts = Parts(
+        ledger=ledger,
+        published=PublishedLog(ledger, keys, b"" if policy is None else policy[0]),
+        access_log=AccessLog(ledger),
+        jobs=Jobs(ledger, clock),
+        gate=Gate(auditors_of(settings), settings.doors.public_url, clock, secrets.token_bytes),
+        rates=Rates(clock),
+        cursors=Cursors(secrets.token_bytes(SECRET_BYTES), clock),
+        clock=clock,
+        ids=wiring.IDS,
+        settings=settings.doors,
+        witness=heads.witness_desk(settings, ledger),
+    )
+    ended = threading.Event()
+    sealer = threading.Thread(target=_keep_sealing, args=(ledger, ended), name="sealer")
+    parts.access_log.start()
+    parts.jobs.start()
+    sealer.start()
+    try:
+        yield parts
+    finally:
+        ended.set()
+        sealer.join()
+        parts.jobs.stop()
+        parts.access_log.stop()
+
+
+def _keep_sealing(ledger: Ledger, ended: threading.Event) -> None:
+    """Seal the reads of every day soon after it has ended."""
+    while True:
+        with suppress(MobileGridError):  # the next round tries again; an absent seal is a finding
+            seal_days(ledger, wiring.CLOCK)
+        if ended.wait(SEAL_SECONDS):
+            return
+
+
+def serve(parts: Parts, doors: Sequence[str], host: str, port: int) -> None:
+    """Serve some doors until the process is told to end."""
+    app = create_app(
+        doors, parts, {code.lower(): meaning for code, (meaning, _) in words().items()}
+    )
+    trusted = parts.settings.trusted_proxies
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        proxy_headers=bool(trusted),
+        forwarded_allow_ips=trusted,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_graceful_shutdown=10,
+    )
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """Ends at SIGINT and SIGTERM like any other program, so that what it opened is closed."""
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals, and do not send them again when all is served."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def openapi(doors: Sequence[str]) -> bytes:
+    """Write the OpenAPI document of some doors."""
+    return document(bare_app(doors, is_described=True))
