@@ -19,13 +19,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(HERE, ".venv")
 PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
 
-# Programs that tests use: Debian package, where to look (name or pattern), the tests that need it.
+TPM = "swtpm-tools tpm2-abrmd libtpm2-pkcs11-1 libtpm2-pkcs11-tools libtss2-tcti-tabrmd0 dbus"
+# Programs that tests use: Debian packages, what must be there (or|either), the tests.
 TOOLS = (
-    ("postgresql", ("/usr/lib/postgresql/*/bin/postgres", "postgres"), "the store on PostgreSQL"),
-    ("golang-go", ("go",), "the log read by Go"),
-    ("golang-golang-x-mod-dev", ("/usr/share/gocode/src/*/x/mod",), "the log read by Go"),
-    ("hledger", ("hledger",), "exported books read by hledger"),
-    ("ledger", ("ledger",), "exported books read by Ledger"),
+    ("postgresql", ("postgres|/usr/lib/postgresql/*/bin/postgres",), "the store on PostgreSQL"),
+    ("golang-go golang-golang-x-mod-dev", ("go", "/usr/share/gocode/src/*/x/mod"), "our log in Go"),
+    ("hledger ledger", ("hledger", "ledger"), "exported books in accounting programs"),
+    ("nodejs npm", ("node", "npm"), "our checkpoints in JavaScript"),
+    ("softhsm2 p11-kit p11-kit-modules", ("softhsm2-util", "p11-kit"), "signing with SoftHSM2"),
+    (TPM, ("tpm2_ptool", "swtpm_setup", "tpm2-abrmd"), "signing with a software TPM"),
+    ("libnss3 libnss3-tools gcc libc6-dev", ("certutil", "gcc"), "signing with NSS"),
 )
 
 
@@ -104,13 +107,18 @@ def read(path):
 
 
 def missing():
-    """List the rows of TOOLS of which no program is found."""
-    return [r for r in TOOLS if not any(shutil.which(p) or ("*" in p and glob(p)) for p in r[1])]
+    """List the rows of TOOLS that are not complete."""
+    return [r for r in TOOLS if not all(any(map(is_there, each.split("|"))) for each in r[1])]
+
+
+def is_there(name):
+    """Tell whether a program, or a file by its pattern, is on this machine."""
+    return bool(shutil.which(name) or ("*" in name and glob(name)))
 
 
 def offer_tools():
     """Install missing test tools where we may, and say what stays away."""
-    packages = [row[0] for row in missing()]
+    packages = [name for row in missing() for name in row[0].split()]
     if packages and not apt_install(packages):
         for package in packages:  # one unknown name must not keep the others away
             apt_install([package])
