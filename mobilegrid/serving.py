@@ -1,5 +1,6 @@
 """The doors put together: their parts, what runs beside them, and the server in front."""
 
+import gc
 import os
 import secrets
 import threading
@@ -100,6 +101,8 @@ def serve(parts: Parts, doors: Sequence[str], host: str, port: int) -> None:
     app = create_app(
         doors, parts, {code.lower(): meaning for code, (meaning, _) in words().items()}
     )
+    gc.collect()
+    gc.freeze()  # what stands now stands until the end: the collector need not look at it again
     trusted = parts.settings.trusted_proxies
     config = uvicorn.Config(
         app,

@@ -31,8 +31,14 @@ SQLITE_PRAGMAS = {
 """Checked by the self-check: name and value read back on a fresh connection."""
 
 _SQLITE_TUNING = {"cache_size": -64_000, "wal_autocheckpoint": 32_000, "temp_store": 2}
+READER_CACHE = -16_000
+"""Of one reading connection, in KiB: there may be many."""
+
 SQLITE_PAGE_BYTES = 4096
 STATEMENTS_CACHED = 512
+CONNECTIONS_KEPT, CONNECTIONS_MORE = 16, 32
+"""Connections of an engine that stay open, and that come and go: opening one takes longer than most
+reads. Together more than a server has threads, so that no reader waits for another."""
 
 POSTGRES_SETTINGS = {
     "fsync": ("on",),
@@ -96,7 +102,8 @@ def _sqlite(url: sa.URL, *, begin: str, guard: Callable[..., int] | None) -> sa.
         url,
         connect_args={"cached_statements": STATEMENTS_CACHED, "check_same_thread": False},
         poolclass=sa.QueuePool,
-        pool_size=16,
+        pool_size=CONNECTIONS_KEPT,
+        max_overflow=CONNECTIONS_MORE,
     )
 
     @event.listens_for(engine, "connect")
@@ -107,6 +114,7 @@ def _sqlite(url: sa.URL, *, begin: str, guard: Callable[..., int] | None) -> sa.
             _pragma(connection, name, value)
         if reads_only:
             _pragma(connection, "query_only", 1)
+            _pragma(connection, "cache_size", READER_CACHE)
         if guard is not None:
             connection.set_authorizer(guard)
 

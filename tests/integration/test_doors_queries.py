@@ -6,15 +6,18 @@ from random import Random  # noqa: TID251  seeded below
 import pytest
 import sqlalchemy as sa
 
+from ledger.kernel.errors import NotFound, TamperEvidence
 from ledger.kernel.instants import HOUR
 from ledger.runtime.auditing import AccessLog
+from ledger.runtime.published import PublishedLog
 from ledger.store import access_log
 from ledger.store.access_log import AccessRow
 from ledger.store.queries import audit
 from ledger.store.tables import entry, entry_pack
+from ledger.tlog.tiles import Tile
 from tests.support.doors import sign
-from tests.support.ledgers import OPENED_AT, new_ledger, party
-from tests.support.stores import BOTH, new_database
+from tests.support.ledgers import OPENED_AT, new_ledger, party, sqlite_url
+from tests.support.stores import BOTH, behind_its_back, new_database
 from tests.support.town import MARCH, new_town
 
 LATEST = 2**62
@@ -128,3 +131,70 @@ def test_a_row_that_was_begun_is_durable_when_its_number_is_there(town):
     assert [(number, row.rows) for number, row in rows] == list(
         zip(numbers, range(200), strict=True)
     )
+
+
+# Tiles ------------------------------------------------------------------------
+
+TILES, WIDTH = 19, 256
+
+
+@pytest.fixture(scope="module")
+def long_log(tmp_path_factory):
+    """A log of 19 signed full tiles and a bit, and of one more that nobody signed."""
+    with new_ledger(sqlite_url(tmp_path_factory.mktemp("log"))) as ledger:
+        fill(ledger, 1, TILES * WIDTH + 5)
+        sign(ledger, OPENED_AT + 10**9)
+        fill(ledger, TILES * WIDTH + 5, (TILES + 1) * WIDTH + 5)
+        yield ledger
+
+
+def fill(ledger, first, end):
+    for start in range(first, end, WIDTH):
+        ledger.execute_all([party(number) for number in range(start, min(start + WIDTH, end))])
+
+
+def path_of(number):
+    return Tile(0, number, WIDTH).path
+
+
+@pytest.mark.parametrize(
+    "order", [range(TILES), range(TILES - 1, -1, -1), (5, 6, 0, 1, 18, 17, 18), (17, 18, 17)]
+)
+def test_tiles_are_the_same_in_whatever_order_they_are_read(long_log, order):
+    published = PublishedLog(long_log)
+    with long_log.reading() as reads:
+        for number in order:
+            assert published.tile(path_of(number)) == reads.tile(0, number)
+
+
+def test_who_reads_one_after_the_other_finds_the_next_ones_in_memory_and_none_unsigned(long_log):
+    published = PublishedLog(long_log)
+    published.tile(path_of(7))
+    assert published.remembered(path_of(8)) is None
+    published.tile(path_of(8))
+    assert all(published.remembered(path_of(number)) for number in range(7, TILES))
+    assert published.remembered(path_of(TILES)) is None
+    with long_log.reading() as reads:
+        assert reads.tile(0, TILES) is not None
+    with pytest.raises(NotFound):
+        published.tile(path_of(TILES))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM tile WHERE level = 0 AND number = 1",
+        "UPDATE tile SET data = substr(data, 1, 8160) WHERE level = 0 AND number = 1",
+    ],
+)
+def test_a_tile_that_was_taken_away_or_cut_is_evidence_of_tampering(tmp_path, statement):
+    url = sqlite_url(tmp_path)
+    with new_ledger(url) as ledger:
+        fill(ledger, 1, 3 * WIDTH + 5)
+        sign(ledger, OPENED_AT + 10**9)
+        published = PublishedLog(ledger)
+        with behind_its_back(url) as tx:
+            tx.exec_driver_sql(statement)
+        published.tile(path_of(2))
+        with pytest.raises(TamperEvidence):
+            published.tile(path_of(1))

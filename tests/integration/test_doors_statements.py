@@ -32,7 +32,8 @@ def town(tmp_path_factory):
 
 def lines_of(town, limit=50):
     """Read all pages of the statement."""
-    items, path = [], f"{V1}/statements/{town.statement_id}/evidence?limit={limit}"
+    said, items = {}, []
+    path = f"{V1}/statements/{town.statement_id}/evidence?limit={limit}"
     while path:
         answer = town.get(path)
         assert answer.status_code == 200, answer.text
