@@ -1,0 +1,238 @@
+"""What the ledger itself knows of a pack for its passport, by clause.
+
+From identity: the pack's identifier, its codes, the month or day it was made. From custody: when
+it was put into service, its status and the number of its passport. From health: remaining
+capacity and energy, each with the time of the newest fact. From energy: state of charge, and the
+throughput of packs whose whole life is in the books. From holds: alarms and faults.
+
+Not known yet, so to be told by a facts file or left out: remaining power, round trip efficiency,
+self-discharge, full cycles and charge throughput (the ledger counts energy, no charge), internal
+resistance, minutes in extreme temperatures, numbers of deep discharges and overcharges; a pack
+taken over from an older fleet has neither a day of service nor a throughput.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from ledger.domain.assets import IncomingVerification, PackCommissioned, PackOrdered
+from ledger.domain.charging import ChargeSessionEnded
+from ledger.domain.custody import PackReturned, PackSwappedOut
+from ledger.domain.health import SohAssessed
+from ledger.domain.holds import HoldPlaced
+from ledger.domain.identity import IdentityBound, IdentityUnbound
+from ledger.domain.moves import HandedToRecycler, RecyclerReceived, RecyclingCertified
+from ledger.domain.moves import SecondLifeDeployed as Deployed
+from ledger.domain.takeover import PackTakenOver
+from ledger.exports._passport_facts import Values
+from ledger.exports._passport_values import Incident, Measured
+from ledger.kernel.battery_code import CodeMalformed, parse
+from ledger.kernel.errors import Malformed
+from ledger.kernel.instants import as_text, utc_day
+from ledger.kernel.quantities import BP_FULL, round_half_even, scaled_text, stored_wh
+from ledger.runtime.reads import Entry
+
+_INCIDENTS = frozenset({"THERMAL_ALARM", "ELECTRICAL_FAULT"})
+_NAMES = ("GBT_CODE", "SUPPLIER_SERIAL", "GIAI")
+"""What can identify a pack, the best first."""
+
+ORIGINAL, REPURPOSED, WASTE = "Original", "Repurposed", "Waste"
+
+
+class Life(msgspec.Struct):
+    """What a history tells; `warranty_until` and `begun_mah` are 0 while unknown."""
+
+    pack_class: str = ""
+    nominal_wh: int = 0
+    status: str = ORIGINAL
+    number: int = 1
+    is_whole: bool = False
+    warranty_until: int = 0
+    begun_mah: int = 0
+    soh_bp: int = 0
+    soh_at: int = 0
+    capacity: tuple[int, int] | None = None
+    charge: tuple[int, int] | None = None
+    throughput_wh: int = 0
+    moved_at: int = 0
+    out_wh: int | None = None
+    service_on: str = ""
+    incidents: tuple[Incident, ...] = ()
+    names: dict[str, list[str]] = msgspec.field(default_factory=dict)
+
+    @property
+    def codes(self) -> list[str]:
+        """The traction battery codes that are bound, oldest first."""
+        return self.names.get("GBT_CODE", [])
+
+
+def life_of(history: list[Entry]) -> Life:
+    """Fold a pack's history, in order of valid time."""
+    life = Life()
+    for entry in history:
+        at = entry.envelope.valid_at
+        _fold_identity(life, entry)
+        _fold_custody(life, entry, at)
+        _fold_energy(life, entry, at)
+        _fold_charge(life, entry, at)
+    return life
+
+
+def _fold_identity(life: Life, entry: Entry) -> None:
+    said = entry.event
+    if isinstance(said, IdentityBound | IdentityUnbound):
+        bound = [one for one in life.names.get(said.binding_type, []) if one != said.value]
+        if isinstance(said, IdentityBound):
+            bound.append(said.value)
+        life.names[said.binding_type] = bound
+
+
+def _fold_custody(life: Life, entry: Entry, at: int) -> None:
+    match entry.event:
+        case PackOrdered() as said:
+            life.pack_class, life.nominal_wh = said.pack_class, said.nominal_wh
+            life.is_whole = True
+        case PackTakenOver() as said:
+            life.pack_class, life.nominal_wh = said.pack_class, said.nominal_wh
+            life.soh_bp, life.soh_at = said.soh_bp, at
+            if said.serial:
+                life.names.setdefault("SUPPLIER_SERIAL", []).append(said.serial)
+        case IncomingVerification() as said if said.capacity_mah:
+            life.begun_mah = said.capacity_mah
+            life.capacity = (said.capacity_mah, at)
+        case PackCommissioned() as said:
+            life.soh_bp, life.soh_at = said.soh_bp, at
+            life.warranty_until, life.moved_at = said.warranty_until, at
+            if life.is_whole:
+                life.service_on = utc_day(at)
+        case SohAssessed() as said:
+            life.soh_bp, life.soh_at = said.soh_bp, at
+            if said.capacity_mah is not None:
+                life.capacity = (said.capacity_mah, at)
+        case Deployed():
+            life.status, life.number = REPURPOSED, life.number + 1
+        case HandedToRecycler() | RecyclerReceived() | RecyclingCertified():
+            life.status = WASTE
+        case HoldPlaced() as said if said.reason in _INCIDENTS:
+            incident = Incident(said.reason.lower().replace("_", " "), as_text(at))
+            life.incidents = (*life.incidents, incident)
+        case _:
+            pass
+
+
+def _fold_energy(life: Life, entry: Entry, at: int) -> None:
+    """Count what went in and out: sessions, and what a driver used between two swaps."""
+    match entry.event:
+        case ChargeSessionEnded() as said:
+            life.throughput_wh += abs(said.stored_wh_delta)
+            life.moved_at = at
+        case PackSwappedOut() as said:
+            life.out_wh = said.stored_wh
+        case PackReturned() as said:
+            if life.out_wh is not None:
+                life.throughput_wh += abs(life.out_wh - said.stored_wh)
+                life.moved_at = at
+            life.out_wh = None
+        case _:
+            pass
+
+
+def _fold_charge(life: Life, entry: Entry, at: int) -> None:
+    """Keep the newest state of charge that anybody read."""
+    for name in ("soc_bp", "soc_end_bp"):
+        soc_bp = getattr(entry.event, name, None)
+        if soc_bp is not None:
+            life.charge = (soc_bp, at)
+
+
+def known(life: Life, told: Values) -> Values:
+    """Give what the ledger knows, by clause; `told` are rated values that it is compared with."""
+    values: Values = {"6.1.3.7": life.status, "6.7.8.4": life.incidents}
+    for kind in _NAMES:
+        if life.names.get(kind):
+            values["6.1.2.2"] = life.names[kind][-1]
+            break
+    made_on = _made_on(life.codes)
+    if made_on:
+        values["6.1.3.2"] = made_on
+    if life.service_on:
+        values["6.1.3.3"] = life.service_on
+    if life.charge is not None:
+        values["6.7.2.8"] = _measured(*life.charge, 2)
+    if life.is_whole and life.moved_at:
+        values["6.7.6.7"] = _measured(life.throughput_wh, life.moved_at, 3)
+    return values | _capacity(life, told) | _energy(life, told)
+
+
+def _capacity(life: Life, told: Values) -> Values:
+    if life.capacity is None:
+        return {}
+    capacity_mah, at = life.capacity
+    values: Values = {"6.7.2.3": _measured(capacity_mah, at, 3)}
+    rated = told.get("6.7.2.2")
+    begun_mah = life.begun_mah or (0 if rated is None else int(rated * 1_000))
+    if begun_mah > 0:
+        fade_bp = round_half_even((begun_mah - capacity_mah) * BP_FULL, begun_mah)
+        values["6.7.2.4"] = _measured(fade_bp, at, 2)
+    return values
+
+
+def _energy(life: Life, told: Values) -> Values:
+    if not life.soh_at:
+        return {}
+    remaining_wh = stored_wh(life.nominal_wh, BP_FULL, life.soh_bp)
+    values: Values = {"6.7.2.6": _measured(remaining_wh, life.soh_at, 3)}
+    certified = told.get("6.7.2.5")
+    certified_wh = 0 if certified is None else int(certified * 1_000)
+    if certified_wh > 0:
+        share_bp = round_half_even(remaining_wh * BP_FULL, certified_wh)
+        values["6.7.2.7"] = _measured(share_bp, life.soh_at, 2)
+    return values
+
+
+def _made_on(codes: list[str]) -> str:
+    """Read the day, or the month, out of the oldest code whose year is certain."""
+    for text in codes:
+        try:
+            code = parse(text)
+        except CodeMalformed:
+            continue
+        if code.year_certain:
+            month = f"{code.year}-{code.month:02d}"
+            return f"{month}-{code.day:02d}" if code.day else month
+    return ""
+
+
+def _measured(value: int, at: int, decimals: int) -> Measured:
+    return Measured(Decimal(scaled_text(value, decimals)), as_text(at))
+
+
+# Identifiers --------------------------------------------------------------------
+
+
+def passport_urn(pack_id: str, number: int) -> str:
+    """Name a passport: ``urn:mobilegrid:`` with the pack's id in lower case and two digits.
+
+    Only letters and digits may stand there. A pack id of capitals and digits without U, as a ULID
+    is, stays as it is; U, small letters and hyphens are written ``uu``, ``u1x`` and ``u0``, so that
+    two packs never share a name.
+
+    >>> passport_urn("01HZX3", 1)
+    'urn:mobilegrid:01hzx301'
+    >>> passport_urn("PK-7u", 2)
+    'urn:mobilegrid:pku07u1u02'
+    """
+    if not 1 <= number <= _NUMBER_MAX:
+        raise Malformed(f"a pack has at most {_NUMBER_MAX} passports", field="number")
+    return f"urn:mobilegrid:{''.join(map(_letter, pack_id))}{number:02d}"
+
+
+_NUMBER_MAX = 99
+
+
+def _letter(letter: str) -> str:
+    if letter == "U":
+        return "uu"
+    if letter == "-":
+        return "u0"
+    return f"u1{letter}" if letter.islower() else letter.lower()
