@@ -4,7 +4,7 @@ Sessions of a slot never overlap, registers never go back. Finished sessions tha
 from its own books come in through `stays.py`; the arithmetic of both is in `metering.py`.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from ledger.domain.metering import (
     ENERGY_LIMIT_WH,
     Flow,
     Registers,
-    ends_after,
+    busy_until,
     is_soc,
     pack_faults,
     register_faults,
@@ -24,6 +24,7 @@ from ledger.domain.metering import (
     slot_faults,
     soc_change,
 )
+from ledger.domain.proofs import Counted, Judged, Proof, is_evidence, judged, proof_rows, take_in
 from ledger.domain.stations import METERS, SLOTS, Slot
 from ledger.domain.transitions import slot_account
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
@@ -31,6 +32,7 @@ from ledger.kernel.ids import is_id
 from ledger.kernel.messages import ClockReading, Command, Draft, Event, Observed, Outcome, Request
 from ledger.kernel.postings import QUANTITY_MAX, Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.kernel.signed_facts import UNSIGNED, MeterEvidence
 
 # State ------------------------------------------------------------------------
 
@@ -38,7 +40,7 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 class ChargingSession(msgspec.Struct, frozen=True, omit_defaults=True):
     """One charging session; `stage` is ``OPEN``, ``ENDED`` or ``QUARANTINED``.
 
-    The registers are those at its begin, in Wh.
+    The registers are those at its begin, in Wh; `proof` is what was signed of it.
     """
 
     session_id: str
@@ -52,6 +54,7 @@ class ChargingSession(msgspec.Struct, frozen=True, omit_defaults=True):
     import_begin_wh: int = 0
     export_begin_wh: int = 0
     soc_begin_bp: int | None = None
+    proof: Proof | None = None
 
 
 SESSIONS = Shelf("charging_sessions", ChargingSession, listed_by=lambda row: row.station_id)
@@ -100,7 +103,10 @@ class StartChargingSession(Command):
 
 
 class EndChargingSession(Command):
-    """Energy stopped; with `mismatch_case` false what is not plausible is only marked."""
+    """Energy stopped; with `mismatch_case` false what is not plausible is only marked.
+
+    `meter_evidence` is what the check of the meter's signed records found.
+    """
 
     roles: ClassVar[frozenset[str]] = frozenset({"station", "operator"})
 
@@ -112,6 +118,7 @@ class EndChargingSession(Command):
     end_reason: str = "EVDisconnected"
     level: int = 3
     mismatch_case: bool = True
+    meter_evidence: MeterEvidence | None = None
     observed: Observed | None = None
 
 
@@ -144,7 +151,8 @@ class ChargeSessionEnded(Event):
 
     `stored_wh_delta` is the change inside the pack: by state of charge (`stored_basis` ``SOC``),
     or what the meter counted (``METERED``). `mismatch` marks a session that is not plausible.
-    `driver_id` is who pays; absent for energy put into packs on sale.
+    `driver_id` is who pays; absent for energy put into packs on sale. `billing_class` says how its
+    energy may be billed, by what the meter signed: ``SIGNED_VALID``, ``UNSIGNED``, ``INVALID``.
     """
 
     kind: ClassVar[str] = "charge_session_ended"
@@ -171,6 +179,8 @@ class ChargeSessionEnded(Event):
     clock_quality: str = "S"
     clock_uncertainty_us: int = 0
     mismatch: bool = False
+    meter_evidence: MeterEvidence | None = None
+    billing_class: str = UNSIGNED
 
 
 ChargingEvent = ChargeSessionStarted | ChargeSessionEnded
@@ -206,6 +216,7 @@ def follows(world: World, command: ChargingCommand) -> Keys:
         touch(SLOTS, session.station_id, session.slot),
         touch(PACKS, session.pack_id),
         touch(METERS, session.meter_id),
+        *proof_rows(session.meter_id, command.meter_evidence),
     )
 
 
@@ -249,18 +260,10 @@ def _start(world: World, command: StartChargingSession) -> Outcome:
         return refused(faults, {"session": command.session_id[:40], "pack": command.pack_id[:40]})
     first = before if command.resumed_from else now
     event = ChargeSessionStarted(
-        session_id=command.session_id,
-        pack_id=command.pack_id,
-        station_id=command.station_id,
-        slot=command.slot,
+        **_shared(command, ChargeSessionStarted),
         meter_id=slot.meter_id,
-        driver_id=command.driver_id,
-        direction=command.direction,
-        reason=command.reason,
-        resumed_from=command.resumed_from,
         register_import_begin_wh=first.import_wh,
         register_export_begin_wh=first.export_wh,
-        soc_bp=command.soc_bp,
     )
     return (Draft(event, occurred_at=command.started_at, observed=command.observed),)
 
@@ -269,33 +272,45 @@ def _end(world: World, command: EndChargingSession) -> Outcome:
     session = world.get(SESSIONS, command.session_id)
     if session is None:
         return Refusal(RefusalCode.CHARGING_SESSION_UNKNOWN, {"session": command.session_id[:40]})
+    at = command.ended_at
+    valid = is_soc(command.soc_bp) and is_evidence(command.meter_evidence)
     now = Registers(command.register_import_wh, command.register_export_wh)
     begin = Registers(session.import_begin_wh, session.export_begin_wh)
     in_wh, out_wh = now.import_wh - begin.import_wh, now.export_wh - begin.export_wh
     tests = (
-        (not is_soc(command.soc_bp), RefusalCode.PACK_FIELD_INVALID),
+        (not valid, RefusalCode.PACK_FIELD_INVALID),
         (session.stage != "OPEN", RefusalCode.CHARGING_SESSION_ENDED),
         (max(in_wh, out_wh) > ENERGY_LIMIT_WH, RefusalCode.ENERGY_LIMIT),
-        (
-            not session.started_at <= command.ended_at <= QUANTITY_MAX,
-            RefusalCode.SESSION_TIME_INVALID,
-        ),
+        (not session.started_at <= at <= QUANTITY_MAX, RefusalCode.SESSION_TIME_INVALID),
     )
     faults = [code for failed, code in tests if failed] + register_faults(now, begin)
     if faults:
         return refused(faults, {"session": session.session_id})
     pack = world.need(PACKS, session.pack_id)
-    event = _ended(session, pack, command, (in_wh, out_wh))
-    drafts = [Draft(event, occurred_at=command.ended_at, observed=command.observed)]
+    counted = Counted(session.session_id, session.meter_id, at, in_wh, out_wh)
+    proof = judged(world, command.meter_evidence, counted)
+    event = _ended(session, pack, command, (in_wh, out_wh), proof)
+    cases = list(proof.cases)
     if event.mismatch and command.mismatch_case:
         subjects = (session.session_id, session.pack_id, session.meter_id)
-        case = opened("ENERGY_MISMATCH", session.session_id, subjects, "meter, BMS or pack wrong")
-        drafts.append(Draft(case, occurred_at=command.ended_at, after=(0,)))
-    return tuple(drafts)
+        reason = "meter, BMS or pack wrong"
+        cases.append(opened("ENERGY_MISMATCH", session.session_id, subjects, reason))
+    ended = Draft(event, occurred_at=at, observed=command.observed)
+    return ended, *(Draft(case, occurred_at=at, after=(0,)) for case in cases)
+
+
+def _shared(source: msgspec.Struct, target: type[msgspec.Struct]) -> dict[str, Any]:
+    """Give the fields that one and the other have by the same name."""
+    names = set(source.__struct_fields__).intersection(target.__struct_fields__)
+    return {name: getattr(source, name) for name in names}
 
 
 def _ended(
-    session: ChargingSession, pack: Pack, command: EndChargingSession, metered: tuple[int, int]
+    session: ChargingSession,
+    pack: Pack,
+    command: EndChargingSession,
+    metered: tuple[int, int],
+    proof: Judged,
 ) -> ChargeSessionEnded:
     clock = command.observed.clock if command.observed else ClockReading("S")
     basis, stored, plausible = "METERED", metered[0] - metered[1], True
@@ -303,28 +318,23 @@ def _ended(
         basis = "SOC"
         stored, plausible = soc_change(pack, session.soc_begin_bp, command.soc_bp, metered)
     return ChargeSessionEnded(
-        session_id=session.session_id,
-        pack_id=session.pack_id,
+        **_shared(session, ChargeSessionEnded),
         pack_class=pack.pack_class,
-        station_id=session.station_id,
-        slot=session.slot,
-        meter_id=session.meter_id,
-        driver_id=session.driver_id,
-        started_at=session.started_at,
         ended_at=command.ended_at,
         energy_in_wh=metered[0],
         energy_out_wh=metered[1],
         stored_wh_delta=stored,
         stored_basis=basis,
         end_reason=command.end_reason,
-        level=command.level,
-        soc_begin_bp=session.soc_begin_bp,
+        level=proof.level(command.level),
         soc_end_bp=command.soc_bp,
         register_import_end_wh=command.register_import_wh,
         register_export_end_wh=command.register_export_wh,
         clock_quality=clock.quality,
         clock_uncertainty_us=clock.uncertainty_us,
         mismatch=not plausible,
+        meter_evidence=proof.evidence,
+        billing_class=proof.billing_class,
     )
 
 
@@ -338,13 +348,8 @@ def evolve(world: World, event: ChargingEvent, stamp: Stamp) -> None:
     match event:
         case ChargeSessionStarted():
             row = ChargingSession(
-                session_id=event.session_id,
-                pack_id=event.pack_id,
-                station_id=event.station_id,
-                slot=event.slot,
-                meter_id=event.meter_id,
+                **_shared(event, ChargingSession),
                 started_at=stamp.occurred_at,
-                driver_id=event.driver_id,
                 import_begin_wh=event.register_import_begin_wh or 0,
                 export_begin_wh=event.register_export_begin_wh or 0,
                 soc_begin_bp=event.soc_bp,
@@ -353,7 +358,8 @@ def evolve(world: World, event: ChargingEvent, stamp: Stamp) -> None:
             world.put(SLOTS, key, replace(slot, session_id=event.session_id))
         case ChargeSessionEnded():
             row = world.need(SESSIONS, event.session_id)
-            world.put(SESSIONS, event.session_id, replace(row, stage="ENDED"))
+            proof = take_in(world, event, stamp.position)
+            world.put(SESSIONS, event.session_id, replace(row, stage="ENDED", proof=proof))
             _end_busy(world, event, slot)
         case _ as unknown:
             assert_never(unknown)
@@ -361,20 +367,13 @@ def evolve(world: World, event: ChargingEvent, stamp: Stamp) -> None:
 
 def _end_busy(world: World, event: ChargeSessionEnded, slot: Slot) -> None:
     begin_at, end_at = event.started_at, event.ended_at
-    to, point, before = ends_after(slot, begin_at, end_at)
-    slot = replace(slot, session_id="", busy_to=to, busy_point=point, busy_before=before)
+    slot = busy_until(replace(slot, session_id=""), begin_at, end_at)
     world.put(SLOTS, key_of(event.station_id, event.slot), slot)
     pack = world.need(PACKS, event.pack_id)
-    to, point, before = ends_after(pack, begin_at, end_at)
-    pack = replace(
-        pack,
-        soc_bp=event.soc_end_bp,  # without a new reading the old one says nothing any more
-        energy_wh=pack.energy_wh + event.stored_wh_delta,
-        busy_to=to,
-        busy_point=point,
-        busy_before=before,
-    )
-    world.put(PACKS, event.pack_id, pack)
+    # without a new reading of the state of charge the old one says nothing any more
+    energy_wh = pack.energy_wh + event.stored_wh_delta
+    pack = replace(pack, soc_bp=event.soc_end_bp, energy_wh=energy_wh)
+    world.put(PACKS, event.pack_id, busy_until(pack, begin_at, end_at))
     if event.register_import_end_wh is not None:
         meter = world.need(METERS, event.meter_id)
         export_wh = event.register_export_end_wh or 0

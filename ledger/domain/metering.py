@@ -5,7 +5,9 @@ one unusable (docs/algorithms/swap.md). Everything here is a function of plain v
 """
 
 from math import isqrt
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from ledger.domain.custody import Pack, is_stopped
 from ledger.domain.stations import Meter, Slot
@@ -88,6 +90,15 @@ def ends_after(busy: Busy, begin_at: int, end_at: int) -> Ends:
     if end_at == latest:
         return Ends(latest, busy.busy_point and is_point, busy.busy_before)
     return Ends(latest, busy.busy_point, max(busy.busy_before, end_at))
+
+
+Holder = TypeVar("Holder", Slot, Pack)
+
+
+def busy_until(row: Holder, begin_at: int, end_at: int) -> Holder:
+    """Let a slot or a pack remember a session that is over."""
+    latest, is_point, before = ends_after(row, begin_at, end_at)
+    return replace(row, busy_to=latest, busy_point=is_point, busy_before=before)
 
 
 # Guards -------------------------------------------------------------------------

@@ -88,6 +88,7 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
     legs_out: tuple[PackLeg, ...] = ()
     clock_quality: str = "S"
     clock_uncertainty_us: int = 0
+    vehicle_id: str = ""
 
     def may(self, kind: str) -> bool:
         """Tell whether an event of a kind can happen to it now."""

@@ -374,6 +374,7 @@ def evolve(world: World, event: SwapEvent | PackReturned | PackSwappedOut, stamp
             count=event.count,
             booking_id=event.booking_id,
             contract_id=event.contract_id,
+            vehicle_id=event.vehicle_id,
         )
     else:
         row = world.need(SWAPS, event.swap_id)

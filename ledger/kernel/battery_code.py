@@ -18,6 +18,7 @@ well-formed code is not seen here.
 """
 
 from calendar import monthrange
+from datetime import date
 
 import msgspec
 
@@ -59,6 +60,17 @@ class BatteryCode(msgspec.Struct, frozen=True):
     def year_certain(self) -> bool:
         """Tell whether the standard leaves no doubt about the year."""
         return self.year <= CERTAIN_YEAR_MAX
+
+    @property
+    def prefix(self) -> str:
+        """Give what the filing system registers: maker, product, chemistry, specification."""
+        return self.manufacturer + self.product + self.chemistry + self.specification
+
+    @property
+    def made_on_min(self) -> date:
+        """Give the first day on which it can have been made, where month or year leave a choice."""
+        year = self.year if self.year_certain else self.year - 1
+        return date(year, self.month, min(max(self.day, 1), monthrange(year, self.month)[1]))
 
 
 class CodeMalformed(Malformed):
@@ -146,7 +158,6 @@ def format_code(code: BatteryCode) -> str:
     'X12PEPMX2M2382320RP'
     """
     day = "0" if code.day == 0 else DATE_ALPHABET[code.day - 1]
-    date = DATE_ALPHABET[code.year - FIRST_YEAR] + _MONTHS[code.month - 1] + day
-    head = code.manufacturer + code.product + code.chemistry + code.specification
+    made = DATE_ALPHABET[code.year - FIRST_YEAR] + _MONTHS[code.month - 1] + day
     tail = "R" + code.product if code.second_life else ""
-    return f"{head}{code.traceability}{date}{code.serial:07d}{tail}"
+    return f"{code.prefix}{code.traceability}{made}{code.serial:07d}{tail}"

@@ -65,7 +65,7 @@ class RefusalCode(IntEnum):
     METER_UNKNOWN = 307
     METER_EXISTS = 308
 
-    # custody, in the order of the custody handbook 3.3: 400-425, last given 429
+    # custody, in the order of the custody handbook 3.3: 400-425, last given 430
     UNKNOWN_PACK = 400
     IDENTIFIER_TAKEN = 401
     PACK_ENDED = 402
@@ -96,6 +96,7 @@ class RefusalCode(IntEnum):
     HOLD_ENDED = 427
     CASE_UNKNOWN = 428
     CASE_ENDED = 429
+    PASSPORT_FACT_MISSING = 430
 
     # bookings: 500-507, last given 507
     BOOKING_UNKNOWN = 500
