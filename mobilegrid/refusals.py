@@ -81,6 +81,7 @@ HOLD_UNKNOWN | no hold of that id | Correct the id.
 HOLD_ENDED | the hold was cleared before | Nothing is left to do.
 CASE_UNKNOWN | no case of that id | Correct the id.
 CASE_ENDED | the case was settled before | Nothing is left to do.
+PASSPORT_FACT_MISSING | facts that it must hold are not known | Add them to the facts file.
 BOOKING_UNKNOWN | no booking of that id | Correct the id.
 BOOKING_EXISTS | a booking of that id is known already | Use it, or choose another id.
 BOOKING_OF_ANOTHER_DRIVER | the booking is another driver's | Use a booking of your own.

@@ -156,6 +156,19 @@ class Reads:
         """Give how many entries were recorded by a moment."""
         return journal.end_known_at(self.tx, self.name.log_id, known_at)
 
+    def covered_at(self, end: int) -> int:
+        """Give when the first checkpoint over the first `end` entries was signed.
+
+        Later checkpoints do not change the answer. Raises `NotFound` when none covers them yet.
+        """
+        found = journal.covering_checkpoint(self.tx, self.name.log_id, end)
+        if found is None:
+            raise NotFound(
+                f"no checkpoint covers the first {end} entries; sign one with "
+                "`checkpoint --publish`"
+            )
+        return found[1]
+
     def tile(self, level: int, number: int) -> bytes | None:
         """Read a full tile, None when it is not complete."""
         return journal.full_tile(self.tx, self.name.log_id, level, number)

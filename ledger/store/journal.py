@@ -174,6 +174,17 @@ def newest_checkpoint(tx: sa.Connection, log_id: int) -> tuple[int, bytes] | Non
     return (row[0], bytes(row[1])) if row else None
 
 
+def covering_checkpoint(tx: sa.Connection, log_id: int, size: int) -> tuple[int, int] | None:
+    """Read (size, signed_at) of the first checkpoint over at least `size` entries, or None."""
+    row = tx.execute(
+        sa.select(checkpoint.c.size, checkpoint.c.signed_at)
+        .where(checkpoint.c.log_id == log_id, checkpoint.c.size >= size)
+        .order_by(checkpoint.c.size)
+        .limit(1)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
 def add_checkpoint(tx: sa.Connection, log_id: int, values: dict[str, Any]) -> None:
     """Keep a signed checkpoint: size, root, note, signed_at. One per size, ever."""
     tx.execute(sa.insert(checkpoint).values(log_id=log_id, **values))

@@ -8,11 +8,13 @@ import click
 import msgspec
 
 from ledger.exports.books import export_books
+from ledger.exports.epcis import export_epcis
 from ledger.exports.history import export_history
 from ledger.exports.log import export_log
 from ledger.exports.statements import export_statement
-from ledger.kernel.errors import Unavailable
+from ledger.kernel.errors import NotFound, Unavailable
 from ledger.runtime import settling
+from ledger.runtime.ledger import Ledger
 from ledger.runtime.proving import signed_log
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
@@ -86,6 +88,53 @@ def history(app: App, pack_id: str, file: Path, valid_at: int | None, known_at: 
     with wiring.reading(app.settings) as reads:
         control = export_history(reads, pack_id, file, reads.moment(valid_at, known_at))
     app.console.answer(control, f"{control.rows:,} rows in {file}")
+
+
+@click.command(cls=Command)
+@click.argument("file", type=FILE)
+@click.option("--pack", "pack_ids", multiple=True, metavar="PACK", help="Only this pack; again.")
+@click.option("--base", default="", metavar="URL", help="Name things below this, not the origin.")
+@valid_at_option
+@known_at_option
+@click.pass_obj
+def epcis(
+    app: App,
+    file: Path,
+    pack_ids: tuple[str, ...],
+    base: str,
+    valid_at: int | None,
+    known_at: int | None,
+) -> None:
+    """Write histories of packs as EPCIS 2.0.
+
+    One JSON-LD document of all packs, or of those that are named. The head is signed first when no
+    checkpoint covers what is told. Drivers are not in it.
+    """
+    with wiring.open_ledger(app.settings) as ledger, app.console.progress("epcis") as progress:
+        with ledger.reading() as reads:
+            moment = reads.moment(valid_at, known_at)
+            for pack_id in pack_ids:
+                reads.pack_history(pack_id, moment)  # nothing is signed for a pack nobody knows
+        sign_over(app, ledger, moment.end)
+        with ledger.reading() as reads:
+            done = export_epcis(reads, file, pack_ids, moment, base=base, progress=progress)
+    app.console.answer(
+        done,
+        f"{done.events:,} events of {done.packs:,} packs in {file}",
+        f"SHA-256 {done.sha256}",
+    )
+
+
+def sign_over(app: App, ledger: Ledger, end: int) -> None:
+    """Sign the head, unless a checkpoint covers the first `end` entries already."""
+    with ledger.reading() as reads:
+        try:
+            reads.covered_at(end)
+        except NotFound:
+            pass
+        else:
+            return
+    sign_head(app, ledger)
 
 
 @click.command(cls=Command)

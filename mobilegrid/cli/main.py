@@ -146,6 +146,8 @@ main = Root(
                 "books": _at("export", "books", "Write journals for hledger, Beancount, Ledger."),
                 "log": _at("export", "log", "Write the log as a directory of tiles."),
                 "history": _at("export", "history", "Write the life of a pack as CSV."),
+                "epcis": _at("export", "epcis", "Write histories of packs as EPCIS 2.0."),
+                "passport": _at("passport", "passport", "Write the battery passport of a pack."),
                 "statement": _at("export", "statement", "Write an operator's statement as CSV."),
                 "verifier": _at("export", "verifier", "Write the program that checks us."),
             },
@@ -158,6 +160,15 @@ main = Root(
                 "show": _at("subject", "show", "Show what is kept about a person, masked."),
                 "erase": _at("subject", "erase", "Erase a person, and say so in the log."),
                 "sweep": _at("subject", "sweep", "Finish erasures; erase what fell due."),
+            },
+        ),
+        "health": LazyGroup(
+            "health",
+            "Estimate states of health from charges.",
+            {
+                "score": _at("health", "score", "Judge the estimators on labelled tables."),
+                "predict": _at("health", "predict", "Estimate cells that nobody has tested."),
+                "train": _at("health", "train", "Train the model of a family of cells."),
             },
         ),
         "serve": LazyGroup(
