@@ -6,6 +6,7 @@ the same document the same JWS.
 """
 
 import socket
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
@@ -110,8 +111,8 @@ class HeadSigner(Protocol):
 class _Requests(HeadSigner):
     """The requests, however they reach the handler."""
 
-    def _ask(self, request: Request) -> Answer:
-        raise NotImplementedError
+    @abstractmethod
+    def _ask(self, request: Request) -> Answer: ...
 
     @override
     def status(self) -> wire.Standing:

@@ -120,16 +120,13 @@ def _bytes_at(tx: sa.Connection, log_id: int, positions: list[int]) -> list[tupl
     return [(row[0], row[1]) for row in tx.exec_driver_sql(text, (log_id, *padded)).all()]
 
 
-def pack_positions(
-    tx: sa.Connection, log_id: int, pack_id: str, end: int, limit: int = 100_000
-) -> list[int]:
-    """List the positions below `end` of the entries that name a pack, in order."""
+def pack_positions(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> list[int]:
+    """List the positions below `end` of all entries that name a pack, in order."""
     columns = entry_pack.c
     chosen = (
         sa.select(columns.position)
         .where(columns.log_id == log_id, columns.pack == pack_id, columns.position < end)
         .order_by(columns.count)
-        .limit(limit)
     )
     return list(tx.execute(chosen).scalars().all())
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from ledger.store.tables import balance, checkpoint, entry, entry_pack, posting
+from ledger.store import journal
+from ledger.store.tables import balance, checkpoint, entry, posting
 from ledger.store.witnessing import cosigned_note
 
 _KEYS_AT_ONCE = 500
@@ -61,12 +62,7 @@ def pack_positions(
 
     By key in two steps: of a join a planner may begin with the entries, and read the whole log.
     """
-    named = tx.execute(
-        sa.select(entry_pack.c.position)
-        .where(entry_pack.c.log_id == log_id, entry_pack.c.pack == pack_id)
-        .order_by(entry_pack.c.count)
-    ).all()
-    positions = [row[0] for row in named if row[0] < at[1]]
+    positions = journal.pack_positions(tx, log_id, pack_id, at[1])
     found: list[tuple[int, int]] = []
     for start in range(0, len(positions), _KEYS_AT_ONCE):
         rows = tx.execute(

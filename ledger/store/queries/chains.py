@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.store import journal
 from ledger.store.scan import in_chunks
 from ledger.store.tables import entry, entry_pack
 
@@ -58,20 +59,4 @@ def _packs(log_id: int) -> Any:
 
 def links_of(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> list[tuple[int, bytes]]:
     """Read (position, bytes) of all entries below `end` that name a pack, oldest first."""
-    rows = tx.execute(
-        sa.select(entry.c.position, entry.c.bytes)
-        .join_from(
-            entry_pack,
-            entry,
-            sa.and_(
-                entry.c.log_id == entry_pack.c.log_id, entry.c.position == entry_pack.c.position
-            ),
-        )
-        .where(
-            entry_pack.c.log_id == log_id,
-            entry_pack.c.pack == pack_id,
-            entry_pack.c.position < end,
-        )
-        .order_by(entry_pack.c.count)
-    )
-    return [(row[0], bytes(row[1])) for row in rows]
+    return journal.entries_at(tx, log_id, journal.pack_positions(tx, log_id, pack_id, end))
