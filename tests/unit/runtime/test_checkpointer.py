@@ -23,23 +23,9 @@ from ledger.tlog.bundle import verify_proof
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.note import ML_DSA_44, parse_note
 from tests.support.heads import Heads
-from tests.support.ledgers import asking, sqlite_url
+from tests.support.ledgers import asking
 from tests.support.signers import Died
-from tests.support.stores import BOTH, behind_its_back, new_database
-
-
-@pytest.fixture(params=BOTH)
-def heads(request, tmp_path):
-    made = Heads(new_database(request.param, request, tmp_path), tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def on_disk(tmp_path):
-    made = Heads(sqlite_url(tmp_path), tmp_path)
-    yield made
-    made.close()
+from tests.support.stores import behind_its_back
 
 
 def stored(heads: Heads) -> tuple[int, bytes]:
@@ -72,14 +58,14 @@ def test_the_head_is_signed_kept_published_and_witnessed(heads):
     assert [(size, lines) for size, _, lines in heads.watching.published] == [(301, 2)]
 
 
-def test_a_log_that_did_not_grow_is_not_signed_again(on_disk):
-    on_disk.grow(2)
-    on_disk.checkpointer.round()
-    signed = on_disk.bench.keyring.signed
+def test_a_log_that_did_not_grow_is_not_signed_again(in_file):
+    in_file.grow(2)
+    in_file.checkpointer.round()
+    signed = in_file.bench.keyring.signed
     for _ in range(3):
-        assert on_disk.checkpointer.round() == 3
-    assert on_disk.bench.keyring.signed == signed
-    assert len(on_disk.watching.published) == 1
+        assert in_file.checkpointer.round() == 3
+    assert in_file.bench.keyring.signed == signed
+    assert len(in_file.watching.published) == 1
 
 
 def test_every_checkpoint_continues_the_one_before_and_proves_its_entries(heads):
@@ -92,23 +78,23 @@ def test_every_checkpoint_continues_the_one_before_and_proves_its_entries(heads)
     assert [size for size, _, _ in heads.watching.published] == [101, 201, 301, 401, 501]
 
 
-def test_the_first_checkpoint_of_an_hour_bears_a_post_quantum_line(on_disk):
-    ml_dsa = [each.key.key_id for each in on_disk.parts.verifiers if each.key.kind == ML_DSA_44]
+def test_the_first_checkpoint_of_an_hour_bears_a_post_quantum_line(in_file):
+    ml_dsa = [each.key.key_id for each in in_file.parts.verifiers if each.key.kind == ML_DSA_44]
 
     def has_line() -> bool:
-        return any(line.key_id in ml_dsa for line in parse_note(stored(on_disk)[1]).signatures)
+        return any(line.key_id in ml_dsa for line in parse_note(stored(in_file)[1]).signatures)
 
     found = []
     for number, wait in enumerate((0, SECOND, HOUR, SECOND)):
-        on_disk.clock.wait(wait)
-        on_disk.grow(1, number)
-        on_disk.checkpointer.round()
+        in_file.clock.wait(wait)
+        in_file.grow(1, number)
+        in_file.checkpointer.round()
         found.append(has_line())
     assert found == [True, False, True, False]
 
 
-def test_without_the_post_quantum_key_the_head_is_signed_all_the_same(on_disk):
-    on_disk.grow(1)
+def test_without_the_post_quantum_key_the_head_is_signed_all_the_same(in_file):
+    in_file.grow(1)
 
     calls = []
 
@@ -117,30 +103,30 @@ def test_without_the_post_quantum_key_the_head_is_signed_all_the_same(on_disk):
         if len(calls) == 2:  # first the Ed25519 lines, then the line that was asked for
             raise Unavailable("no device opens the seed")
 
-    on_disk.bench.keyring.before = nothing_for_pq
-    assert on_disk.checkpointer.round() == 2
-    assert len(parse_note(stored(on_disk)[1]).signatures) == 2
-    on_disk.grow(1, 5)
-    assert on_disk.checkpointer.round() == 3
-    assert len(parse_note(stored(on_disk)[1]).signatures) == 3
+    in_file.bench.keyring.before = nothing_for_pq
+    assert in_file.checkpointer.round() == 2
+    assert len(parse_note(stored(in_file)[1]).signatures) == 2
+    in_file.grow(1, 5)
+    assert in_file.checkpointer.round() == 3
+    assert len(parse_note(stored(in_file)[1]).signatures) == 3
 
 
-def test_a_long_backlog_is_signed_step_by_step(on_disk, monkeypatch):
+def test_a_long_backlog_is_signed_step_by_step(in_file, monkeypatch):
     monkeypatch.setattr(checkpointer, "STEP", 256)
-    on_disk.grow(600)
-    assert on_disk.checkpointer.round() == 601
-    assert [size for size, _, _ in on_disk.watching.published] == [256, 512, 601]
+    in_file.grow(600)
+    assert in_file.checkpointer.round() == 601
+    assert [size for size, _, _ in in_file.watching.published] == [256, 512, 601]
 
 
-def test_long_entries_fit_the_messages_of_the_signer(on_disk):
+def test_long_entries_fit_the_messages_of_the_signer(in_file):
     """An entry can have 64 KiB, a message 1 MiB: 256 of the longest would be 22 MiB."""
     sealed = {f"f{number:039d}": bytes(32) for number in range(32)}
     for number in range(40):
         command = RegisterSubject(subject_id=f"DR-{number}", sealed=sealed)
-        on_disk.ledger.execute(asking(command, f"s{number}"))
-    with on_disk.ledger.reading() as reads:
+        in_file.ledger.execute(asking(command, f"s{number}"))
+    with in_file.ledger.reading() as reads:
         assert len(reads.entry(1).data) > 2_900
-    assert on_disk.checkpointer.round() == 41
+    assert in_file.checkpointer.round() == 41
 
 
 # Failing and going on
@@ -150,78 +136,78 @@ CRASHES = ["after staging", "before signing", "after signing", "before keeping",
 
 
 @pytest.mark.parametrize("where", CRASHES)
-def test_a_round_that_died_is_done_again_with_the_same_head(on_disk, monkeypatch, where):
-    on_disk.grow(10)
-    on_disk.checkpointer.round()
-    on_disk.grow(10, 10)
+def test_a_round_that_died_is_done_again_with_the_same_head(in_file, monkeypatch, where):
+    in_file.grow(10)
+    in_file.checkpointer.round()
+    in_file.grow(10, 10)
 
     def dying(*_args, **_options):
         raise Died
 
     if where == "after staging":
-        monkeypatch.setattr(on_disk.checkpointer, "_sign", dying)
+        monkeypatch.setattr(in_file.checkpointer, "_sign", dying)
     elif where == "before signing":
-        on_disk.bench.keyring.before = dying
+        in_file.bench.keyring.before = dying
     elif where == "after signing":
-        on_disk.bench.keyring.after = dying
+        in_file.bench.keyring.after = dying
     elif where == "before keeping":
-        monkeypatch.setattr(on_disk.checkpointer, "_keep", dying)
+        monkeypatch.setattr(in_file.checkpointer, "_keep", dying)
     else:
-        monkeypatch.setattr(on_disk.checkpointer, "_ask_witnesses", dying)
+        monkeypatch.setattr(in_file.checkpointer, "_ask_witnesses", dying)
     with pytest.raises(Died):
-        on_disk.checkpointer.round()
+        in_file.checkpointer.round()
     monkeypatch.undo()
-    on_disk.bench.keyring.before = on_disk.bench.keyring.after = lambda: None
-    on_disk.grow(5, 20)  # the world does not wait
-    on_disk.restart()
-    on_disk.checkpointer.check_start()
-    assert on_disk.checkpointer.round() == 26
-    assert on_disk.bench.keyring.forks == 0
-    with on_disk.ledger.reading() as reads:
+    in_file.bench.keyring.before = in_file.bench.keyring.after = lambda: None
+    in_file.grow(5, 20)  # the world does not wait
+    in_file.restart()
+    in_file.checkpointer.check_start()
+    assert in_file.checkpointer.round() == 26
+    assert in_file.bench.keyring.forks == 0
+    with in_file.ledger.reading() as reads:
         assert verify(reads).size == 26
     signed_before = where in {"before signing", "after signing", "before keeping"}
-    sizes = [said(on_disk, note).size for note in on_disk.notes]
+    sizes = [said(in_file, note).size for note in in_file.notes]
     assert (21 in sizes) == (signed_before or where == "before witnesses")
-    assert on_disk.bench.alarms == []
+    assert in_file.bench.alarms == []
 
 
-def test_a_device_that_is_out_delays_the_head_and_nothing_else(on_disk):
-    on_disk.grow(3)
+def test_a_device_that_is_out_delays_the_head_and_nothing_else(in_file):
+    in_file.grow(3)
     for device in ("a", "b"):
-        on_disk.bench.software.switch(device, is_on=False, at=0)
+        in_file.bench.software.switch(device, is_on=False, at=0)
     with pytest.raises(Unavailable):
-        on_disk.checkpointer.round()
-    on_disk.grow(3, 3)
-    on_disk.bench.software.switch("b", is_on=True, at=0)
-    assert on_disk.checkpointer.round() == 7
-    assert len(parse_note(stored(on_disk)[1]).signatures) == 1  # of B alone
+        in_file.checkpointer.round()
+    in_file.grow(3, 3)
+    in_file.bench.software.switch("b", is_on=True, at=0)
+    assert in_file.checkpointer.round() == 7
+    assert len(parse_note(stored(in_file)[1]).signatures) == 1  # of B alone
 
 
-def test_a_witness_that_is_away_is_asked_again_when_nothing_happens(on_disk):
-    on_disk.away.add("https://w1.example.net")
-    on_disk.grow(1)
-    on_disk.checkpointer.round()
-    assert len(parse_note(on_disk.notes[-1]).signatures) == 4
-    on_disk.away.clear()
-    count = len(on_disk.notes)
-    on_disk.clock.wait(MINUTE - 1)
-    on_disk.checkpointer.round()
-    assert len(on_disk.notes) == count
-    on_disk.clock.wait(1)
-    on_disk.checkpointer.round()
-    assert len(parse_note(on_disk.notes[-1]).signatures) == 5
-    on_disk.clock.wait(MINUTE)
-    on_disk.checkpointer.round()
-    assert len(on_disk.notes) == count + 1
+def test_a_witness_that_is_away_is_asked_again_when_nothing_happens(in_file):
+    in_file.away.add("https://w1.example.net")
+    in_file.grow(1)
+    in_file.checkpointer.round()
+    assert len(parse_note(in_file.notes[-1]).signatures) == 4
+    in_file.away.clear()
+    count = len(in_file.notes)
+    in_file.clock.wait(MINUTE - 1)
+    in_file.checkpointer.round()
+    assert len(in_file.notes) == count
+    in_file.clock.wait(1)
+    in_file.checkpointer.round()
+    assert len(parse_note(in_file.notes[-1]).signatures) == 5
+    in_file.clock.wait(MINUTE)
+    in_file.checkpointer.round()
+    assert len(in_file.notes) == count + 1
 
 
-def test_one_witness_down_changes_nothing(on_disk):
-    on_disk.away.add("https://w0.example.net")
+def test_one_witness_down_changes_nothing(in_file):
+    in_file.away.add("https://w0.example.net")
     for number in range(3):
-        on_disk.grow(1, number)
-        assert on_disk.checkpointer.round() == number + 2
-    assert [lines for _, _, lines in on_disk.watching.published] == [1, 1, 1]
-    assert on_disk.watching.stopped == []
+        in_file.grow(1, number)
+        assert in_file.checkpointer.round() == number + 2
+    assert [lines for _, _, lines in in_file.watching.published] == [1, 1, 1]
+    assert in_file.watching.stopped == []
 
 
 def test_two_checkpointers_of_one_log_do_not_contradict_each_other(heads):
@@ -253,58 +239,58 @@ def reads_raw(heads: Heads, first: int, end: int) -> list[bytes]:
 # What must not be published
 
 
-def test_a_bit_that_flipped_in_storage_is_never_signed(on_disk):
-    on_disk.grow(20)
-    on_disk.checkpointer.round()
-    on_disk.grow(20, 20)
-    with behind_its_back(on_disk.ledger.url.render_as_string(hide_password=False)) as tx:
+def test_a_bit_that_flipped_in_storage_is_never_signed(in_file):
+    in_file.grow(20)
+    in_file.checkpointer.round()
+    in_file.grow(20, 20)
+    with behind_its_back(in_file.ledger.url.render_as_string(hide_password=False)) as tx:
         found = tx.exec_driver_sql("SELECT bytes FROM entry WHERE position = 30").scalar_one()
         data = bytearray(found)
         data[40] ^= 1
         tx.exec_driver_sql("UPDATE entry SET bytes = ? WHERE position = 30", (bytes(data),))
     with pytest.raises(TamperEvidence):
-        on_disk.checkpointer.round()
-    assert stored(on_disk)[0] == 21
-    assert max(on_disk.bench.keyring.seen) == 21
+        in_file.checkpointer.round()
+    assert stored(in_file)[0] == 21
+    assert max(in_file.bench.keyring.seen) == 21
 
 
-def test_a_note_that_does_not_verify_is_not_kept(on_disk):
+def test_a_note_that_does_not_verify_is_not_kept(in_file):
     class Liar(LocalSigner):
         def sign_head(self, origin, size, root, *, pq=False):
             return super().sign_head(origin, size, root, pq=pq).replace(b"\n2\n", b"\n3\n")
 
-    on_disk.grow(1)
-    on_disk.checkpointer._parts = replace(on_disk.parts, signer=Liar(on_disk.bench.handler))
+    in_file.grow(1)
+    in_file.checkpointer._parts = replace(in_file.parts, signer=Liar(in_file.bench.handler))
     with pytest.raises(SignatureInvalid):
-        on_disk.checkpointer.round()
-    assert on_disk.notes == []
+        in_file.checkpointer.round()
+    assert in_file.notes == []
 
 
-def test_a_note_over_another_head_is_not_kept(on_disk):
+def test_a_note_over_another_head_is_not_kept(in_file):
     class Old(LocalSigner):
         old = b""
 
         def sign_head(self, origin, size, root, *, pq=False):
             return self.old
 
-    on_disk.grow(1)
-    on_disk.checkpointer.round()
-    signer = Old(on_disk.bench.handler)
-    signer.old = stored(on_disk)[1]
-    on_disk.grow(1, 1)
-    on_disk.checkpointer._parts = replace(on_disk.parts, signer=signer)
+    in_file.grow(1)
+    in_file.checkpointer.round()
+    signer = Old(in_file.bench.handler)
+    signer.old = stored(in_file)[1]
+    in_file.grow(1, 1)
+    in_file.checkpointer._parts = replace(in_file.parts, signer=signer)
     with pytest.raises(CheckpointInvalid, match="another head than it was asked to"):
-        on_disk.checkpointer.round()
+        in_file.checkpointer.round()
 
 
-def test_a_witness_that_knows_more_of_us_stops_the_publishing(on_disk, tmp_path):
-    on_disk.grow(5)
-    on_disk.checkpointer.round()
-    origin = on_disk.ledger.name.origin
-    for witness in on_disk.witnesses.values():
+def test_a_witness_that_knows_more_of_us_stops_the_publishing(in_file, tmp_path):
+    in_file.grow(5)
+    in_file.checkpointer.round()
+    origin = in_file.ledger.name.origin
+    for witness in in_file.witnesses.values():
         held = witness.held[origin]
         bigger = replace(held.checkpoint, size=50)
         witness.held[origin] = replace(held, checkpoint=bigger)
-    on_disk.grow(5, 5)
+    in_file.grow(5, 5)
     with pytest.raises(TamperEvidence, match="witnesses hold another history"):
-        on_disk.checkpointer.round()
+        in_file.checkpointer.round()

@@ -34,22 +34,7 @@ from ledger.runtime.verify import verify
 from ledger.signer.client import LocalSigner
 from ledger.tlog.cosign import verifier_for
 from tests.support.heads import Heads
-from tests.support.ledgers import asking, sqlite_url
-from tests.support.stores import BOTH, new_database
-
-
-@pytest.fixture(params=BOTH)
-def heads(request, tmp_path):
-    made = Heads(new_database(request.param, request, tmp_path), tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def on_disk(tmp_path):
-    made = Heads(sqlite_url(tmp_path), tmp_path)
-    yield made
-    made.close()
+from tests.support.ledgers import asking
 
 
 def kinds(heads: Heads) -> list[str]:
@@ -68,54 +53,54 @@ def test_a_sound_ledger_starts(heads):
     heads.checkpointer.check_start()
 
 
-def test_a_ledger_behind_its_signer_does_not_start(on_disk):
-    on_disk.grow(3)
-    file = Path(on_disk.ledger.url.database)
-    on_disk.ledger.close()
+def test_a_ledger_behind_its_signer_does_not_start(in_file):
+    in_file.grow(3)
+    file = Path(in_file.ledger.url.database)
+    in_file.ledger.close()
     backup = file.read_bytes()
-    on_disk.restart()
-    on_disk.grow(3, 3)
-    on_disk.checkpointer.round()
-    on_disk.ledger.close()
+    in_file.restart()
+    in_file.grow(3, 3)
+    in_file.checkpointer.round()
+    in_file.ledger.close()
     file.write_bytes(backup)
-    on_disk.restart()
+    in_file.restart()
     with pytest.raises(TamperEvidence, match="the signer signed 7 entries, but only 4 are here"):
-        on_disk.checkpointer.check_start()
-    on_disk.grow(3, 10)  # the same number again, but another history
+        in_file.checkpointer.check_start()
+    in_file.grow(3, 10)  # the same number again, but another history
     with pytest.raises(TamperEvidence, match="another root for the first 7 entries"):
-        on_disk.checkpointer.check_start()
+        in_file.checkpointer.check_start()
     with pytest.raises(TamperEvidence):
-        on_disk.checkpointer.round()
-    assert on_disk.bench.keyring.forks == 0
+        in_file.checkpointer.round()
+    assert in_file.bench.keyring.forks == 0
 
 
-def test_a_ledger_behind_a_witness_does_not_start(on_disk, tmp_path):
+def test_a_ledger_behind_a_witness_does_not_start(in_file, tmp_path):
     """The signer was set back together with the ledger; the witness was not."""
-    on_disk.grow(3)
-    on_disk.checkpointer.round()
-    files = (Path(on_disk.ledger.url.database), on_disk.bench.path)
-    on_disk.close()
+    in_file.grow(3)
+    in_file.checkpointer.round()
+    files = (Path(in_file.ledger.url.database), in_file.bench.path)
+    in_file.close()
     backup = [path.read_bytes() for path in files]
-    on_disk.bench.start()
-    on_disk.restart()
-    on_disk.grow(3, 3)
-    on_disk.checkpointer.round()
-    on_disk.close()
+    in_file.bench.start()
+    in_file.restart()
+    in_file.grow(3, 3)
+    in_file.checkpointer.round()
+    in_file.close()
     for path, data in zip(files, backup, strict=True):
         path.write_bytes(data)
-    on_disk.bench.start()
-    on_disk.restart()
+    in_file.bench.start()
+    in_file.restart()
     with pytest.raises(TamperEvidence, match="it signed size 7, ours is 4"):
-        on_disk.checkpointer.check_start()
+        in_file.checkpointer.check_start()
 
 
-def test_a_checkpoint_of_a_key_that_is_not_ours_does_not_start(on_disk):
-    on_disk.grow(1)
-    on_disk.checkpointer.round()
-    witness = on_disk.witnesses["https://w0.example.net"].signers[0]
-    strangers = replace(on_disk.parts, verifiers=[verifier_for(witness.key)])
+def test_a_checkpoint_of_a_key_that_is_not_ours_does_not_start(in_file):
+    in_file.grow(1)
+    in_file.checkpointer.round()
+    witness = in_file.witnesses["https://w0.example.net"].signers[0]
+    strangers = replace(in_file.parts, verifiers=[verifier_for(witness.key)])
     with pytest.raises(SignatureInvalid, match="no known key signed"):
-        Checkpointer(on_disk.ledger, replace(strangers, signer=on_disk.parts.signer)).check_start()
+        Checkpointer(in_file.ledger, replace(strangers, signer=in_file.parts.signer)).check_start()
 
 
 # When no signature can be made
@@ -185,17 +170,17 @@ def test_each_threshold_crossed_is_an_entry(heads):
 # For ever
 
 
-def test_a_thread_of_its_own_follows_the_log(on_disk):
+def test_a_thread_of_its_own_follows_the_log(in_file):
     told = threading.Event()
-    on_disk.checkpointer._parts = replace(on_disk.parts, publish=lambda _note: told.set())
-    on_disk.checkpointer.start()
-    on_disk.grow(3)
-    on_disk.checkpointer.notice(4)
-    on_disk.checkpointer.notice(LEAVES * 2)
+    in_file.checkpointer._parts = replace(in_file.parts, publish=lambda _note: told.set())
+    in_file.checkpointer.start()
+    in_file.grow(3)
+    in_file.checkpointer.notice(4)
+    in_file.checkpointer.notice(LEAVES * 2)
     assert told.wait(30)
-    on_disk.checkpointer.stop()
-    on_disk.checkpointer.stop()
-    assert on_disk.watching.failed == on_disk.watching.stopped == []
+    in_file.checkpointer.stop()
+    in_file.checkpointer.stop()
+    assert in_file.watching.failed == in_file.watching.stopped == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +195,7 @@ def test_a_thread_of_its_own_follows_the_log(on_disk):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_only_what_a_person_must_see_ends_the_thread(on_disk, error, ends):
+def test_only_what_a_person_must_see_ends_the_thread(in_file, error, ends):
     told = threading.Event()
 
     class Broken(LocalSigner):
@@ -218,22 +203,22 @@ def test_only_what_a_person_must_see_ends_the_thread(on_disk, error, ends):
             told.set()
             raise error
 
-    on_disk.checkpointer._parts = replace(on_disk.parts, signer=Broken(on_disk.bench.handler))
-    on_disk.checkpointer.start()
+    in_file.checkpointer._parts = replace(in_file.parts, signer=Broken(in_file.bench.handler))
+    in_file.checkpointer.start()
     assert told.wait(30)
     if ends:
-        on_disk.checkpointer._thread.join(30)
-    on_disk.checkpointer.stop()
-    assert bool(on_disk.watching.stopped) == ends
-    assert bool(on_disk.watching.failed) != ends
+        in_file.checkpointer._thread.join(30)
+    in_file.checkpointer.stop()
+    assert bool(in_file.watching.stopped) == ends
+    assert bool(in_file.watching.failed) != ends
 
 
-def test_nothing_is_signed_before_there_is_a_first_note(on_disk):
-    on_disk.checkpointer._again()
-    assert on_disk.notes == []
-    with on_disk.ledger.reading() as reads, pytest.raises(Exception, match="no checkpoint"):
+def test_nothing_is_signed_before_there_is_a_first_note(in_file):
+    in_file.checkpointer._again()
+    assert in_file.notes == []
+    with in_file.ledger.reading() as reads, pytest.raises(Exception, match="no checkpoint"):
         newest_note(reads)
-    lonely = replace(on_disk.parts, witnesses=None)
-    alone = Checkpointer(on_disk.ledger, lonely)
+    lonely = replace(in_file.parts, witnesses=None)
+    alone = Checkpointer(in_file.ledger, lonely)
     assert alone.round() == 1
-    assert len(on_disk.notes) == 1
+    assert len(in_file.notes) == 1

@@ -16,23 +16,7 @@ from ledger.kernel.errors import (
 from ledger.kernel.sealing import commitment
 from ledger.store import vault_engine
 from ledger.store.vault_engine import VaultDatabase, create_vault
-from tests.support.stores import BOTH, new_database
 from tests.support.vaults import CONTACT, INVOICE, Persons, plain_file
-
-
-@pytest.fixture(params=BOTH)
-def persons(request, tmp_path):
-    made = Persons(new_database(request.param, request, tmp_path))
-    yield made
-    made.vault.close()
-
-
-@pytest.fixture
-def on_disk(tmp_path):
-    made = Persons(f"sqlite:///{tmp_path / 'vault.db'}")
-    yield made
-    made.vault.close()
-
 
 # Keeping and reading
 

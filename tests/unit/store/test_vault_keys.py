@@ -8,24 +8,8 @@ from ledger.kernel.errors import (
 )
 from ledger.kernel.instants import MINUTE
 from ledger.store.vault_keys import AGE_MAX_US, KeyCache, SparePool
-from tests.support.stores import BOTH, new_database
 from tests.support.vaults import CONTACT, INVOICE, Persons
 from tests.support.wrapping import HandClock, SoftwareWrapper, seeded_chance
-
-
-@pytest.fixture(params=BOTH)
-def persons(request, tmp_path):
-    made = Persons(new_database(request.param, request, tmp_path))
-    yield made
-    made.vault.close()
-
-
-@pytest.fixture
-def on_disk(tmp_path):
-    made = Persons(f"sqlite:///{tmp_path / 'vault.db'}")
-    yield made
-    made.vault.close()
-
 
 # Epochs, cache and pool
 
