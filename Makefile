@@ -18,5 +18,5 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 
 lock:            ## new lock files (needs uv)
 	$(COMPILE) pyproject.toml -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra postgres --extra hsm --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra postgres --extra hsm --extra pdf --group dev -o requirements/dev.txt
 	$(COMPILE) --group bootstrap -o requirements/bootstrap.txt

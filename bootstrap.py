@@ -71,7 +71,7 @@ def prepare(wanted):
     make_environment(uv)
     install = [uv, "pip", "install", "--python", PYTHON] if uv else [PYTHON, "-m", "pip", "install"]
     for lock in ("requirements/bootstrap.txt", "requirements/%s.txt" % wanted):
-        step("Installing " + lock, install + ["--require-hashes", "-r", lock])
+        step("Installing " + lock, install + ["--no-deps", "--require-hashes", "-r", lock])
     step("Installing mobilegrid", install + ["--no-deps", "--no-build-isolation", "-e", "."])
     for name, path in stamps.items():
         with open(path, "wb") as stamp:

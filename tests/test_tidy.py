@@ -214,6 +214,7 @@ FOREIGN = (
     "hsm_sim/",
     "ledger/adapters/",
     "ledger/exports/_passport",
+    "ledger/exports/einvoice_ubl.py",
     "ledger/signer/",
     "ledger/store/",
     "migrations/",

@@ -46,7 +46,9 @@ def imported(*folders: str) -> set[str]:
 
 
 def import_name(package: str) -> str:
-    return {"python-pkcs11": "pkcs11"}.get(package, package.replace("-", "_"))
+    return {"factur-x": "facturx", "python-pkcs11": "pkcs11"}.get(
+        package, package.replace("-", "_")
+    )
 
 
 def test_the_three_locks_are_there() -> None:
@@ -105,7 +107,7 @@ def test_the_product_imports_only_what_run_installs() -> None:
         for name in foreign
         if not {d.lower().replace("_", "-") for d in modules[name]} & available
     }
-    assert missing <= {"numpy", "psycopg"}  # the extras training and postgres
+    assert missing <= {"numpy", "psycopg", "reportlab"}  # the extras training, postgres, pdf
 
 
 def test_nothing_under_the_gpl_is_shipped() -> None:
