@@ -2,6 +2,7 @@
 
 **Prebuilt**: each batch of 256 goes through the whole path into one database; the rows it wrote are
 kept and written again, without any rule, into a second one that began equal. Batch by batch.
+**Custody**: entries of whole swaps, with every rule, against entries of plain moves.
 **Callers**: each has one request outstanding. They are simulated on one thread, since hundreds of
 threads would measure the interpreter's lock. The baseline commits the same entry rows one by one
 over the bare driver, into a table without guards or indexes.
@@ -22,8 +23,8 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
-from benchmarks.fleet import build, fresh_url, moves
-from benchmarks.measure import Pairs, Row, Scale, note, number, settle, take_turns
+from benchmarks.fleet import build, drivers, fresh_url, moves, swaps
+from benchmarks.measure import Pairs, Row, Scale, duel, note, number, settle, take_turns
 from ledger.kernel.errors import Unavailable
 from ledger.kernel.messages import Receipt, Request
 from ledger.runtime.ledger import Ledger
@@ -33,6 +34,8 @@ from ledger.store.engine import SQLITE_PAGE_BYTES, ledger_url, write_engine
 
 PACKS = 2_000
 BATCH = 256
+CUSTODY_FLOOR = 1 / 1.3
+"""An entry of custody costs at most 1.3 times what an entry of a plain move costs."""
 CALLERS = {1: (0.35, 0.2), 16: (None, None), 64: (None, None), 256: (5.0, 4.0)}
 GOALS = {1: (0.6, 0.3), 16: (None, None), 64: (None, None), 256: (9.0, 8.0)}
 
@@ -47,6 +50,7 @@ def rows(server: str, scale: Scale) -> Iterator[Row]:
     with build(fresh_url(server), PACKS) as ledger:
         stream = moves(PACKS)
         settle()
+        yield against_core(name, ledger, stream, scale)
         yield from against_raw(name, ledger, stream, scale)
         yield from open_loop(name, ledger, stream, scale)
 
@@ -111,6 +115,50 @@ def check(receipts: list[Receipt]) -> None:
             raise SystemExit(f"a move was not made: {receipt}")
 
 
+# Custody ----------------------------------------------------------------------
+
+
+def against_core(name: str, ledger: Ledger, stream: Iterator[Request], scale: Scale) -> Row:
+    """Compare the time per entry of whole swaps, with all their rules, with that of plain moves.
+
+    Both go through the whole path in batches of 256. A swap is asked for, allowed, and made of two
+    reports from which custody is derived; all entries count, the bill among them.
+    """
+    note(f"append: {name}, swaps against plain moves")
+    for start in range(0, BATCH, BATCH // 8):
+        requests = list(drivers(BATCH))[start * 4 : (start + BATCH // 8) * 4]
+        if any(one.refusal is not None for one in ledger.execute_all(requests)):
+            raise SystemExit("a driver was refused")
+    swapping = swaps(BATCH)
+    rounds = scale.of(6)
+
+    def custody() -> float:
+        return entries_per_second(ledger, [next(swapping) for _ in range(4 * rounds)])
+
+    def core() -> float:
+        return entries_per_second(ledger, [list(islice(stream, BATCH)) for _ in range(8 * rounds)])
+
+    for one in (custody, core):
+        one()  # warms up
+    pairs = duel(scale.repeats, custody, core)
+    return pairs.row(
+        f"{name}: entries of swaps, entries of plain moves (cost at most 1.3x)",
+        floor=CUSTODY_FLOOR,
+        goal=1.0,
+    )
+
+
+def entries_per_second(ledger: Ledger, batches: list[list[Request]]) -> float:
+    count = 0
+    start = perf_counter()
+    for batch in batches:
+        receipts = ledger.execute_all(batch)
+        if any(receipt.refusal is not None for receipt in receipts):
+            raise SystemExit("a command was refused")
+        count += sum(receipt.count for receipt in receipts)
+    return count / (perf_counter() - start)
+
+
 # Callers ----------------------------------------------------------------------
 
 
@@ -125,6 +173,14 @@ def closed_loop(ledger: Ledger, requests: list[Request], callers: int) -> float:
         ledger.submit(request).add_done_callback(answered.put)
     for _ in requests[:callers]:
         check(answered.get().result())
+    return len(requests) / (perf_counter() - start)
+
+
+def alone(ledger: Ledger, requests: list[Request]) -> float:
+    """Let one caller send all requests, each when the last was answered; requests/s."""
+    start = perf_counter()
+    for request in requests:
+        ledger.execute(request)
     return len(requests) / (perf_counter() - start)
 
 
@@ -178,7 +234,8 @@ def against_raw(
 
     def run(callers: int) -> float:
         count = scale.of(300 if callers == 1 else 20 * callers + 1_000, least=2 * callers)
-        return closed_loop(ledger, list(islice(stream, count)), callers)
+        requests = list(islice(stream, count))
+        return alone(ledger, requests) if callers == 1 else closed_loop(ledger, requests, callers)
 
     runs = [lambda: raw.commit_each(sample)]
     runs += [lambda callers=callers: run(callers) for callers in CALLERS]

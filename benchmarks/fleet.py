@@ -6,7 +6,10 @@ from tempfile import mkdtemp
 
 import sqlalchemy as sa
 
+from ledger.domain.asking import AuthoriseSwap, RequestSwap
 from ledger.domain.billing import BillUsage
+from ledger.domain.custody import SetPackEntitlement
+from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.moves import MovePack
 from ledger.domain.opening import OpenLedger
 from ledger.domain.parties import RegisterParty
@@ -16,13 +19,13 @@ from ledger.domain.takeover import TakeOverPack
 from ledger.domain.tariffs import Element, PublishTariff, TariffTerms
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import DAY, MINUTE
-from ledger.kernel.messages import Actor, Command, Request
+from ledger.kernel.messages import Actor, ClockReading, Command, Observed, Request, Source
 from ledger.runtime.ledger import Ledger, create_ledger
 
 OPENED_AT = 1_700_000_000_000_000
 SYSTEM = Actor("system", "system")
 BUILDER = Actor("M1", "asset_manager", "M2")
-STATION = Actor("ST", "station")
+STATION = Actor("ST", "station", "P2")
 FINANCE = Actor("F1", "finance", "F2")
 SLOTS = 20
 
@@ -86,6 +89,11 @@ def _registrations(packs: int) -> Iterator[Request]:
         yield ask(take, f"PK-{number}")
 
 
+def moved_at(number: int) -> int:
+    """When a move is asked for and happens: 10,000 a second, and so are their keys (UUIDv7)."""
+    return OPENED_AT + number * 100
+
+
 def moves(packs: int, *, hot: int = 0, start: int = 0) -> Iterator[Request]:
     """Dock and undock packs in turn, over all of them or over the first `hot` only."""
     among = hot or packs
@@ -93,11 +101,11 @@ def moves(packs: int, *, hot: int = 0, start: int = 0) -> Iterator[Request]:
     while True:
         pack, turn = number % among, number // among
         station, slot = f"ST-{pack // SLOTS}", str(pack % SLOTS + 1)
-        at = OPENED_AT + number
+        at = moved_at(number)
         move = MovePack(
             pack_id=f"PK-{pack}",
             event="pack_undocked" if turn % 2 else "pack_docked",
-            level=5,
+            level=4,
             station_id=station,
             slot="" if turn % 2 else slot,
             occurred_at=at,
@@ -139,3 +147,67 @@ def bills(drivers: int) -> Iterator[Request]:
         )
         yield ask(BillUsage(facts=facts), f"bill {number}", SYSTEM, at)
         number += 1
+
+
+def drivers(count: int) -> Iterator[Request]:
+    """Give `count` drivers a pack each, and one more pack each that waits at station ST-0."""
+    for number in range(count):
+        driver = f"DR-{number}"
+        yield ask(RegisterParty(party_id=driver, party_roles=("driver",), country="FR"), driver)
+        for pack_id, account in (
+            (f"PA-{number}", f"Packs:Driver:{driver}"),
+            (f"PB-{number}", "Packs:Station:ST-0:Staged"),
+        ):
+            take = TakeOverPack(
+                pack_id=pack_id,
+                account=account,
+                pack_class="C1",
+                nominal_wh=75_000,
+                soh_bp=10_000,
+                title_holder_id="OP",
+                commissioned=True,
+                soc_bp=9_000,
+            )
+            yield ask(take, pack_id)
+        entitled = SetPackEntitlement(driver_id=driver, pack_class="C1", count=1)
+        yield ask(entitled, f"entitled {driver}")
+
+
+def swaps(count: int) -> Iterator[list[Request]]:
+    """Let `count` drivers swap over the desk at once, again and again: a batch for each step."""
+    turn = 0
+    while True:
+        at = moved_at(turn * 1_000_000)
+        steps: list[list[Command]] = [[], [], [], []]
+        for number in range(count):
+            pack_in, pack_out = f"PA-{number}", f"PB-{number}"
+            if turn % 2:
+                pack_in, pack_out = pack_out, pack_in
+            swap_id = f"SW-{turn}-{number}"
+            for step, command in enumerate(_swap(swap_id, f"DR-{number}", pack_in, pack_out, at)):
+                steps[step].append(command)
+        for step, commands in enumerate(steps):
+            yield [
+                ask(command, f"swap {turn} {step} {number}", STATION, at + step)
+                for number, command in enumerate(commands)
+            ]
+        turn += 1
+
+
+def _swap(swap_id: str, driver: str, pack_in: str, pack_out: str, at: int) -> Iterator[Command]:
+    yield RequestSwap(swap_id=swap_id, driver_id=driver, station_id="ST-0", pack_class="C1")
+    yield AuthoriseSwap(swap_id=swap_id, pack_ids=(pack_out,))
+    for step, (leg, pack_id, soc_bp) in enumerate(
+        ((RecordPackIn, pack_in, 2_000), (RecordPackOut, pack_out, 9_000))
+    ):
+        source = Source("ST-0", boot_id=swap_id, seq=step + 1)
+        yield leg(
+            swap_id=swap_id,
+            station_id="ST-0",
+            slot="",
+            driver_id=driver,
+            pack_id=pack_id,
+            occurred_at=at + step,
+            observed=Observed(at + step, source, ClockReading("S")),
+            soc_bp=soc_bp,
+        )

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.append import check
-from benchmarks.fleet import OPENED_AT, bills, build, fresh_url, moves, tariff
+from benchmarks.fleet import bills, build, fresh_url, moved_at, moves, tariff
 from benchmarks.measure import Row, Scale, duel, note, number, seconds, settle
 from ledger.exports.books import export_books
 from ledger.kernel.hashing import leaf_hash
@@ -65,7 +65,7 @@ def history_rows(server: str, scale: Scale) -> Iterator[Row]:
     note(f"history, as of: {name}")
     with grown(server, 100, 20_480) as ledger, ledger.reading() as reads:
         settle()
-        moment = reads.moment(known_at=OPENED_AT + 10_000)
+        moment = reads.moment(known_at=moved_at(10_000))
         length = len(reads.pack_history("PK-7", reads.moment()))
         found = len(reads.balances("Packs", at=moment))
         works = {

@@ -109,9 +109,12 @@ class World:
 
     def put(self, shelf: Shelf[V], key: str, row: V) -> None:
         """Replace a row; remembered for saving, and for `undo` within the command."""
-        rows = self._rows.setdefault(shelf.name, {})
-        mark = (shelf.name, key)
-        self._undo.append((shelf.name, key, rows.get(key), self._changed.get(mark)))
+        name = shelf.name
+        rows = self._rows.get(name)
+        if rows is None:
+            rows = self._rows[name] = {}
+        mark = (name, key)
+        self._undo.append((name, key, rows.get(key), self._changed.get(mark)))
         rows[key] = row
         self._changed[mark] = (shelf, self.position)  # type: ignore[assignment]
 

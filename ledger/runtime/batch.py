@@ -25,10 +25,12 @@ from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Actor, Command, Draft, Outcome, Receipt, Request
 from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.runtime.openings import opening_rows
 from ledger.runtime.posted import Balances, add_to, posting_rows
 from ledger.runtime.reactions import react
 from ledger.store.append import Row, Rows
 from ledger.store.erasures import rows_of_orders
+from ledger.store.loading import Kept
 
 REACTION_DEPTH = 4
 POLICY_VERSION = "1"
@@ -51,6 +53,7 @@ class _Staged:
         self.entries: list[Row] = []
         self.entry_packs: list[Row] = []
         self.postings: list[Row] = []
+        self.openings: list[Row] = []
 
     def run(self, command: Command, outcome: Outcome, actor: Actor, depth: int) -> Refusal | None:
         """Turn an outcome into entries, and what must follow it likewise."""
@@ -95,6 +98,8 @@ class _Staged:
             chains.extend(world, link, position, leaf)
             self.entry_packs.append((link.pack, link.count, position))
         self.postings += posting_rows(envelope.postings, position, valid_at)
+        if draft.openings or event.sealed_fields:
+            self.openings += opening_rows(draft, position)
         stamp = Stamp(position, valid_at, self.recorded_at)
         for fold in rule.folds:
             fold(world, event, stamp)
@@ -179,22 +184,28 @@ class Batch:
         self.rows.entries += staged.entries
         self.rows.entry_packs += staged.entry_packs
         self.rows.postings += staged.postings
+        self.rows.openings += staged.openings
         self.position = staged.position
         if staged.entries:
             self.recorded_at = staged.recorded_at
         return Receipt(first=staged.first, count=len(staged.entries))
 
-    def finish(self) -> Rows:
-        """Add what is saved once for the whole batch: balances and changed view rows."""
+    def finish(self, kept: Kept | None = None) -> Rows:
+        """Add what is saved once for the whole batch: balances and changed view rows.
+
+        `kept` has rows as they are stored; it tells which of them stay in their list.
+        """
         sums: Balances = {}
         add_to(sums, self.rows.postings)
         self.rows.balances = [(*key, *changed) for key, changed in sums.items()]
         self.rows.erasures, self.rows.outbox = rows_of_orders(self.rows.entries)
-        views = self.rows.views
+        views, staying = self.rows.views, self.rows.staying
         for shelf, name, row, at in self.world.changed():
-            views.setdefault(shelf.name, []).append(
-                (name, at, shelf.listed_by(row), canonical(row))
-            )
+            listed = shelf.listed_by(row)
+            before = kept.of(shelf.name).get(name) if kept else None
+            stays = before is not None and shelf.listed_by(before) == listed
+            written = staying if stays else views
+            written.setdefault(shelf.name, []).append((name, at, listed, canonical(row)))
         return self.rows
 
 

@@ -59,11 +59,11 @@ class Ledger:
             Refused: the rules say no; nothing but the receipt was written.
             Conflict: the key was used before, for something else.
         """
-        return accepted(self.submit(request).result()[0])
+        return accepted(self._writer.execute([request])[0])
 
     def execute_all(self, requests: Sequence[Request]) -> list[Receipt]:
         """Submit up to 256 requests as one batch and wait; refusals stay in their receipts."""
-        return self._writer.submit(requests).result()
+        return self._writer.execute(requests)
 
     @contextmanager
     def reading(self) -> Iterator[Reads]:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ledger.domain import chains
+from ledger.domain.adopting import EntriesAdopted
 from ledger.domain.catalogue import KINDS, SHELVES, EventRule
 from ledger.domain.history_map import HistoryMapped
 from ledger.domain.opening import LedgerOpened
@@ -54,6 +55,8 @@ class Replayed:
         self.posting_sums = array("q", bytes(8 * size))
         self.link_sums = array("q", bytes(8 * size))
         self.answer_sums = array("q", bytes(8 * size))
+        self.adopted: list[range] = []
+        """Positions that came back from a copy of the log, without the answers to their commands"""
 
     def views(self) -> dict[str, dict[str, tuple[int, str, bytes]]]:
         """Give what every view must hold: view, then key to (position, listed, state)."""
@@ -143,6 +146,10 @@ class _Checker:
             raise ReplayDiffers("the links do not continue the pack's chain", position=position)
         if rule.entities(event) != envelope.entities:
             raise ReplayDiffers("the entities are not those of the event", position=position)
+        if isinstance(event, EntriesAdopted):
+            if event.end != position:
+                raise ReplayDiffers("it follows other entries than it names", position=position)
+            replayed.adopted.append(range(event.first, event.end))
         if isinstance(event, HistoryMapped) and self._maps.differs(event, world):
             raise ReplayDiffers("the map is not that of the packs' chains", position=position)
         world.begin()

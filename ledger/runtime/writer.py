@@ -27,7 +27,7 @@ from ledger.kernel.errors import (
 )
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Receipt, Request
-from ledger.runtime import history_maps, reactions
+from ledger.runtime import history_maps, open_cases, reactions
 from ledger.runtime.admission import Admitted, admit
 from ledger.runtime.batch import Batch
 from ledger.runtime.observe import Observer
@@ -67,7 +67,8 @@ class Writer:
         self._session = WriteSession(engine, name.log_id)
         self._name = name
         self._observer = observer
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_MAX)
+        # bounded by `submit`: a queue that bounds itself takes three times as long for each request
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._tree: Tree | None = None
         self._kept = Kept()
         self._mapper = history_maps.Mapper()
@@ -78,6 +79,9 @@ class Writer:
         self._is_last = False
         # nobody may come in between the last look at the queue and its end: he would wait for ever
         self._door = threading.Lock()
+        # held by whoever serves: the writer's thread, or a caller who came while nobody waited
+        self._turn = threading.Lock()
+        self._unanswered = 0
 
     # the queue
 
@@ -95,7 +99,8 @@ class Writer:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
-        self._session.close()
+        with self._turn:
+            self._session.close()
 
     def submit(self, requests: Sequence[Request]) -> Future[list[Receipt]]:
         """Queue requests that stay together in one batch; at most `BATCH_MAX`.
@@ -104,55 +109,85 @@ class Writer:
             Malformed: more requests than a batch can hold, or one that cannot be written down.
             Unavailable: the queue is full, or the writer has stopped.
         """
-        if len(requests) > BATCH_MAX:
-            raise Malformed(f"at most {BATCH_MAX} requests at once", field="requests")
-        waiting = _Waiting([(request, admit(request)) for request in requests])
+        waiting = _admitted(requests)
         with self._door:
-            if not self._is_open:
-                raise Unavailable("the writer has stopped") from self._broken
-            try:
-                self._queue.put_nowait(waiting)
-            except queue.Full:
-                raise Unavailable("too many requests are waiting; try again") from None
+            self._queue_up(waiting)
         return waiting.future
 
+    def execute(self, requests: Sequence[Request]) -> list[Receipt]:
+        """Commit requests as `submit` does, and wait for their receipts.
+
+        Who comes while nobody waits does the writer's work himself: handing it to another thread
+        and back takes a sixth of the time of a single append. Raises as `submit` and `commit`.
+        """
+        waiting = _admitted(requests)
+        with self._door:
+            is_alone = self._is_open and not self._unanswered
+            if is_alone:
+                self._unanswered = 1
+            else:
+                self._queue_up(waiting)
+        if is_alone:
+            with self._turn:
+                self._serve([waiting])
+        return waiting.future.result()
+
+    def _queue_up(self, waiting: "_Waiting") -> None:
+        if not self._is_open:
+            raise Unavailable("the writer has stopped") from self._broken
+        if self._queue.qsize() >= QUEUE_MAX:
+            raise Unavailable("too many requests are waiting; try again")
+        self._unanswered += 1
+        self._queue.put(waiting)
+
     def _run(self) -> None:
-        while True:
-            taken = self._take()
-            if taken is None:
-                return
-            # a caller who gave up waiting is not answered, and his request is not done
-            taken = [one for one in taken if one.future.set_running_or_notify_cancel()]
-            if not taken:
-                continue
-            try:
-                receipts = self.commit([request for one in taken for request in one.requests])
-            except MobileGridError as error:
-                for one in taken:
-                    one.future.set_exception(error)
-                if isinstance(error, InvariantBroken | TamperEvidence):
-                    self._halt(error)
-                    return
-                continue
-            except BaseException as error:  # noqa: BLE001 - the thread must never die silently
-                broken = InvariantBroken(f"{type(error).__name__}: {error}")
-                broken.__cause__ = error
-                for one in taken:
-                    one.future.set_exception(broken)
-                self._halt(broken)
-                return
+        while taken := self._take():
+            with self._turn:
+                self._serve(taken)
+
+    def _serve(self, taken: list["_Waiting"]) -> None:
+        """Commit what was taken and answer it; whatever goes wrong, everybody is answered."""
+        # a caller who gave up waiting is not answered, and his request is not done
+        asking = [one for one in taken if one.future.set_running_or_notify_cancel()]
+        try:
+            if asking:
+                self._answer(asking)
+        finally:
+            with self._door:
+                self._unanswered -= len(taken)
+
+    def _answer(self, asking: list["_Waiting"]) -> None:
+        if self._broken is not None:
+            _fail(asking, Unavailable("the writer has stopped"))
+            return
+        try:
+            receipts = self.commit([request for one in asking for request in one.requests])
+        except MobileGridError as error:
+            _fail(asking, error)
+            if isinstance(error, InvariantBroken | TamperEvidence):
+                self._halt(error)
+        except (KeyboardInterrupt, SystemExit):
+            # of a caller who serves himself; the next batch begins from what is stored
+            _fail(asking, Unavailable("interrupted; ask again with the same key"))
+            raise
+        except BaseException as error:  # noqa: BLE001 - the thread must never die silently
+            broken = InvariantBroken(f"{type(error).__name__}: {error}")
+            broken.__cause__ = error
+            _fail(asking, broken)
+            self._halt(broken)
+        else:
             start = 0
-            for one in taken:
+            for one in asking:
                 end = start + len(one.requests)
                 one.future.set_result(receipts[start:end])
                 start = end
 
-    def _take(self) -> list["_Waiting"] | None:
-        """Wait for work, then take all that is there, up to a batch."""
+    def _take(self) -> list["_Waiting"]:
+        """Wait for work, then take all that is there, up to a batch; nothing at the end."""
         first = None if self._is_last else self._left_over or self._queue.get()
         self._left_over = None
         if first is None:
-            return None
+            return []
         taken = [first]
         count = len(first.requests)
         while count < BATCH_MAX:
@@ -179,6 +214,7 @@ class Writer:
             try:
                 waiting = self._left_over or self._queue.get_nowait()
             except queue.Empty:
+                self._queue.put(None)  # the thread ends, whoever met the error
                 return
             self._left_over = None
             if waiting is not None and waiting.future.set_running_or_notify_cancel():
@@ -220,9 +256,10 @@ class Writer:
             fresh = [one for one, _ in requests if (one.principal, one.key) not in known]
             world = _world(database, fresh, kept)
             self._mapper.admit(world, tx, self._name.log_id, head.size, fresh)
+            open_cases.admit(world, tx, self._name.log_id, fresh)
             batch = Batch(self._name.ledger, head.size, head.recorded_at, world)
             receipts = [batch.answer(request, digest, known) for request, digest in requests]
-            rows = batch.finish()
+            rows = batch.finish(kept)
             if batch.leaves:
                 tree, tiles = grown(tree, batch.leaves)
                 rows.tiles = list(tiles)
@@ -243,6 +280,17 @@ class _Waiting:
     def __init__(self, requests: Sequence[Admitted]) -> None:
         self.requests = requests
         self.future: Future[list[Receipt]] = Future()
+
+
+def _admitted(requests: Sequence[Request]) -> _Waiting:
+    if len(requests) > BATCH_MAX:
+        raise Malformed(f"at most {BATCH_MAX} requests at once", field="requests")
+    return _Waiting([(request, admit(request)) for request in requests])
+
+
+def _fail(asking: list[_Waiting], error: MobileGridError) -> None:
+    for one in asking:
+        one.future.set_exception(error)
 
 
 def _world(database: Appender, requests: Sequence[Request], kept: Kept) -> World:

@@ -21,6 +21,9 @@ import msgspec
 import sqlalchemy as sa
 from typing_extensions import override
 
+from ledger.kernel.errors import TamperEvidence
+from ledger.kernel.hashing import HASH_BYTES
+
 Row = tuple[Any, ...]
 
 
@@ -35,8 +38,40 @@ class Head(msgspec.Struct, frozen=True):
     rebuilds: int = 0
 
 
+# Room for 2^40 entries and for the longest edge. SQLite writes a row of the same length over the
+# old one, and only the pages that differ; a longer row moves, and its old pages are cleared.
+_FRONTIER_ROOM = 40 * HASH_BYTES
+_EDGE_ROOM = 255 * HASH_BYTES
+
+
+def head_of_row(row: Sequence[Any]) -> Head:
+    """Give the head from its columns in order, without the room that SQLite's row keeps free.
+
+    `TamperEvidence` for a row whose columns changed their type, as SQLite does not ask on reading.
+    """
+    size, root, frontier, edge, recorded_at, rebuilds = row
+    if not (isinstance(size, int) and isinstance(frontier, bytes) and isinstance(edge, bytes)):
+        raise TamperEvidence("the head row holds something else than a head")
+    return Head(
+        size=size,
+        root=root,
+        frontier=_without_room(frontier, size.bit_count() * HASH_BYTES),
+        edge=_without_room(edge, size % 256 * HASH_BYTES),
+        recorded_at=recorded_at,
+        rebuilds=rebuilds,
+    )
+
+
+def _without_room(data: bytes, length: int) -> bytes:
+    # whatever is not empty room stays, so that verifying finds it
+    return data[:length] if not any(data[length:]) else data
+
+
 class Rows(msgspec.Struct):
-    """All rows of one batch, in the column order of `COLUMNS`, and the head after it."""
+    """All rows of one batch, in the column order of `COLUMNS`, and the head after it.
+
+    `views` are written whole; rows of `staying` are known to be there already, in the same list.
+    """
 
     entries: list[Row] = []
     entry_packs: list[Row] = []
@@ -45,8 +80,10 @@ class Rows(msgspec.Struct):
     receipts: list[Row] = []
     outbox: list[Row] = []
     erasures: list[Row] = []
+    openings: list[Row] = []
     balances: list[Row] = []
     views: dict[str, list[Row]] = {}
+    staying: dict[str, list[Row]] = {}
     head: Head | None = None
 
 
@@ -100,6 +137,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "receipt": ("principal", "key", "digest", "answer"),
     "outbox": ("position", "line", "topic", "body", "state"),
     "erasure": ("subject", "ordered_at", "position"),
+    "opening": ("position", "name", "salt", "value"),
     "balance": ("account", "item", "commodity", "quantity", "position"),
 }
 _VIEW_COLUMNS = ("key", "position", "listed", "state")
@@ -109,10 +147,11 @@ _SUFFIX = {
         "quantity = balance.quantity + excluded.quantity, position = excluded.position"
     ),
 }
-_VIEW_SUFFIX = (
-    " ON CONFLICT (log_id, key) DO UPDATE SET "
-    "position = excluded.position, listed = excluded.listed, state = excluded.state"
+_STAYING_SUFFIX = (
+    " ON CONFLICT (log_id, key) DO UPDATE SET position = excluded.position, state = excluded.state"
 )
+# SQLite writes the index of a column that is set, even to what it was
+_VIEW_SUFFIX = f"{_STAYING_SUFFIX}, listed = excluded.listed"
 
 
 def work_of(rows: Rows) -> list[tuple[str, tuple[str, ...], str, list[Row]]]:
@@ -125,11 +164,14 @@ def work_of(rows: Rows) -> list[tuple[str, tuple[str, ...], str, list[Row]]]:
         ("receipt", rows.receipts),
         ("outbox", rows.outbox),
         ("erasure", rows.erasures),
+        ("opening", rows.openings),
         ("balance", rows.balances),
     )
     work = [(name, COLUMNS[name], _SUFFIX.get(name, ""), some) for name, some in fixed if some]
     work += [
-        (f"view_{name}", _VIEW_COLUMNS, _VIEW_SUFFIX, some) for name, some in rows.views.items()
+        (f"view_{name}", _VIEW_COLUMNS, suffix, some)
+        for suffix, views in ((_VIEW_SUFFIX, rows.views), (_STAYING_SUFFIX, rows.staying))
+        for name, some in views.items()
     ]
     return work
 
@@ -157,7 +199,7 @@ class SqliteAppender(Appender):
             "SELECT size, root, frontier, edge, recorded_at, rebuilds FROM log WHERE log_id = ?",
             (self._log_id,),
         ).fetchone()
-        return Head(*row) if row else None, self._receipts(keys)
+        return head_of_row(row) if row else None, self._receipts(keys)
 
     def _receipts(self, keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], Row]:
         wanted: dict[str, list[bytes]] = defaultdict(list)
@@ -199,10 +241,12 @@ class SqliteAppender(Appender):
                     start += chunk
         if rows.head is not None:
             head = rows.head
+            frontier, edge = head.frontier.ljust(_FRONTIER_ROOM, b"\0"), head.edge
+            edge = edge.ljust(_EDGE_ROOM, b"\0")
             execute(
                 "UPDATE log SET size = ?, root = ?, frontier = ?, edge = ?, recorded_at = ? "
                 "WHERE log_id = ?",
-                (head.size, head.root, head.frontier, head.edge, head.recorded_at, self._log_id),
+                (head.size, head.root, frontier, edge, head.recorded_at, self._log_id),
             )
 
     @override

@@ -31,6 +31,8 @@ _KINDS = {
     "answer": "bytea",
     "state": "bytea",
     "body": "bytea",
+    "salt": "bytea",
+    "value": "bytea",
 }
 
 

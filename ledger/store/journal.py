@@ -1,6 +1,6 @@
 """Reading the journal: the head, entries by position, packs by their links, tiles, the moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ledger.kernel.errors import NotFound, TamperEvidence
 from ledger.kernel.messages import Receipt
-from ledger.store.append import Head, in_list
+from ledger.store.append import Head, head_of_row, in_list
 from ledger.store.tables import checkpoint, entry, entry_pack, log, receipt, tile
 
 CHUNK = 2_000
@@ -56,7 +56,7 @@ def head(tx: sa.Connection, log_id: int) -> Head:
     row = tx.execute(_HEAD, {"log": log_id}).first()
     if row is None:
         raise NotFound("no such log in this database")
-    return Head(*row)
+    return head_of_row(row)
 
 
 def entry_bytes(tx: sa.Connection, log_id: int, position: int) -> bytes:
@@ -94,30 +94,52 @@ def raw_entries(
     return [(position, bytes(data)) for position, data in tx.execute(chosen).all()]
 
 
-def entries_at(tx: sa.Connection, log_id: int, positions: list[int]) -> list[tuple[int, bytes]]:
+def entries_at(tx: sa.Connection, log_id: int, positions: Iterable[int]) -> list[tuple[int, bytes]]:
     """Read the named entries in order of position; bounded by the length of the list."""
+    wanted = sorted(set(positions))
     found: list[tuple[int, bytes]] = []
-    for start in range(0, len(positions), AT_ONCE):
-        found += _bytes_at(tx, log_id, positions[start : start + AT_ONCE])
+    for start in range(0, len(wanted), AT_ONCE):
+        found += _bytes_at(tx, log_id, wanted[start : start + AT_ONCE])
     return found
 
 
+# Straight on the driver: bytes travel as bytes, not as text twice as long, and one plan or a few
+# serve lists of every length. The order of each join is fixed, for a planner may begin with the
+# entries, and read the whole log: SQLite keeps to CROSS JOIN, PostgreSQL cannot pull up what has a
+# LIMIT. There a seek by key also finds its partition without a new plan for every list.
+_AT_POSTGRES = (
+    "SELECT found.position, found.bytes FROM unnest(%b::bigint[]) AS wanted(position) "
+    "CROSS JOIN LATERAL (SELECT position, bytes FROM entry "
+    "WHERE log_id = %b::int AND position = wanted.position LIMIT 1) AS found"
+)
+_OF_PACK_POSTGRES = (
+    "SELECT found.occurred_at, found.position, found.bytes FROM ("
+    "SELECT position FROM entry_pack WHERE log_id = %b::int AND pack = %b::text "
+    "AND position < %b::bigint ORDER BY count OFFSET 0) AS named "
+    "CROSS JOIN LATERAL (SELECT occurred_at, position, bytes FROM entry "
+    "WHERE log_id = %b::int AND position = named.position LIMIT 1) AS found"
+)
+_OF_PACK_SQLITE = (
+    "SELECT entry.occurred_at, entry.position, entry.bytes FROM entry_pack AS named "
+    "CROSS JOIN entry ON entry.log_id = named.log_id AND entry.position = named.position "
+    "WHERE named.log_id = ? AND named.pack = ? AND named.position < ? ORDER BY named.count"
+)
+
+
 def _bytes_at(tx: sa.Connection, log_id: int, positions: list[int]) -> list[tuple[int, bytes]]:
-    # straight on the driver: bytes travel as bytes, not as text twice as long, and one plan or
-    # a few serve lists of every length
+    raw: Any = tx.connection.driver_connection
     if tx.dialect.name == "postgresql":
-        raw: Any = tx.connection.driver_connection
-        text = (
-            "SELECT position, bytes FROM entry WHERE log_id = %s AND position = ANY(%s) "
-            "ORDER BY position"
-        )
-        return list(raw.execute(text, (log_id, positions), binary=True).fetchall())
+        # psycopg is an extra
+        from ledger.store.postgres_arrays import array  # noqa: PLC0415
+
+        asked = (array("bigint", positions), log_id)
+        return list(raw.execute(_AT_POSTGRES, asked, binary=True).fetchall())
     places, padded = in_list(positions)
     text = (
         f"SELECT position, bytes FROM entry WHERE log_id = ? AND position IN {places} "  # noqa: S608  only question marks
         "ORDER BY position"
     )
-    return [(row[0], row[1]) for row in tx.exec_driver_sql(text, (log_id, *padded)).all()]
+    return list(raw.execute(text, (log_id, *padded)).fetchall())
 
 
 def pack_positions(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> list[int]:
@@ -131,13 +153,18 @@ def pack_positions(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> li
     return list(tx.execute(chosen).scalars().all())
 
 
-def pack_entries(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> list[bytes]:
-    """Read the entries below `end` that name a pack, oldest first.
+def pack_entries(
+    tx: sa.Connection, log_id: int, pack_id: str, end: int
+) -> list[tuple[int, int, bytes]]:
+    """Read (valid time, position, bytes) of the entries below `end` that name a pack.
 
-    In two steps by key: without fresh statistics PostgreSQL would rather scan than join.
+    Oldest first, by position. All in one statement and one round trip.
     """
-    positions = pack_positions(tx, log_id, pack_id, end)
-    return [data for _, data in entries_at(tx, log_id, positions)]
+    raw: Any = tx.connection.driver_connection
+    if tx.dialect.name == "postgresql":
+        asked = (log_id, pack_id, end, log_id)
+        return list(raw.execute(_OF_PACK_POSTGRES, asked, binary=True).fetchall())
+    return list(raw.execute(_OF_PACK_SQLITE, (log_id, pack_id, end)).fetchall())
 
 
 def end_known_at(tx: sa.Connection, log_id: int, known_at: int) -> int:

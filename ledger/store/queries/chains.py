@@ -59,4 +59,4 @@ def _packs(log_id: int) -> Any:
 
 def links_of(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> list[tuple[int, bytes]]:
     """Read (position, bytes) of all entries below `end` that name a pack, oldest first."""
-    return journal.entries_at(tx, log_id, journal.pack_positions(tx, log_id, pack_id, end))
+    return [(at, data) for _, at, data in journal.pack_entries(tx, log_id, pack_id, end)]
