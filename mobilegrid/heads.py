@@ -23,7 +23,7 @@ from ledger.kernel.instants import SECOND
 from ledger.runtime.checkpointer import Checkpointer, Parts, check_held
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.ports import HeadObserver
-from ledger.runtime.proving import newest_note
+from ledger.runtime.proving import full_note
 from ledger.runtime.witnessing import WitnessDesk
 from ledger.signer.client import SignerClient
 from ledger.signer.software import Settings as SignerSettings
@@ -257,7 +257,7 @@ def sign_once(ledger: Ledger, settings: Settings) -> VerifierKey:
     with open_signer(settings) as signer:
         checkpointer(ledger, settings, signer, Quiet()).round()
     with ledger.reading() as reads:
-        lines = {(line.name, line.key_id) for line in parse_note(newest_note(reads)).signatures}
+        lines = {(line.name, line.key_id) for line in parse_note(full_note(reads)).signatures}
     for key in log_keys(settings, ledger.name.origin):
         if key.kind == ED25519 and (key.name, key.key_id) in lines:
             return key

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ledger.domain.privacy import SUBJECTS
-from ledger.kernel.errors import Misconfigured, NotFound, Unavailable
+from ledger.kernel.errors import Misconfigured, MobileGridError, NotFound, Unavailable
 from ledger.kernel.sealing import KeyWrapper
 from ledger.runtime.erasing import Erasing, erased_in
 from ledger.runtime.ledger import Ledger
@@ -59,6 +59,31 @@ def open_people(
             yield ledger, vault, erasing
         finally:
             database.close()
+
+
+@contextmanager
+def reading_people(settings: Settings, ledger: Ledger) -> Iterator[Vault | None]:
+    """Give the vault of an open ledger for reading; None where this process has none.
+
+    A process without the vault's database or the key that opens it serves everything else.
+    """
+    with ExitStack() as stack:
+        try:
+            wrapper: KeyWrapper | None = None
+            database = VaultDatabase(vault_url(settings))
+            stack.callback(database.close)
+            if settings.has_signer:
+                wrapper = stack.enter_context(heads.open_signer(settings))
+            keys = Keys(
+                wrapper=wrapper or _software_wrapper(settings, ledger),
+                epoch=settings.vault.epoch,
+                chance=secrets.token_bytes,
+                clock=wiring.CLOCK,
+            )
+        except MobileGridError:
+            yield None
+            return
+        yield Vault(database, keys, erased_in(ledger))
 
 
 def vault_url(settings: Settings) -> str:

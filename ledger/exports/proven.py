@@ -25,7 +25,7 @@ manifest is believed; docs/verify.md says how each figure is computed again.
 """
 
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +37,23 @@ from ledger.domain.invoices import InvoiceIssued
 from ledger.domain.settlement import StatementIssued
 from ledger.exports._files import staged
 from ledger.exports._gathered import Gathered
+from ledger.exports.issued import IsFinal, SignDocument, always, sign_issued
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.errors import Conflict, InvariantBroken, Malformed, NotFound
 from ledger.kernel.hashing import leaf_hash
 from ledger.runtime import settling
-from ledger.runtime.proving import newest_note, tile_reader
+from ledger.runtime.proving import full_note, tile_reader
 from ledger.runtime.reads import Entry, Reads
 from ledger.runtime.settling import Span
-from ledger.tlog.checkpoint import Checkpoint, parse_checkpoint
+from ledger.tlog.checkpoint import parse_checkpoint
 from ledger.tlog.many import prove_many
 from ledger.tlog.note import parse_note
-from ledger.tlog.proof import inclusion
+from ledger.tlog.proof import consistency, inclusion
 from ledger.tlog.tiles import TileBuilder
 
 BUNDLE_TYPE = "mobilegrid/proven/1"
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The time of every member, so that the same bundle is always the same file."""
-
-STATEMENT_TYP = "mobilegrid-statement+jws"
-INVOICE_TYP = "mobilegrid-invoice+jws"
-
-SignDocument = Callable[[str, bytes], str]
-"""`sign(typ, payload)`: the JWS in compact form."""
 
 
 class ProvenBundle(msgspec.Struct, frozen=True):
@@ -76,13 +71,14 @@ def prove_usage(reads: Reads, position: int) -> ProvenBundle:
     Raises:
         NotFound: there is no such entry, or no checkpoint.
         Malformed: the entry is no bill of a usage.
-        Conflict: the newest checkpoint is older than the entry.
+        Conflict: the newest checkpoint is older than the entry, or the bill was told anew.
     """
     event = reads.entry(position).event
     if not isinstance(event, UsageAccrued):
         raise Malformed("not the entry of a billed usage", field="position", place=str(position))
     first = position - (event.part - 1)
     lines = reads.at_positions(list(range(first, first + event.parts)))
+    _only_first(lines)
     later = _invoices(reads, event.driver_id, position)
     issued = [one for one in later if _covers(one, lines[-1])]
     more = {"members": _members(reads, issued[0], lines)} if issued else {}
@@ -90,22 +86,39 @@ def prove_usage(reads: Reads, position: int) -> ProvenBundle:
 
 
 def prove_bill(
-    reads: Reads, driver_id: str, period: str, *, sign: SignDocument | None = None
+    reads: Reads,
+    driver_id: str,
+    period: str,
+    *,
+    sign: SignDocument | None = None,
+    is_final: IsFinal = always,
 ) -> ProvenBundle:
     """Prove all that a driver was billed for in a period, with its invoices once issued.
 
     Raises:
         NotFound: the driver used nothing in the period, or there is no checkpoint.
         Malformed: more entries than one file may hold.
-        Conflict: the newest checkpoint is older than an entry.
+        Conflict: the newest checkpoint is older than an entry, or a bill was told anew.
     """
     usages = settling.bill(reads, driver_id, period).usages
+    _only_first(usages)
     issued = list(_invoices(reads, driver_id, usages[-1].envelope.position, period))
-    return _Maker(reads, sign).make("bill", driver_id, usages, issued, {"period": period})
+    first = settling.span_of(reads, period).from_position
+    for one in issued:
+        assert isinstance(one.event, InvoiceIssued), "asked of invoices only"
+        if one.event.from_position < first:
+            number = one.event.invoice_no
+            raise Conflict(f"invoice {number} corrects earlier bills; such lines are not provable")
+    return _Maker(reads, sign, is_final).make("bill", driver_id, usages, issued, {"period": period})
 
 
 def prove_statement(
-    reads: Reads, partner_id: str, period: str, *, sign: SignDocument | None = None
+    reads: Reads,
+    partner_id: str,
+    period: str,
+    *,
+    sign: SignDocument | None = None,
+    is_final: IsFinal = always,
 ) -> ProvenBundle:
     """Prove an operator's statement: every share, and what it is a share of.
 
@@ -122,7 +135,17 @@ def prove_statement(
         if isinstance(one.event, StatementIssued) and one.event.statement_id == span.statement_id
     ]
     lines = reads.at_positions(places)
-    return _Maker(reads, sign).make("statement", partner_id, lines, issued, {"period": period})
+    _only_first(lines)
+    made = _Maker(reads, sign, is_final)
+    return made.make("statement", partner_id, lines, issued, {"period": period})
+
+
+def _only_first(lines: list[Entry]) -> None:
+    """Refuse lines that were told anew: the strangers' verifier rates a swap by its first facts."""
+    for one in lines:
+        said = one.envelope
+        if said.reverses is not None or said.corrects is not None:
+            raise Conflict(f"position {said.position} corrects a bill; such lines are not provable")
 
 
 def write_bundle(bundle: ProvenBundle, path: Path) -> None:
@@ -145,35 +168,6 @@ def write_bundle(bundle: ProvenBundle, path: Path) -> None:
         (stage / path.name).replace(path)
 
 
-def document_payload(issued: Entry, said: Checkpoint, issued_at: int) -> bytes:
-    """Make what a signed invoice or statement says: the figures of its entry, word for word.
-
-    Args:
-        issued: the entry `invoice.issued` or `statement.issued`.
-        said: a checkpoint that covers it.
-        issued_at: time of signing in us.
-    """
-    event = issued.event
-    if isinstance(event, StatementIssued):
-        name = event.statement_id
-    elif isinstance(event, InvoiceIssued):
-        name = event.invoice_no
-    else:
-        raise Malformed("an entry that issues no document", field="position")
-    payload = {
-        "checkpoint": {
-            "origin": said.origin,
-            "root": base64_text(said.root),
-            "size": said.size,
-        },
-        "document_id": name,
-        "figures": msgspec.json.decode(issued.envelope.body),
-        "issued_at": issued_at,
-        "position": issued.envelope.position,
-    }
-    return canonical(payload)
-
-
 def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, ZIP_TIME)
     info.compress_type = zipfile.ZIP_DEFLATED
@@ -187,10 +181,13 @@ def _member(name: str) -> zipfile.ZipInfo:
 class _Maker:
     """What makes bundles under the newest checkpoint."""
 
-    def __init__(self, reads: Reads, sign: SignDocument | None = None) -> None:
+    def __init__(
+        self, reads: Reads, sign: SignDocument | None = None, is_final: IsFinal = always
+    ) -> None:
         self.reads = reads
         self.sign = sign
-        self.note = newest_note(reads)
+        self.is_final = is_final
+        self.note = full_note(reads)
         self.said = parse_checkpoint(parse_note(self.note).text)
 
     def make(
@@ -222,18 +219,23 @@ class _Maker:
             "tax": found.tax_rows(),
             **more,
         }
-        return ProvenBundle(manifest, self.note, found.data(), self._documents(kind, issued))
+        documents, paths = self._documents(issued)
+        if paths:
+            manifest["consistency"] = paths
+        return ProvenBundle(manifest, self.note, found.data(), documents)
 
-    def _documents(self, kind: str, issued: list[Entry]) -> dict[int, str]:
-        if self.sign is None:
-            return {}
-        typ = STATEMENT_TYP if kind == "statement" else INVOICE_TYP
-        return {
-            one.envelope.position: self.sign(
-                typ, document_payload(one, self.said, one.envelope.recorded_at)
-            )
-            for one in issued
-        }
+    def _documents(self, issued: list[Entry]) -> tuple[dict[int, str], dict[str, list[str]]]:
+        """Give the signed documents by position, and how their checkpoints lead to the newest."""
+        documents: dict[int, str] = {}
+        paths: dict[str, list[str]] = {}
+        for one in issued if self.sign is not None else ():
+            assert self.sign is not None, "asked for above"
+            signed = sign_issued(self.reads, one, self.sign, self.is_final)
+            documents[signed.position] = signed.jws
+            if signed.size < self.said.size:
+                path = consistency(signed.size, self.said.size, tile_reader(self.reads))
+                paths[str(signed.position)] = [base64_text(each) for each in path]
+        return documents, paths
 
 
 def _figures(party: str, lines: list[Entry]) -> list[dict[str, str | int]]:

@@ -6,13 +6,14 @@ Whoever is given salt and value can check it; without the salt a telephone numbe
 """
 
 import re
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Protocol
 
 import msgspec
 
 from ledger.kernel.envelope import canonical
-from ledger.kernel.errors import Malformed
+from ledger.kernel.errors import Malformed, Unavailable
 
 SALT_BYTES = 16
 NAME_PATTERN = "[a-z0-9_]{1,40}"
@@ -31,6 +32,14 @@ class Opening(msgspec.Struct, frozen=True):
     value: msgspec.Raw
 
 
+class SealedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A subject's key as it is kept: for what and whom, and the sealed bytes."""
+
+    purpose: str
+    subject: str
+    wrapped: bytes
+
+
 class KeyWrapper(Protocol):
     """Seals the keys of subjects under a key that never leaves its device."""
 
@@ -46,6 +55,29 @@ class KeyWrapper(Protocol):
             Unavailable: no device answers.
         """
         ...
+
+    def rewrap(self, source: int, target: int, keys: Sequence[SealedKey]) -> list[bytes]:
+        """Seal keys of one epoch anew under another, in order; see `rewrap_each`."""
+        ...
+
+
+def rewrap_each(
+    wrapper: KeyWrapper, source: int, target: int, keys: Sequence[SealedKey]
+) -> list[bytes]:
+    """Seal keys of one epoch anew under another, one by one; each is tried before it is given.
+
+    Raises:
+        TamperEvidence: one of them does not open for its subject and purpose.
+        Unavailable: no device answers, or the new key does not give back what it sealed.
+    """
+    fresh: list[bytes] = []
+    for each in keys:
+        key = wrapper.unwrap(source, each.purpose, each.subject, each.wrapped)
+        made = wrapper.wrap(target, each.purpose, each.subject, key)
+        if wrapper.unwrap(target, each.purpose, each.subject, made) != key:
+            raise Unavailable(f"the key of epoch {target} does not give back what it sealed")
+        fresh.append(made)
+    return fresh
 
 
 class Chance(Protocol):

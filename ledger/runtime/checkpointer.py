@@ -55,7 +55,7 @@ from ledger.store import journal
 from ledger.store.witnessing import add_cosignatures, cosigned_note
 from ledger.tlog import proof
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
-from ledger.tlog.note import Verifier
+from ledger.tlog.note import Verifier, parse_note
 
 INTERVAL_S = 1.0
 LEAVES = 4_096
@@ -206,17 +206,28 @@ class Checkpointer:
             newest = check_newest_checkpoint(reads)
             stored = 0 if newest is None else newest.size
             check_held(reads, standing.size, standing.root)
-            if reads.size == stored:
-                return None
             start = max(standing.size, 0)
+            if reads.size == stored and (newest is None or start >= stored):
+                return None
             if start > stored:  # signed, but the table never heard of it
                 said = Checkpoint(reads.name.origin, start, standing.root)
             else:
                 said = self._stage(reads, start, stored)
             state = signing_state(reads)
         note = self._sign(said)
-        self._keep(said, note)
+        if said.size == stored:  # another key signed it before, such as one in a file
+            note = self._add_lines(said, note)
+        else:
+            self._keep(said, note)
         return said, note, state
+
+    def _add_lines(self, said: Checkpoint, note: bytes) -> bytes:
+        """Put the signer's lines beside those that the checkpoint has; give it with all of them."""
+        log_id = self._ledger.name.log_id
+        with self._ledger.writing() as tx:
+            add_cosignatures(tx, log_id, said.size, parse_note(note).signatures)
+        with self._ledger.reading() as reads:
+            return cosigned_note(reads.tx, log_id, said.size)
 
     def _stage(self, reads: Reads, start: int, stored: int) -> Checkpoint:
         """Steps 1 and 2: send the entries from storage; give the head they lead to."""

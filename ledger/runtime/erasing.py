@@ -173,8 +173,7 @@ class Erasing:
         )
 
     def _other_files(self) -> list[Path]:
-        file = sqlite_file(self._ledger.url)
-        logs = [] if file is None else [file, file.with_name(f"{file.name}-wal")]
+        logs = ledger_files(self._ledger)
         own = set(self._vault.database.files())
         return [path for path in files_below((*logs, *self._places)) if path not in own]
 
@@ -248,6 +247,12 @@ class Erasing:
         if row is None:
             raise NotFound(f"nothing is known about {subject_id}")
         return row
+
+
+def ledger_files(ledger: Ledger) -> list[Path]:
+    """Name the files of a ledger and of its write-ahead log; none where a server keeps them."""
+    file = sqlite_file(ledger.url)
+    return [] if file is None else [file, file.with_name(f"{file.name}-wal")]
 
 
 def _due(subject: Subject, now: int) -> tuple[str, ...]:

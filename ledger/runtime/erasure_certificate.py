@@ -87,7 +87,8 @@ def make_certificate(ledger: Ledger, subject_id: str) -> Certificate:
                 f"the newest checkpoint covers {said.size} entries, not yet {row.erased}"
             )
         ordered, erased = reads.at_positions([row.ordered, row.erased])
-    proofs = [_text(each) for each in prove_entries(ledger, (row.ordered, row.erased))]
+    pair = (row.ordered, row.erased)
+    proofs = [_text(each) for each in prove_entries(ledger, pair, is_bare=True)]
     said = parse_checkpoint(parse_note(proofs[0].partition("\n\n")[2].encode()).text)
     order = ordered.event
     assert isinstance(order, SubjectErasureOrdered), "the view names the order"

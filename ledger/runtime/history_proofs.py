@@ -79,7 +79,7 @@ class HistoryProver:
             TamperEvidence: the stored links do not lead to the map that was signed.
         """
         with self._one, self._ledger.reading() as reads:
-            note = proving.newest_note(reads)
+            note = proving.full_note(reads)
             size = parse_checkpoint(parse_note(note).text).size
             as_of = _newest_map(reads, size)
             rows = self._mapper.at(reads.tx, reads.name.log_id, as_of)

@@ -18,6 +18,7 @@ from ledger.runtime import writer
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.reads import Entry, Reads, TileReader
 from ledger.store import journal
+from ledger.store.witnessing import cosigned_note
 from ledger.tlog import checkpoint as checkpoints
 from ledger.tlog import proof
 from ledger.tlog.bundle import ProofFile, ProvenEntry, format_proof, verify_proof
@@ -116,6 +117,15 @@ def newest_note(reads: Reads) -> bytes:
     return stored[1]
 
 
+def full_note(reads: Reads) -> bytes:
+    """Give the newest checkpoint with every line it got: witnesses', and further keys of ours.
+
+    `NotFound` before the first. Lines may come later, so the same checkpoint may have more of them.
+    """
+    size = parse_checkpoint(parse_note(newest_note(reads)).text).size
+    return cosigned_note(reads.tx, reads.name.log_id, size)
+
+
 # Proofs -----------------------------------------------------------------------
 
 
@@ -129,10 +139,16 @@ def prove_entry(ledger: Ledger, position: int) -> bytes:
     return next(prove_entries(ledger, [position]))
 
 
-def prove_entries(ledger: Ledger, positions: Iterable[int]) -> Iterator[bytes]:
-    """Make the proof files of several entries, in the order given; raises as `prove_entry`."""
+def prove_entries(
+    ledger: Ledger, positions: Iterable[int], *, is_bare: bool = False
+) -> Iterator[bytes]:
+    """Make the proof files of several entries, in the order given; raises as `prove_entry`.
+
+    The checkpoint bears all its lines; where `is_bare`, only those it was kept with, so that the
+    same checkpoint always gives the same bytes.
+    """
     with ledger.reading() as reads:
-        note = newest_note(reads)
+        note = newest_note(reads) if is_bare else full_note(reads)
         size = parse_checkpoint(parse_note(note).text).size
         read_tile = tile_reader(reads)
         for position in positions:

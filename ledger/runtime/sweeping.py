@@ -1,8 +1,8 @@
 """Looking for bytes in files: what must be gone is not there, in any of them.
 
 Reads each file in pieces that overlap, so that nothing hides across a border. A few needles are
-searched one after the other; for many, every window of bytes is looked up in a table of their
-beginnings.
+searched one after the other; for many, runs of bytes are looked up in a table of the runs that the
+needles begin with.
 """
 
 from collections import defaultdict
@@ -18,6 +18,7 @@ NEEDLE_BYTES_MIN = 8
 """Shorter ones would be found by chance."""
 
 _FEW = 64
+_GRAM, _STRIDE = 4, 5  # together NEEDLE_BYTES_MIN + 1
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -65,9 +66,7 @@ def sweep(files: Sequence[Path], needles: Iterable[bytes]) -> Swept:
 
 def _sweep_file(path: Path, wanted: Sequence[bytes]) -> tuple[int, set[bytes]]:
     overlap = max(map(len, wanted), default=1) - 1
-    heads: dict[bytes, list[bytes]] = defaultdict(list)
-    for needle in wanted:
-        heads[needle[:NEEDLE_BYTES_MIN]].append(needle)
+    grams = _grams(wanted) if len(wanted) > _FEW else {}
     size = 0
     found: set[bytes] = set()
     kept = b""
@@ -75,7 +74,7 @@ def _sweep_file(path: Path, wanted: Sequence[bytes]) -> tuple[int, set[bytes]]:
         while piece := file.read(PIECE_BYTES):
             size += len(piece)
             data = kept + piece
-            found |= _in(data, wanted) if len(wanted) <= _FEW else _among(data, heads)
+            found |= _among(data, grams) if grams else _in(data, wanted)
             kept = data[-overlap:] if overlap else b""
     return size, found
 
@@ -84,12 +83,21 @@ def _in(data: bytes, wanted: Sequence[bytes]) -> set[bytes]:
     return {needle for needle in wanted if needle in data}
 
 
-def _among(data: bytes, heads: dict[bytes, list[bytes]]) -> set[bytes]:
-    width = NEEDLE_BYTES_MIN
-    hits = [at for at in range(len(data) - width + 1) if data[at : at + width] in heads]
+def _grams(wanted: Sequence[bytes]) -> dict[bytes, list[tuple[int, bytes]]]:
+    """List the needles, with the place in each, by the first few of their runs of 4 bytes."""
+    grams: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
+    for needle in wanted:
+        for place in range(_STRIDE):
+            grams[needle[place : place + _GRAM]].append((place, needle))
+    return grams
+
+
+def _among(data: bytes, grams: dict[bytes, list[tuple[int, bytes]]]) -> set[bytes]:
+    """Look up every fifth run of 4 bytes: a needle of 8 bytes holds one of them whole."""
+    hits = [at for at in range(0, len(data) - _GRAM + 1, _STRIDE) if data[at : at + _GRAM] in grams]
     return {
         needle
         for at in hits
-        for needle in heads[data[at : at + width]]
-        if data.startswith(needle, at)
+        for place, needle in grams[data[at : at + _GRAM]]
+        if place <= at and data.startswith(needle, at - place)
     }

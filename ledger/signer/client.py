@@ -7,7 +7,7 @@ the same document the same JWS.
 
 import socket
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol, TypeVar
@@ -23,6 +23,7 @@ from ledger.kernel.errors import (
     TamperEvidence,
     Unavailable,
 )
+from ledger.kernel.sealing import SealedKey
 from ledger.signer import wire
 from ledger.signer.handler import Handler
 from ledger.signer.state import SignerState
@@ -95,6 +96,10 @@ class HeadSigner(Protocol):
         """Open a subject's sealed key; `TamperEvidence` when it is not this one."""
         ...
 
+    def rewrap(self, source: int, target: int, keys: Sequence[SealedKey]) -> list[bytes]:
+        """Seal subjects' keys of one epoch anew under another, in order."""
+        ...
+
     def attest(self, label: str) -> bytes | None:
         """Give the device's statement about a key, None when it makes none."""
         ...
@@ -145,6 +150,14 @@ class _Requests(HeadSigner):
     @override
     def unwrap(self, epoch: int, purpose: str, subject: str, wrapped: bytes) -> bytes:
         return _wanted(wire.Sealed, self._ask(wire.Unwrap(epoch, purpose, subject, wrapped))).data
+
+    @override
+    def rewrap(self, source: int, target: int, keys: Sequence[SealedKey]) -> list[bytes]:
+        fresh: list[bytes] = []
+        for start in range(0, len(keys), wire.KEYS_MAX):
+            some = tuple(keys[start : start + wire.KEYS_MAX])
+            fresh += _wanted(wire.Resealed, self._ask(wire.Rewrap(source, target, some))).keys
+        return fresh
 
     @override
     def attest(self, label: str) -> bytes | None:

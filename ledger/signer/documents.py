@@ -41,7 +41,12 @@ DEPTH_MAX = 8
 
 TYPS = {
     "documents": frozenset(
-        {"mobilegrid-statement+jws", "mobilegrid-credit-note+jws", "mobilegrid-sla+jws"}
+        {
+            "mobilegrid-statement+jws",
+            "mobilegrid-invoice+jws",
+            "mobilegrid-credit-note+jws",
+            "mobilegrid-sla+jws",
+        }
     ),
     "certificates": frozenset({"mobilegrid-certificate+jws"}),
 }

@@ -105,6 +105,8 @@ class Handler:
                 return wire.Sealed(_asked(self._keyring.wrap, epoch, purpose, subject, data))
             case wire.Unwrap(epoch, purpose, subject, data):
                 return wire.Sealed(_asked(self._keyring.unwrap, epoch, purpose, subject, data))
+            case wire.Rewrap(source, target, keys):
+                return wire.Resealed(tuple(_asked(self._keyring.rewrap, source, target, keys)))
             case wire.Attest(label):
                 return wire.Attested(_asked(self._keyring.attest, label) or b"")
             case _:

@@ -4,10 +4,13 @@ The service behind this port never learns which device made a signature before i
 private key ever crosses it.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
 import msgspec
+
+from ledger.kernel.sealing import SealedKey, rewrap_each
 
 
 class KeyKind(Enum):
@@ -56,6 +59,10 @@ class Keyring(Protocol):
 
     def unwrap(self, epoch: int, purpose: str, subject: str, wrapped: bytes) -> bytes:
         """Open a sealed key; TamperEvidence when it does not open for this subject and purpose."""
+
+    def rewrap(self, source: int, target: int, keys: Sequence[SealedKey]) -> list[bytes]:
+        """Seal keys of one epoch anew under another; no key leaves whoever does it."""
+        return rewrap_each(self, source, target, keys)
 
     def attest(self, label: str) -> bytes | None:
         """Return the device's own statement about a key; None where the device has none."""

@@ -4,6 +4,7 @@ It behaves as two healthy devices do: two checkpoint keys, documents signed by A
 seed can sign as this log, so the composition root refuses it in production.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from ledger.kernel.errors import Malformed, NotFound, TamperEvidence, Unavailable
 from ledger.kernel.instants import Clock
+from ledger.kernel.sealing import SealedKey
 from ledger.signer.keyring import (
     EVERY_DEVICE,
     FIRST_DEVICE,
@@ -99,15 +101,18 @@ class SoftwareKeyring(Keyring):
         self._present()
         return AESGCM(derived(self._seed, kek_label(epoch, purpose)))
 
+    def _nonce(self, context: bytes, key: bytes) -> bytes:
+        self._nonces += 1
+        counted = self._nonces.to_bytes(8, "big")
+        return sha256(self._seed + counted + context + key).digest()[:NONCE_BYTES]
+
     @override
     def wrap(self, epoch: int, purpose: str, subject: str, key: bytes) -> bytes:
         """Seal a subject's key of 32 bytes; the nonce comes from all that is sealed."""
         if len(key) != SUBJECT_KEY_BYTES:
             raise Malformed("a subject's key has 32 bytes", field="key")
         context = binding(purpose, subject)
-        self._nonces += 1
-        counted = self._nonces.to_bytes(8, "big")
-        nonce = sha256(self._seed + counted + context + key).digest()[:NONCE_BYTES]
+        nonce = self._nonce(context, key)
         return nonce + self._kek(epoch, purpose).encrypt(nonce, key, context)
 
     @override
@@ -118,6 +123,28 @@ class SoftwareKeyring(Keyring):
             return self._kek(epoch, purpose).decrypt(nonce, wrapped[NONCE_BYTES:], context)
         except (InvalidTag, ValueError) as error:
             raise TamperEvidence("the sealed bytes do not open") from error
+
+    @override
+    def rewrap(self, source: int, target: int, keys: Sequence[SealedKey]) -> list[bytes]:
+        """Seal keys anew, many at once: the keys that seal them are derived once."""
+        keks = {
+            purpose: (self._kek(source, purpose), self._kek(target, purpose))
+            for purpose in {each.purpose for each in keys}
+        }
+        fresh: list[bytes] = []
+        for each in keys:
+            old, new = keks[each.purpose]
+            context, nonce = binding(each.purpose, each.subject), each.wrapped[:NONCE_BYTES]
+            try:
+                key = old.decrypt(nonce, each.wrapped[NONCE_BYTES:], context)
+            except (InvalidTag, ValueError) as error:
+                raise TamperEvidence("the sealed bytes do not open") from error
+            nonce = self._nonce(context, key)
+            sealed = new.encrypt(nonce, key, context)
+            if new.decrypt(nonce, sealed, context) != key:
+                raise Unavailable(f"the key of epoch {target} does not give back what it sealed")
+            fresh.append(nonce + sealed)
+        return fresh
 
     @override
     def attest(self, label: str) -> bytes | None:

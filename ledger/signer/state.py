@@ -57,6 +57,8 @@ _NEXT = {
 }
 """Number of the next row, and how many rows there are, plus one: the same."""
 
+_JOURNAL = "SELECT * FROM signing WHERE journal_id > ? ORDER BY journal_id LIMIT ?"
+
 _ALLOWED = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -100,6 +102,24 @@ def create_state(path: Path, origin: str, at: int) -> None:
         raise Misconfigured(f"the signer's state {path}: {error.strerror}") from error
     except OSError as error:
         raise Unavailable(f"cannot write the signer's state {path}: {error.strerror}") from error
+
+
+def read_journal(path: Path, after: int = 0, limit: int = 1000) -> list[tuple[int, Signing]]:
+    """Read the journal beside a signer that runs, as `SignerState.journal`; changes nothing.
+
+    Raises:
+        NotFound: there is no state of a signer.
+        Unavailable: this process may not read it, or it is busy.
+        TamperEvidence: numbers are missing, or it is no such file.
+    """
+    if not path.is_file():
+        raise NotFound("there is no state of a signer here")
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    with _translated(), closing(sqlite3.connect(place, uri=True)) as base:
+        rows = base.execute(_JOURNAL, (after, limit)).fetchall()
+    if [row[0] for row in rows] != list(range(after + 1, after + 1 + len(rows))):
+        raise TamperEvidence(f"the signer's journal has a gap behind {after}")
+    return [(number, Signing(*values)) for number, *values in rows]
 
 
 class SignerState:
@@ -167,10 +187,7 @@ class SignerState:
     def journal(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Signing]]:
         """Read the journal from behind number `after`, oldest first, with the numbers."""
         with self._reading() as base:
-            rows = base.execute(
-                "SELECT * FROM signing WHERE journal_id > ? ORDER BY journal_id LIMIT ?",
-                (after, limit),
-            ).fetchall()
+            rows = base.execute(_JOURNAL, (after, limit)).fetchall()
         return [(number, Signing(*values)) for number, *values in rows]
 
     def document(self, document_id: str) -> StoredDocument | None:

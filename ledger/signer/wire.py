@@ -13,6 +13,7 @@ extend          from, entries (1 to 256)                        staged
 sign_head       origin, size, root, pq                          note
 sign_document   typ, payload, key, size, root, note             document
 wrap, unwrap    epoch, purpose, subject, data                   sealed
+rewrap          source, target, keys (1 to 256)                 resealed
 attest          label                                           attested
 confirm         statement, officers                             confirmed
 any of them                                                     refused: code, detail
@@ -27,6 +28,7 @@ from msgspec import Meta
 from ledger.kernel.envelope import ENTRY_BYTES_MAX, ENTRY_BYTES_MIN, canonical
 from ledger.kernel.errors import Malformed
 from ledger.kernel.hashing import HASH_BYTES
+from ledger.kernel.sealing import SealedKey
 from ledger.signer.ports import DeviceState, PublicKey
 from ledger.tlog.tree import SIZE_MAX
 
@@ -42,6 +44,9 @@ PAYLOAD_BYTES_MAX = 720 * 1024
 
 KEY_BYTES_MAX = 4096
 """Of a key to wrap, and of a wrapped one."""
+
+KEYS_MAX = 256
+"""Of one `rewrap`: a device of 4 ms an operation does them in 3 s."""
 
 OFFICERS_MAX = 8
 
@@ -133,6 +138,14 @@ class Unwrap(_Message, frozen=True, tag="unwrap"):
     data: KeyBytes
 
 
+class Rewrap(_Message, frozen=True, tag="rewrap"):
+    """Seal subjects' keys of one epoch anew under another; none of them leaves the signer."""
+
+    source: Epoch
+    target: Epoch
+    keys: Annotated[tuple[SealedKey, ...], Meta(min_length=1, max_length=KEYS_MAX)]
+
+
 class Attest(_Message, frozen=True, tag="attest"):
     """Ask for a device's own statement about one of its keys."""
 
@@ -153,7 +166,7 @@ class Confirm(_Message, frozen=True, tag="confirm"):
     officers: Annotated[tuple[OfficerSignature, ...], Meta(max_length=OFFICERS_MAX)]
 
 
-Request = Status | Extend | SignHead | SignDocument | Wrap | Unwrap | Attest | Confirm
+Request = Status | Extend | SignHead | SignDocument | Wrap | Unwrap | Rewrap | Attest | Confirm
 
 
 # Answers ----------------------------------------------------------------------
@@ -202,6 +215,12 @@ class Sealed(_Message, frozen=True, tag="sealed"):
     data: bytes
 
 
+class Resealed(_Message, frozen=True, tag="resealed"):
+    """Keys sealed anew, in the order they were given."""
+
+    keys: tuple[bytes, ...]
+
+
 class Attested(_Message, frozen=True, tag="attested"):
     """The device's statement, empty when it makes none."""
 
@@ -219,7 +238,17 @@ class Refused(_Message, frozen=True, tag="refused"):
     detail: str
 
 
-Answer = Standing | Staged | SignedNote | SignedDocument | Sealed | Attested | Confirmed | Refused
+Answer = (
+    Standing
+    | Staged
+    | SignedNote
+    | SignedDocument
+    | Sealed
+    | Resealed
+    | Attested
+    | Confirmed
+    | Refused
+)
 
 _M = TypeVar("_M", bound=Request | Answer)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

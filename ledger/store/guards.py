@@ -25,6 +25,7 @@ GROWING = (
     "misbehaviour",
     "access",
     "erasure",
+    "opening",
 )
 
 _SQLITE_SAME_KEY = {
@@ -35,7 +36,12 @@ _SQLITE_SAME_KEY = {
     "cosignature": ("log_id", "size", "key_id"),
     "misbehaviour": ("log_id", "origin", "digest"),
     "erasure": ("log_id", "subject"),
+    "opening": ("log_id", "position", "name"),
 }
+
+
+_LATER = ("opening",)
+"""Growing tables that a later migration made, which guards them by `install_on_table`."""
 
 
 def sqlite_triggers() -> dict[str, str]:
@@ -144,13 +150,25 @@ def postgres_triggers(partitions: Iterable[str] = ()) -> dict[tuple[str, str], s
 def install(tx: sa.Connection) -> None:
     """Create all guards in the current transaction; called by the migration, once."""
     if tx.dialect.name == "sqlite":
-        for text in sqlite_triggers().values():
-            tx.exec_driver_sql(text)
+        for name, text in sqlite_triggers().items():
+            if not name.startswith(_LATER):
+                tx.exec_driver_sql(text)
         return
     for name, body in _POSTGRES_FUNCTIONS.items():
         text = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"
         tx.exec_driver_sql(text.replace("%", "%%"))
-    _create(tx, postgres_triggers())
+    triggers = postgres_triggers()
+    _create(tx, {key: text for key, text in triggers.items() if key[0] not in _LATER})
+
+
+def install_on_table(tx: sa.Connection, table: str) -> None:
+    """Guard a growing table that a later migration made; one of `_LATER`."""
+    if tx.dialect.name == "sqlite":
+        for name, text in sqlite_triggers().items():
+            if name.startswith(f"{table}_"):
+                tx.exec_driver_sql(text)
+        return
+    _create(tx, {key: text for key, text in postgres_triggers().items() if key[0] == table})
 
 
 def install_on_partition(tx: sa.Connection, partition: str) -> None:

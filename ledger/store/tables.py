@@ -157,6 +157,15 @@ misbehaviour = _table(
     _value("seen_at", BIG),
 )
 
+# What opens the sealed fields of entries (evidence handbook 2.4), written with the entry.
+opening = _table(
+    "opening",
+    _key("position", BIG),
+    _key("name", sa.Text()),
+    _value("salt", sa.LargeBinary()),
+    _value("value", sa.LargeBinary()),
+)
+
 # Who read what: a digest of the parameters, never the parameters. Sealed daily in the log.
 access = _table(
     "access",
@@ -238,5 +247,6 @@ GROWING = (
     misbehaviour,
     access,
     erasure,
+    opening,
 )
 """Tables that only take inserts."""

@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.domain.privacy import INVOICE, PURPOSES, SubjectKey
-from ledger.kernel.errors import Malformed, NotFound, TamperEvidence, Unavailable
+from ledger.kernel.errors import Malformed, NotFound, TamperEvidence
 from ledger.kernel.ids import check_id
 from ledger.kernel.instants import Clock
 from ledger.kernel.sealing import (
@@ -40,6 +40,7 @@ from ledger.kernel.sealing import (
 )
 from ledger.store.errors import translated
 from ledger.store.vault_engine import VaultDatabase, subject_field, subject_key
+from ledger.store.vault_epochs import rewrap_all
 from ledger.store.vault_keys import KeyCache, SparePool, SpareSubject
 
 FIELDS_MAX = 64
@@ -289,42 +290,11 @@ class Vault:
         May be interrupted and repeated. The key of the epoch before may be destroyed once it
         returns 0 for a second call: from then on no backup of an older vault can be read.
         """
-        done = 0
-        columns = subject_key.c
-        while True:
-            with translated(), self.database.reader.connect() as tx:
-                rows = tx.execute(
-                    sa.select(columns.subject, columns.purpose, columns.epoch, columns.wrapped)
-                    .where(columns.epoch != epoch)
-                    .limit(AT_ONCE)
-                ).all()
-            if not rows:
-                break
-            fresh = [self._wrapped_anew(epoch, tuple(row)) for row in rows]
-            with translated(), self.database.engine.begin() as tx:
-                for (subject, purpose, *_), old, new in zip(
-                    rows, (bytes(row.wrapped) for row in rows), fresh, strict=True
-                ):
-                    # only the key that was read: one destroyed meanwhile stays destroyed
-                    tx.execute(
-                        sa.update(subject_key)
-                        .where(*_key_of((subject, purpose)), columns.wrapped == old)
-                        .values(epoch=epoch, wrapped=new)
-                    )
-            done += len(rows)
+        done = rewrap_all(self.database, self.keys.wrapper, epoch)
         self.keys = msgspec.structs.replace(self.keys, epoch=epoch)
         if done:
             self.database.rewrite()
         return done
-
-    def _wrapped_anew(self, epoch: int, row: tuple[str, str, int, bytes]) -> bytes:
-        subject, purpose, before, wrapped = row
-        wrapper = self.keys.wrapper
-        key = wrapper.unwrap(before, purpose, subject, bytes(wrapped))
-        fresh = wrapper.wrap(epoch, purpose, subject, key)
-        if wrapper.unwrap(epoch, purpose, subject, fresh) != key:
-            raise Unavailable(f"the key of epoch {epoch} does not give back what it sealed")
-        return fresh
 
     def close(self) -> None:
         """Forget every opened key and let go of the database."""

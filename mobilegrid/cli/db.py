@@ -1,11 +1,12 @@
 """`db`: making, upgrading and looking after a ledger's database."""
 
 import re
+from datetime import date
 
 import click
 import msgspec
 
-from ledger.kernel.errors import MobileGridError, NotFound
+from ledger.kernel.errors import Misconfigured, MobileGridError, NotFound
 from ledger.kernel.instants import as_text
 from ledger.runtime.proving import newest_checkpoint
 from ledger.runtime.reads import Reads
@@ -80,6 +81,23 @@ def _check_origin(_context: click.Context, _option: click.Parameter, value: str)
     return value
 
 
+def _check_day(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
+    try:
+        return "" if value is None else date.fromisoformat(value).isoformat()
+    except ValueError as error:
+        raise click.BadParameter("a day such as 2026-11-28.") from error
+
+
+def _check_inception(day: str, *, is_needed: bool) -> None:
+    """Refuse, as `Misconfigured`, to begin a log on another day than the one that was said."""
+    today = as_text(wiring.CLOCK.now())[: len("2026-11-28")]
+    if not day and is_needed:
+        raise Misconfigured(f"--inception {today} must be said: a log begins on purpose, once")
+    if day and day != today:
+        rule = f"today is {today}, and no log begins on another day"
+        raise Misconfigured(f"--inception {day}: {rule}")
+
+
 @click.command(cls=Command)
 @click.option(
     "--ledger-id", required=True, callback=_check_ledger_id, help="Its name, such as eu-west."
@@ -97,14 +115,22 @@ def _check_origin(_context: click.Context, _option: click.Parameter, value: str)
     show_default=True,
     help="Time zone of its settlement days.",
 )
+@click.option(
+    "--inception",
+    metavar="DAY",
+    callback=_check_day,
+    help="The day on which it may begin, in UTC: today. Production asks for it.",
+)
 @click.pass_obj
-def create(app: App, ledger_id: str, origin: str, zone: str) -> None:
+def create(app: App, ledger_id: str, origin: str, zone: str, inception: str) -> None:
     """Begin a new ledger with its entry 0.
 
     The database may be empty or hold other ledgers; one that already holds this ledger is refused.
-    Where the settings name a signer, it must run, must never have signed for this log, and signs
-    its first checkpoint.
+    Said with --inception in a script, it never again begins a log by mistake: on any other day it
+    is refused. Where the settings name a signer, it must run, must never have signed for this log,
+    and signs its first checkpoint.
     """
+    _check_inception(inception, is_needed=app.settings.mode == "production")
     if app.settings.has_signer:
         heads.check_never_signed(app.settings, origin)
     request = wiring.opening(ledger_id, origin, zone, wiring.CLOCK.now())

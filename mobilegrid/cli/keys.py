@@ -15,7 +15,8 @@ from ledger.signer.software import create_key, load_key
 from mobilegrid import devices, wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts
-from mobilegrid.cli.params import FILE, read_file, write_file
+from mobilegrid.cli.key_entries import write_down
+from mobilegrid.cli.params import FILE, TwoPersons, read_file, two_persons, write_file
 
 PART_BYTES = 32
 
@@ -94,13 +95,21 @@ def _pins(plan: Plan) -> dict[str, str]:
     help="Key file with which an officer signs the transcript; once for each officer.",
 )
 @click.option("--transcript", type=FILE, required=True, help="Where the transcript is written.")
+@two_persons(role="engineer", required=False)
 @click.pass_obj
-def ceremony(app: App, file: Path, officer_keys: dict[str, Path], transcript: Path) -> None:
+def ceremony(
+    app: App,
+    file: Path,
+    officer_keys: dict[str, Path],
+    transcript: Path,
+    persons: TwoPersons | None,
+) -> None:
     """Hold a key ceremony step by step, as its file says.
 
     Asks for the PIN of each device, then every officer about every step. Stops at the first step
     that is not confirmed or fails. The transcript is signed by all officers, also of a ceremony
-    that stopped.
+    that stopped. With --by and --second it is written into the log as well, with the keys it
+    began or ended; `keys record` does that later, such as after a birth, when there is no log yet.
     """
     data = read_file(file, FILE_BYTES_MAX)
     plan = read_plan(data)
@@ -122,6 +131,9 @@ def ceremony(app: App, file: Path, officer_keys: dict[str, Path], transcript: Pa
     )
     held = ceremonies.hold(data, room)
     write_file(transcript, held.transcript)
+    if persons is not None:
+        written = write_down(app, data, held.transcript, persons)
+        app.console.remark(f"In the log: {', '.join(map(str, written.positions)) or 'nothing new'}")
     _show(app, held, transcript)
 
 

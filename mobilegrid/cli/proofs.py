@@ -38,7 +38,7 @@ def sign_head(app: App, ledger: Ledger) -> Signed:
 
         key = heads.sign_once(ledger, app.settings)
         with ledger.reading() as reads:
-            return _signed(proving.newest_note(reads), format_vkey(key))
+            return _signed(proving.full_note(reads), format_vkey(key))
     signer = wiring.open_signer(app.settings, ledger.name.origin)
     note = proving.sign_checkpoint(ledger, signer, wiring.CLOCK.now())
     return _signed(note, format_vkey(signer.key))
@@ -55,7 +55,7 @@ def checkpoint(app: App, *, publish: bool) -> None:
         app.console.remark(f"Verifier key: {signed.vkey}")
     else:
         with wiring.reading(app.settings) as reads:
-            signed = _signed(proving.newest_note(reads))
+            signed = _signed(proving.full_note(reads))
     app.console.answer(signed, signed.note.rstrip("\n"))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from ledger.exports.issued import IsFinal, SignDocument
 from ledger.exports.proven import (
     ProvenBundle,
     prove_bill,
@@ -20,6 +21,7 @@ from mobilegrid import wiring
 from mobilegrid.cli import proofs
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.proofs import sign_head
+from mobilegrid.cli.signed_documents import finality, signing_documents
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -81,6 +83,7 @@ HELP = f"""{SUMMARY}
 
 With --line, --bill or --statement the answer is a zip file: a bill or statement with all entries
 it follows from. The program that `export verifier` writes recomputes every amount from them.
+Where a signer runs, what was issued is inside as signed documents.
 """
 
 
@@ -99,8 +102,9 @@ def _prove_money(app: App, kind: str, value: Any, out: Path | None) -> None:
     file = out or Path(f"{name}.zip")
     with wiring.open_ledger(app.settings) as ledger:
         signed = sign_head(app, ledger)
-        with ledger.reading() as reads:
-            bundle = _bundle(reads, kind, value)
+        is_final = finality(app.settings, ledger.name.origin)
+        with signing_documents(app.settings) as sign, ledger.reading() as reads:
+            bundle = _bundle(reads, kind, value, sign, is_final)
     write_bundle(bundle, file)
     said = bundle.manifest
     answer = Carried(
@@ -122,7 +126,10 @@ def _prove_money(app: App, kind: str, value: Any, out: Path | None) -> None:
     )
 
 
-def _bundle(reads: Reads, kind: str, value: Any) -> ProvenBundle:
+def _bundle(
+    reads: Reads, kind: str, value: Any, sign: SignDocument | None, is_final: IsFinal
+) -> ProvenBundle:
     if kind == "line":
         return prove_usage(reads, value)
-    return (prove_bill if kind == "bill" else prove_statement)(reads, *value)
+    prove_all = prove_bill if kind == "bill" else prove_statement
+    return prove_all(reads, *value, sign=sign, is_final=is_final)

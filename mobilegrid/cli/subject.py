@@ -4,6 +4,7 @@ What is known about a person comes in by a file or a pipe and never by an option
 the shell's history and in the list of processes.
 """
 
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,20 @@ import click
 import msgspec
 
 from ledger.domain.parties import RegisterParty
-from ledger.domain.privacy import REASONS, SUBJECTS, EraseSubject, RegisterSubject
-from ledger.kernel.errors import Conflict, Malformed, NotFound
+from ledger.domain.privacy import (
+    CONTACT,
+    PURPOSES,
+    REASONS,
+    SUBJECTS,
+    EraseSubject,
+    RegisterSubject,
+)
+from ledger.domain.revealing import RevealSubject
+from ledger.kernel.errors import Conflict, Malformed, NotFound, TamperEvidence
 from ledger.kernel.instants import as_text
 from ledger.kernel.messages import Actor, Command, Request
+from ledger.kernel.sealing import SALT_BYTES
+from ledger.runtime.erasing import ledger_files
 from ledger.runtime.erasure_certificate import (
     Certificate,
     make_certificate,
@@ -23,11 +34,13 @@ from ledger.runtime.erasure_certificate import (
     sign_certificate,
 )
 from ledger.runtime.ledger import accepted
+from ledger.runtime.plaintext import PlainSwept, sweep_plaintext
+from ledger.runtime.sweeping import files_below
 from mobilegrid import heads, personal, wiring
 from mobilegrid.cli.base import App
 from mobilegrid.cli.base import Command as CliCommand
 from mobilegrid.cli.console import facts
-from mobilegrid.cli.params import FILE, TIME, read_file, write_file
+from mobilegrid.cli.params import FILE, TIME, TwoPersons, read_file, two_persons, write_file
 from mobilegrid.cli.proofs import sign_head
 
 PERSON_BYTES_MAX = 1024 * 1024
@@ -74,11 +87,11 @@ class Erased(msgspec.Struct, frozen=True):
     certificate: str
 
 
-def _ask(command: Command) -> Request:
+def _ask(command: Command, actor: Actor = OPERATOR) -> Request:
     return Request(
         key=wiring.IDS.key(),
-        principal=OPERATOR.id,
-        actor=OPERATOR,
+        principal=actor.id,
+        actor=actor,
         at=wiring.CLOCK.now(),
         command=command,
     )
@@ -230,18 +243,99 @@ def _is_done(ledger: Any, subject: str) -> bool:
 
 
 @click.command(cls=CliCommand)
+@click.argument("subject")
+@click.option(
+    "--purpose", type=click.Choice(PURPOSES), default=CONTACT, show_default=True, help="Which data."
+)
+@click.option("--field", "fields", multiple=True, required=True, help="A field; may come again.")
+@click.option("--reason", required=True, help="Why; it stands sealed in the log.")
+@two_persons(role="support")
 @click.pass_obj
-def sweep(app: App) -> None:
+def reveal(
+    app: App,
+    subject: str,
+    purpose: str,
+    fields: tuple[str, ...],
+    reason: str,
+    persons: TwoPersons,
+) -> None:
+    """Show fields of a person, in the clear.
+
+    The log says who looked at whom and at which fields, and that a second person agreed; the
+    reason is in the entry as a sealed field. The entry is written before anything is shown.
+    """
+    command = RevealSubject(
+        subject_id=subject,
+        purpose=purpose,
+        fields=fields,
+        reason=reason,
+        salt=secrets.token_bytes(SALT_BYTES),
+    )
+    actor = Actor(id=persons.by, role=persons.role, second_person=persons.second)
+    with personal.open_people(app.settings) as (ledger, vault, _):
+        kept = vault.read(subject, purpose)
+        unknown = [name for name in fields if name not in kept]
+        if unknown:
+            raise NotFound(f"nothing is kept as {', '.join(unknown)}")
+        position = accepted(ledger.execute(_ask(command, actor))).first
+        shown = {name: kept[name] for name in fields}
+    answer = {"subject": subject, "position": position, "fields": shown}
+    rows = [("subject", subject), ("written down", f"position {position}")]
+    rows += [(name, str(value)) for name, value in shown.items()]
+    app.console.answer(answer, facts(rows))
+
+
+@click.command(cls=CliCommand)
+@click.argument("epoch", type=click.IntRange(1))
+@click.pass_obj
+def rewrap(app: App, epoch: int) -> None:
+    """Seal every person's key under the next epoch's key.
+
+    Every 30 days; afterwards `vault.epoch` is this number. Once a second call finds nothing left,
+    two officers destroy the old key in a ceremony, and no older backup can be read.
+    """
+    with personal.open_people(app.settings) as (_, vault, _):
+        done = vault.rewrap(epoch)
+    app.console.answer({"epoch": epoch, "keys": done}, f"{done:,} keys are sealed anew.")
+
+
+@click.command(cls=CliCommand)
+@click.argument("places", metavar="[PLACE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.pass_obj
+def sweep(app: App, places: tuple[Path, ...]) -> None:
     """Finish erasures; erase what fell due.
 
-    To be run once a day; running it again changes nothing.
+    To be run once a day; running it again changes nothing. With files or folders, such as backups,
+    exports and access logs, every byte of them and of our own databases is searched for what the
+    vault knows about anybody, in the clear; what is found is evidence, exit code 3.
     """
-    with personal.open_people(app.settings) as (_, _, erasing):
+    for place in places:
+        if not place.exists():
+            raise NotFound(f"there is no file or folder {place}")
+    with personal.open_people(app.settings) as (ledger, vault, erasing):
         done = erasing.sweep()
-    rows = (
+        looked = None
+        if places:
+            own = [*vault.database.files(), *ledger_files(ledger)]
+            looked = sweep_plaintext(vault, files_below([*own, *places]))
+    rows = [
         ("erasures finished", str(len(done.completed))),
         ("kept data that fell due", str(len(done.fell_due))),
         ("persons a backup brought back", str(done.brought_back)),
         ("persons without an entry", str(done.orphans)),
+    ]
+    if looked is not None:
+        rows.append(("searched in the clear", _looked(looked)))
+        rows += [("FOUND", f"{one.field} of {one.subject} in {one.file}") for one in looked.found]
+    answer = msgspec.to_builtins(done) | ({"plaintext": looked} if looked is not None else {})
+    app.console.answer(answer, facts(rows))
+    if looked is not None and looked.found:
+        files = ", ".join(sorted({one.file for one in looked.found}))
+        raise TamperEvidence(f"personal data stand in the clear in {files}")
+
+
+def _looked(looked: PlainSwept) -> str:
+    return (
+        f"{looked.fields:,} fields in {looked.files:,} files, {looked.bytes_read:,} bytes: "
+        f"{len(looked.found):,} found"
     )
-    app.console.answer(done, facts(rows))

@@ -9,6 +9,8 @@ from click.testing import CliRunner, Result
 from ledger.signer.ceremony import verify_transcript
 from ledger.signer.ceremony_plan import read_plan
 from mobilegrid.cli.main import main
+from tests.support import cli
+from tests.support.ledgers import sqlite_url
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ceremony.toml"
 PARTS = ["11" * 32, "22" * 32]
@@ -42,11 +44,14 @@ def plan(tmp_path: Path) -> Path:
     return file
 
 
-def ceremony(plan: Path, given: list[str], mode: str = "development") -> Result:
+def ceremony(
+    plan: Path, given: list[str], mode: str = "development", more: tuple[str, ...] = ()
+) -> Result:
     folder = plan.parent
     keys = [f"--officer-key={name}={folder / name}.key" for name in ("ada", "grace")]
     transcript = folder / "birth.jws"
-    return run("ceremony", plan, *keys, "--transcript", transcript, given=given, mode=mode)
+    words = (*keys, "--transcript", str(transcript), *more)
+    return run("ceremony", plan, *words, given=given, mode=mode)
 
 
 @pytest.mark.slow
@@ -102,3 +107,19 @@ def test_a_file_that_is_no_plan_is_refused_by_field(plan: Path) -> None:
     held = ceremony(plan, [])
     assert held.exit_code == 1
     assert "kind" in held.output
+
+
+@pytest.mark.slow
+def test_a_ceremony_is_written_into_the_log_at_once_when_two_persons_are_named(plan: Path) -> None:
+    origin = read_plan(plan.read_bytes()).origin
+    url = sqlite_url(plan.parent)
+    made = ("db", "create", "--ledger-id", "town", "--origin", origin)
+    assert cli.run(*made, ledger=url).exit_code == 0
+    more = ("--ledger", url, "--by", "OF-1", "--second", "OF-2")
+    held = ceremony(plan, ["123456", "123456", "y", "n"], more=more)
+    assert held.exit_code == 4  # it stopped, and that is written down too
+    assert "In the log: 1" in held.output
+    listed = cli.answer("keys", "announced", ledger=url)
+    assert listed["keys"] == []
+    (told,) = listed["ceremonies"]
+    assert told["outcome"] == "stopped at step 1: not confirmed by grace"

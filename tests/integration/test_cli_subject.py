@@ -2,10 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
+from ledger.kernel.messages import Actor
 from ledger.runtime.erasure_certificate import check_certificate
+from ledger.runtime.ledger import Ledger
+from ledger.runtime.openings import openings_of
 from ledger.tlog.cosign import verifier_for
 from ledger.tlog.note import parse_vkey
 from mobilegrid.cli.main import main
@@ -133,3 +137,35 @@ def test_vault_key_and_more_places_to_search_can_be_named(town, tmp_path):
     assert (tmp_path / "persons.db").exists()
     away = env | {"MOBILEGRID_VAULT__KEY_FILE": str(tmp_path / "away" / "persons.key")}
     assert "persons are registered" in run(*words, ledger=town, env=away).output
+
+
+def test_a_look_at_a_person_is_written_down_with_its_reason_sealed(town, tmp_path):
+    subject = register(town, tmp_path)
+    fields = answer("subject", "show", subject, ledger=town)["contact"]
+    (name,) = fields
+    words = ("subject", "reveal", subject, "--field", name, "--reason", "Case CA-1: hurt")
+    alone = run(*words, "--by", "SU-1", "--second", "SU-1", ledger=town)
+    assert alone.exit_code == 2
+    persons = ("--by", "SU-1", "--second", "SU-2")
+    seen = answer(*words, *persons, ledger=town)
+    assert seen["fields"][name]
+    with Ledger(town) as ledger, ledger.reading() as reads:
+        entry = reads.entry(seen["position"])
+        assert entry.envelope.actor == Actor("SU-1", "support", "SU-2")
+        assert b"hurt" not in entry.data
+        (opening,) = openings_of(reads, seen["position"])
+        assert msgspec.json.decode(opening.value) == "Case CA-1: hurt"
+        size = reads.size
+    other = error("subject", "reveal", subject, "--field", "shoe_size", "--reason", "x", *persons,
+                  ledger=town)  # fmt: skip
+    assert other["kind"] == "NotFound"
+    run("subject", "erase", subject, ledger=town)
+    assert error(*words, *persons, ledger=town)["kind"] == "NotFound"
+    with Ledger(town) as ledger, ledger.reading() as reads:
+        assert reads.size == size + 2  # the erasure, and no look
+
+
+def test_a_new_epoch_is_made_at_the_command_line(town, tmp_path):
+    register(town, tmp_path)
+    assert answer("subject", "rewrap", "2", ledger=town) == {"epoch": 2, "keys": 2}
+    assert answer("subject", "rewrap", "2", ledger=town) == {"epoch": 2, "keys": 0}

@@ -18,7 +18,7 @@ from ledger.runtime.proving import sign_checkpoint
 from ledger.store import access_log, guards, witnessing
 from ledger.store.access_log import AccessRow
 from ledger.store.engine import ledger_url, read_engine, write_engine
-from ledger.store.tables import erasure
+from ledger.store.tables import erasure, opening
 from ledger.tlog.checkpoint import parse_checkpoint
 from ledger.tlog.cosign import CosignerV1
 from ledger.tlog.note import Ed25519Signer, Signature, parse_note
@@ -138,6 +138,8 @@ def grown_town(url: str) -> str:
             witnessing.keep_evidence(tx, 1, found, 1)
             access_log.append(tx, 1, [AccessRow(1, "M1", "/packs", bytes(32), 3)])
             tx.execute(sa.insert(erasure).values(log_id=1, subject="S", ordered_at=1, position=1))
+            opened = {"position": 1, "name": "reason", "salt": bytes(16), "value": b'"x"'}
+            tx.execute(sa.insert(opening).values(log_id=1, **opened))
             for table in guards.GROWING:
                 assert tx.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar(), table
     return url

@@ -33,7 +33,9 @@ class ScriptedDriver:
             for place, label in enumerate(labels)
         }
         self.kek = AESGCM(bytes([7]) * 32)
-        self.keks = {secret_key_id("pii-kek-1"), secret_key_id("seal-1")}
+        self.keks = {secret_key_id("seal-1")} | {
+            secret_key_id(f"{kind}-kek-{epoch}") for kind in ("pii", "invoice") for epoch in (1, 2)
+        }
         self.troubles: list[Trouble] = []
         self.calls: Counter[str] = Counter()
         self.pins_tried: list[str] = []
@@ -90,13 +92,13 @@ class ScriptedDriver:
             case ops.Seal():
                 nonce = len(self.nonces).to_bytes(12, "big")
                 self.nonces.add(nonce)
-                return ops.Answer(
-                    nonce + self.kek.encrypt(nonce, operation.data, operation.context)
-                )
+                context = operation.key_id + operation.context
+                return ops.Answer(nonce + self.kek.encrypt(nonce, operation.data, context))
             case ops.Unseal():
                 nonce, sealed = operation.data[:12], operation.data[12:]
                 try:
-                    return ops.Answer(self.kek.decrypt(nonce, sealed, operation.context))
+                    context = operation.key_id + operation.context
+                    return ops.Answer(self.kek.decrypt(nonce, sealed, context))
                 except InvalidTag:
                     return ops.Fault(Names.SEAL_BROKEN)
             case _:

@@ -1,5 +1,6 @@
 """The key of a device in software, for tests: epochs can be destroyed, the device can be out."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from random import Random  # noqa: TID251  seeded below
 
@@ -8,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.kernel.errors import TamperEvidence, Unavailable
 from ledger.kernel.instants import Instant
-from ledger.kernel.sealing import length_prefixed
+from ledger.kernel.sealing import SealedKey, length_prefixed, rewrap_each
 
 
 class HandClock:
@@ -47,6 +48,9 @@ class SoftwareWrapper:
             return self._kek(epoch).decrypt(wrapped[:12], wrapped[12:], data)
         except InvalidTag as error:
             raise TamperEvidence("the sealed key does not open") from error
+
+    def rewrap(self, source: int, target: int, keys: Sequence[SealedKey]) -> list[bytes]:
+        return rewrap_each(self, source, target, keys)
 
 
 def seeded_chance(seed: int):

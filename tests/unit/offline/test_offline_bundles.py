@@ -10,9 +10,9 @@ import pytest
 
 from ledger.domain.settlement import STATEMENTS
 from ledger.exports import _gathered
+from ledger.exports.issued import document_payload
 from ledger.exports.proven import (
     ProvenBundle,
-    document_payload,
     prove_bill,
     prove_statement,
     prove_usage,

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ledger.exports.issued import document_payload
 from ledger.exports.log import export_log
-from ledger.exports.proven import ProvenBundle, document_payload, prove_statement, write_bundle
+from ledger.exports.proven import ProvenBundle, prove_statement, write_bundle
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.proving import prove_entries
 from ledger.tlog.checkpoint import parse_checkpoint

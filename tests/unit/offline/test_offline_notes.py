@@ -3,9 +3,11 @@
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.tlog.checkpoint import Checkpoint, sign_checkpoint
-from ledger.tlog.note import Ed25519Signer, format_vkey, sign_note
+from ledger.tlog.note import Ed25519Signer, VerifierKey, format_vkey, sign_note
+from ledger.tlog.policy import parse_policy
 from mobilegrid import offline_verifier as offline
 from tests.support.logs import ORIGIN, SIGNER, VKEY, sample_entries
 from tests.support.offline import (
@@ -13,6 +15,7 @@ from tests.support.offline import (
     POLICY,
     canonical,
     cosigner,
+    ledger_verdict,
     note_over,
     path_of,
     policy_text,
@@ -265,3 +268,35 @@ def test_disclosed_fields_are_those_the_entry_committed_to():
     assert shown(opening | {"name": "soh"}) == ("refused", "E7")
     assert shown(opening | {"salt": text64(bytes(15))}) == ("malformed", "E7")
     assert shown(opening | {"more": 1}) == ("malformed", "E7")
+
+
+def as_log(key: VerifierKey, **other: object) -> str:
+    return f"log {format_vkey(replace(key, **other))}\n"
+
+
+def as_witness(key: VerifierKey, short: str = "w1", /, **other: object) -> str:
+    return f"witness {short} {format_vkey(replace(key, **other))}\n"
+
+
+ONE_KEY_TWICE = {
+    "a log that is its own witness": (as_log(SIGNER.key), as_witness(SIGNER.key, kind=4)),
+    "the same, of ML-DSA": (as_log(PQ_LOG.key), as_witness(PQ_LOG.key)),
+    "under another name": (as_log(PQ_LOG.key), as_witness(PQ_LOG.key, "w1", name="bank")),
+    "a witness that is a log": (as_witness(BANK.key), as_log(BANK.key, kind=1)),
+    "two logs": (as_log(SIGNER.key), as_log(SIGNER.key, name="other.example")),
+    "two witnesses": (as_witness(BANK.key), as_witness(BANK.key, "w2", name="other.example")),
+}
+
+
+@pytest.mark.parametrize("lines", ONE_KEY_TWICE.values(), ids=ONE_KEY_TWICE)
+def test_one_public_key_has_one_place_and_both_verifiers_say_so(lines):
+    one, other = lines
+    stranger = as_log(TRADE.key, kind=1)
+
+    def both(*chosen: str) -> set[str]:
+        policy = "".join((*chosen, "quorum none\n")).encode()
+        mine = verdict(lambda _: offline.parse_policy(policy))[0]
+        return {mine, ledger_verdict(lambda: parse_policy(policy))}
+
+    assert both(stranger, one, other) == both(stranger, other, one) == {"malformed"}
+    assert both(stranger, one) == both(stranger, other) == {"ok"}

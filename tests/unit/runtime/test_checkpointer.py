@@ -14,14 +14,14 @@ from ledger.kernel.errors import (
 from ledger.kernel.instants import HOUR, MINUTE, SECOND
 from ledger.runtime import checkpointer
 from ledger.runtime.checkpointer import Checkpointer
-from ledger.runtime.proving import prove_entry
+from ledger.runtime.proving import prove_entry, sign_checkpoint
 from ledger.runtime.verify import verify
 from ledger.signer.client import LocalSigner
 from ledger.store import journal
 from ledger.store.witnessing import cosigned_note
 from ledger.tlog.bundle import verify_proof
 from ledger.tlog.checkpoint import open_checkpoint
-from ledger.tlog.note import ML_DSA_44, parse_note
+from ledger.tlog.note import ML_DSA_44, Ed25519Signer, Ed25519Verifier, parse_note
 from tests.support.heads import Heads
 from tests.support.ledgers import asking
 from tests.support.signers import Died
@@ -294,3 +294,23 @@ def test_a_witness_that_knows_more_of_us_stops_the_publishing(in_file, tmp_path)
     in_file.grow(5, 5)
     with pytest.raises(TamperEvidence, match="witnesses hold another history"):
         in_file.checkpointer.round()
+
+
+def test_a_head_that_another_key_signed_gets_our_lines_too_and_proofs_carry_them(heads):
+    old = Ed25519Signer(heads.ledger.name.origin, bytes(range(32)))
+    heads.grow(3)
+    sign_checkpoint(heads.ledger, old, 1)
+    ours = heads.parts.verifiers
+    heads.parts = replace(heads.parts, verifiers=(*ours, Ed25519Verifier(old.key)))
+    heads.checkpointer = Checkpointer(heads.ledger, heads.parts)
+    assert heads.checkpointer.round() == 4
+    names = [line.name for line in parse_note(heads.notes[-1]).signatures]
+    assert names.count(heads.ledger.name.origin) == 1 + 3  # the old key beside ours
+    assert len(names) == 4 + 2
+    proven = verify_proof(prove_entry(heads.ledger, 2), heads.ledger.name.origin, ours)
+    assert proven.position == 2
+    published = len(heads.notes)
+    assert heads.checkpointer.round() == 4  # once is enough
+    assert len(heads.notes) == published
+    heads.grow(1, first=10)
+    assert heads.checkpointer.round() == 5

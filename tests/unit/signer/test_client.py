@@ -20,6 +20,8 @@ from ledger.kernel.errors import (
     Unavailable,
 )
 from ledger.kernel.hashing import leaf_hash
+from ledger.kernel.sealing import SealedKey
+from ledger.signer import wire
 from ledger.signer.client import _ERRORS, HeadSigner, LocalSigner, SignerClient
 from ledger.signer.handler import Handler
 from ledger.signer.wire import Code, Confirmed, OfficerSignature, frame
@@ -78,6 +80,21 @@ def test_many_long_entries_are_sent_in_messages_that_fit(signer: HeadSigner) -> 
         signer.extend(630, [])
     with pytest.raises(Malformed):
         signer.extend(630, [b"x" * 65_536])
+
+
+def test_many_subject_keys_are_sealed_anew_and_none_leaves(signer: HeadSigner) -> None:
+    keys = [
+        SealedKey("contact", f"S{number}", signer.wrap(1, "contact", f"S{number}", bytes(32)))
+        for number in range(wire.KEYS_MAX + 3)
+    ]
+    fresh = signer.rewrap(1, 2, keys)
+    assert len(fresh) == len(keys)
+    for key, new in list(zip(keys, fresh, strict=True))[-4:]:
+        assert signer.unwrap(2, "contact", key.subject, new) == bytes(32)
+    broken = [SealedKey("contact", "S2", keys[0].wrapped)]
+    with pytest.raises(TamperEvidence, match="does_not_open"):
+        signer.rewrap(1, 2, broken)
+    assert signer.rewrap(1, 2, []) == []
 
 
 def test_subject_keys_are_wrapped_and_opened(signer: HeadSigner) -> None:

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from ledger.kernel.errors import Malformed, Misconfigured, NotFound, TamperEvidence, Unavailable
+from ledger.kernel.sealing import SealedKey
 from ledger.signer import operations as ops
 from ledger.signer.devices import Device, DeviceSettings, verifies
 from ledger.signer.keyring import HardwareKeyring, SealedSeed, seed_context
@@ -242,3 +243,21 @@ def test_while_a_key_is_changed_both_sign_checkpoints_and_the_newest_signs_docum
     assert all(verifies(key, b"bytes", each) for pairs in signed.values() for key, each in pairs)
     with pytest.raises(Misconfigured, match="certificates-a"):
         keyring.sign("certificates", b"bytes")
+
+
+@both
+def test_keys_are_sealed_anew_under_another_epoch(make: Make) -> None:
+    keyring = make()
+    names = [(purpose, f"subject-{n}") for purpose in ("contact", "invoice") for n in range(3)]
+    keys = [SealedKey(*name, keyring.wrap(1, *name, KEY)) for name in names]
+    fresh = keyring.rewrap(1, 2, keys)
+    for key, new in zip(keys, fresh, strict=True):
+        assert new != key.wrapped
+        assert keyring.unwrap(2, key.purpose, key.subject, new) == KEY
+        with pytest.raises(TamperEvidence):
+            keyring.unwrap(1, key.purpose, key.subject, new)
+    stranger = SealedKey("contact", "subject-9", keys[0].wrapped)
+    with pytest.raises(TamperEvidence):
+        keyring.rewrap(1, 2, [keys[1], stranger])
+    with pytest.raises(Unavailable):
+        make("a", "b").rewrap(1, 2, keys)

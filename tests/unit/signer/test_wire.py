@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.kernel.errors import Malformed
+from ledger.kernel.sealing import SealedKey
 from ledger.signer.ports import DeviceState, PublicKey
 from ledger.signer.wire import (
     ENTRIES_MAX,
@@ -23,6 +24,8 @@ from ledger.signer.wire import (
     OfficerSignature,
     Refused,
     Request,
+    Resealed,
+    Rewrap,
     Sealed,
     SignDocument,
     SignedDocument,
@@ -51,6 +54,7 @@ REQUESTS: list[Request] = [
     SignDocument("mobilegrid-sla+jws", b"x" * PAYLOAD_BYTES_MAX, "certificates", 5, ROOT, b"note"),
     Wrap(0, "contact", "S1", bytes(32)),
     Unwrap(7, "invoice", "S1", bytes(60)),
+    Rewrap(1, 2, (SealedKey("contact", "S1", bytes(60)),)),
     Attest("checkpoint-a"),
     Confirm(b"{}", (OfficerSignature("ada", bytes(64)),)),
 ]
@@ -70,6 +74,7 @@ ANSWERS: list[Answer] = [
     Staged(5, ROOT),
     SignedNote(b"note"),
     SignedDocument("a.b.c"),
+    Resealed((bytes(60), b"x")),
     Sealed(b"x"),
     Attested(b""),
     Confirmed(),

@@ -1,12 +1,14 @@
 """The keys of persons: sealed anew in each epoch, opened for a short time, made in advance."""
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.kernel.errors import (
     NotFound,
     Unavailable,
 )
 from ledger.kernel.instants import MINUTE
+from ledger.store import vault_epochs
 from ledger.store.vault_keys import AGE_MAX_US, KeyCache, SparePool
 from tests.support.vaults import CONTACT, INVOICE, Persons
 from tests.support.wrapping import HandClock, SoftwareWrapper, seeded_chance
@@ -51,6 +53,34 @@ def test_a_change_of_epoch_that_stops_goes_on_where_it_was(persons):
     assert all(persons.vault.read(each, "contact") == CONTACT for each in subjects)
 
 
+def test_a_new_epoch_goes_page_by_page_from_whatever_epochs_there_are(persons, monkeypatch):
+    monkeypatch.setattr(vault_epochs, "PAGE", 3)
+    subjects = [persons.zoe() for _ in range(2)]
+    persons.vault.keys = replace(persons.vault.keys, epoch=2)
+    subjects += [persons.zoe() for _ in range(3)]
+    assert persons.vault.rewrap(3) == 10
+    persons.wrapper.destroyed |= {1, 2}
+    persons.vault.cache.clear()
+    assert all(persons.vault.read(each, "invoice") == INVOICE for each in subjects)
+
+
+def test_a_device_that_gives_too_few_keys_changes_nothing(persons):
+    subject = persons.zoe()
+    persons.wrapper.rewrap = lambda *_: []
+    with pytest.raises(Unavailable, match="0 of 2 keys"):
+        persons.vault.rewrap(2)
+    persons.vault.cache.clear()
+    assert persons.vault.read(subject, "contact") == CONTACT
+
+
+def test_a_key_that_does_not_give_back_what_it_sealed_is_not_taken(persons):
+    persons.zoe()
+    unwrap = persons.wrapper.unwrap
+    persons.wrapper.unwrap = lambda epoch, *rest: bytes(32) if epoch == 2 else unwrap(epoch, *rest)
+    with pytest.raises(Unavailable, match="does not give back"):
+        persons.vault.rewrap(2)
+
+
 def test_a_person_erased_during_a_change_of_epoch_does_not_come_back(persons):
     subject = persons.zoe()
     unwrap = persons.wrapper.unwrap
@@ -60,7 +90,7 @@ def test_a_person_erased_during_a_change_of_epoch_does_not_come_back(persons):
         return unwrap(*args)
 
     persons.wrapper.unwrap = unwrap_late
-    persons.vault.rewrap(2)
+    assert persons.vault.rewrap(2) == 2
     persons.wrapper.unwrap = unwrap
     with pytest.raises(NotFound):
         persons.vault.read(subject, "contact")
