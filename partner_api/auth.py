@@ -177,6 +177,7 @@ class _Claims(msgspec.Struct, frozen=True):
     jti: str
     iat: int = 0
     nbf: int = 0
+    request_sha256: str = ""
 
 
 class _Issued(msgspec.Struct, frozen=True):
@@ -254,8 +255,27 @@ class Gate:
         if auditor is None or (until and parse_instant(until, "until") <= self._clock.now()):
             raise DoorProblem("not_authenticated", headers=_INVALID)
 
+    def confirmed(self, text: str, path: str, request_sha256: bytes) -> Principal:
+        """Find who confirms a request of somebody else: the second person.
+
+        His assertion names the path as its audience, and the digest of the request as
+        `request_sha256` in base64url. It may come again: it is good for this request alone.
+        """
+        audience = self.audience.removesuffix(SIGN_IN_PATH) + path
+        principal, claims = self._checked(text, audience)
+        wanted = urlsafe_b64encode(request_sha256).rstrip(b"=")
+        if not hmac.compare_digest(claims.request_sha256.encode(), wanted):
+            raise DoorProblem("not_confirmed")
+        return principal
+
     def _assertion(self, text: str) -> Principal:
         """Check an assertion whole: key, signature, names, times, and that it is new."""
+        principal, claims = self._checked(text, self.audience)
+        self._check_new(principal.id, claims, self._clock.now())
+        return principal
+
+    def _checked(self, text: str, audience: str) -> tuple[Principal, _Claims]:
+        """Check key, signature, names and times of an assertion."""
         try:
             header, claims = self._opened(text)
         except (Malformed, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -264,7 +284,7 @@ class Gate:
         auditor_id = self._keys[header.kid][0]
         good = (
             claims.iss == claims.sub == auditor_id
-            and hmac.compare_digest(claims.aud.encode(), self.audience.encode())
+            and hmac.compare_digest(claims.aud.encode(), audience.encode())
             and now < claims.exp * SECOND <= now + ASSERTION_US_MAX + CLOCK_SLACK_US
             and claims.iat * SECOND <= now + CLOCK_SLACK_US
             and claims.nbf * SECOND <= now + CLOCK_SLACK_US
@@ -273,8 +293,7 @@ class Gate:
         if not good:
             raise DoorProblem("not_authenticated")
         self._check_registered(auditor_id)
-        self._check_new(auditor_id, claims, now)
-        return Principal(auditor_id, "auditor")
+        return Principal(auditor_id, "auditor"), claims
 
     def _opened(self, text: str) -> tuple[_Header, _Claims]:
         parts = text.split(".")

@@ -1,24 +1,26 @@
 """What every route shares: the parts it works with, the guard before it, parameters and bodies."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from typing_extensions import override
 
-from ledger.kernel.errors import Malformed, Misconfigured
+from ledger.kernel.errors import Malformed, Misconfigured, Unavailable
 from ledger.kernel.ids import IdSource
 from ledger.kernel.instants import Clock
 from ledger.runtime.auditing import AccessLog
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.published import PublishedLog
 from ledger.runtime.witnessing import WitnessDesk
+from ledger.signer.schema import Signing
 from ledger.store.access_log import AccessRow
 from partner_api.auth import Action, Gate, Principal, authorise
 from partner_api.frame import CORRELATION_ID
@@ -40,6 +42,43 @@ _JSON_MEDIA = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?', re.IG
 T = TypeVar("T")
 
 
+class People(Protocol):
+    """Who can be read in the clear: the vault."""
+
+    def read(self, subject: str, purpose: str) -> dict[str, object]:
+        """Give what is known about a person for a purpose; `NotFound` for nobody."""
+        ...
+
+
+class Signings(Protocol):
+    """Where signatures were written down: by the signer, and by its devices."""
+
+    def journal(self, after: int, limit: int) -> list[tuple[int, Signing]]:
+        """Read the signer's journal from behind a number; raises as the reader of its file."""
+        ...
+
+    def logs(self) -> Iterable[tuple[str, bytes]]:
+        """Give the log of each device that there is one of, by the device's name."""
+        ...
+
+
+class NoSignings(Signings):
+    """A process that knows no signer."""
+
+    @override
+    def journal(self, after: int, limit: int) -> list[tuple[int, Signing]]:
+        raise Unavailable("the signer's journal is not kept here")
+
+    @override
+    def logs(self) -> Iterable[tuple[str, bytes]]:
+        return ()
+
+
+def no_facts(_pack_class: str) -> bytes:
+    """Know nothing of a class of packs beside what the ledger tells."""
+    return b""
+
+
 class Parts(msgspec.Struct, frozen=True):
     """All that the doors are given; the composition root makes it."""
 
@@ -54,6 +93,9 @@ class Parts(msgspec.Struct, frozen=True):
     ids: IdSource
     settings: Settings
     witness: WitnessDesk | None = None
+    people: People | None = None
+    signings: Signings = NoSignings()
+    passport_facts: Callable[[str], bytes] = no_facts
     heavy: Heavy = msgspec.field(default_factory=Heavy.with_places)
 
 
@@ -206,7 +248,9 @@ def leave_trace(request: Request[Any, Any, Any], route: str, rows: int) -> None:
     begin_trace(request, route, rows).result()
 
 
-def begin_trace(request: Request[Any, Any, Any], route: str, rows: int) -> Future[int]:
+def begin_trace(
+    request: Request[Any, Any, Any], route: str, rows: int, reason: str = ""
+) -> Future[int]:
     """Begin to write down that somebody read; durable when the future is done."""
     found = asked(request)
     assert found.principal is not None, "such routes are for those who signed in"
@@ -218,5 +262,6 @@ def begin_trace(request: Request[Any, Any, Any], route: str, rows: int) -> Futur
         route=route,
         parameters_digest=sha256(said.encode()).digest(),
         rows=rows,
+        reason=reason,
     )
     return parts.access_log.begin(row)

@@ -11,14 +11,24 @@ from litestar import Litestar
 from litestar.openapi.config import OpenAPIConfig
 from litestar.routes import HTTPRoute
 
+from ledger.domain.passports import VIEWERS
+from partner_api.auditor.exports import PUBLIC
 from partner_api.auth import ASSERTION_CHARACTERS_MAX as FORM_CHARACTERS_MAX
 from partner_api.auth import Action
+from partner_api.deps import BODY_BYTES_MAX
 from partner_api.problems import CODES, PROBLEM, Problem
 
 TITLE = "Mobile Grid"
 VERSION = "1"
 _FAILURES = (400, 401, 403, 404, 409, 422, 429, 503)
 _OF_BODIES = (408, 413, 415)
+_OF_WITNESSES = {
+    400: "text/plain",
+    403: "text/plain",
+    404: "text/plain",
+    409: "text/x.tlog.size",
+    422: "text/plain",
+}
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": 1_024}
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
 
@@ -44,6 +54,14 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "from": (_TEXT, "Begin of a span of valid time, RFC 3339."),
     "to": (_TEXT, "End of a span of valid time, RFC 3339; not inside it."),
     "known_before": (_TEXT, "The earlier state of knowledge, written like known_at."),
+    "station": (_TEXT, "A station id."),
+    "viewer": (
+        {"type": "string", "enum": [PUBLIC, *sorted(VIEWERS)]},
+        "Who shall read the passport; public when absent.",
+    ),
+    "party": (_TEXT, "The party that gets it; needed unless it is for the public."),
+    "as_of": (_TEXT, "What had happened by then: RFC 3339 with a zone, not to come."),
+    "holder": (_TEXT, "The party whose lines are wanted; all when absent."),
     "state": ({"type": "string", "enum": ["open", "resolved"]}, "Which cases."),
 }
 """Every parameter behind a question mark: its schema, and what it says."""
@@ -91,7 +109,11 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
         schema = {"type": "object", "properties": fields, "required": list(opt["form"])}
         content = {"application/x-www-form-urlencoded": {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
-    has_body = opt["body"] is not None or opt["form"]
+    is_witness = opt["action"] is Action.WITNESS
+    if is_witness:
+        plain = {"text/plain": {"schema": {"type": "string", "maxLength": BODY_BYTES_MAX}}}
+        operation["requestBody"] = {"required": True, "content": plain}
+    has_body = opt["body"] is not None or opt["form"] or is_witness
     titles = dict(reversed(CODES.values()))
     problem = {"$ref": "#/components/schemas/Problem"}
     for status in (*_FAILURES, *(_OF_BODIES if has_body else ())):
@@ -99,6 +121,9 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
             "description": titles[status],
             "content": {PROBLEM: {"schema": problem}},
         }
+    if is_witness:  # the protocol has words of its own for what is wrong
+        for status, media in _OF_WITNESSES.items():
+            operation["responses"][str(status)]["content"][media] = {"schema": {"type": "string"}}
     if opt["action"] in {Action.READ_AUDIT, Action.WRITE_AUDIT, Action.READ_BUNDLES}:
         operation["security"] = [{"bearer": []}]
 

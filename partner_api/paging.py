@@ -62,6 +62,10 @@ class Cursors:
             raise DoorProblem("cursor_mismatch")
         return place
 
+    def derived(self, label: str) -> bytes:
+        """Give 16 bytes that nobody can guess, the same for the same label in this process."""
+        return hmac.digest(self._secret, f"derived\n{label}".encode(), "sha256")[:MAC_BYTES]
+
     def _mac(self, data: bytes) -> bytes:
         return hmac.digest(self._secret, data, "sha256")[:MAC_BYTES]
 

@@ -39,6 +39,7 @@ CODES: dict[str, tuple[int, str]] = {
     "idempotency_key_missing": (400, "A command needs an Idempotency-Key"),
     "not_authenticated": (401, "Sign in first"),
     "not_allowed": (403, "Your role may not do this"),
+    "not_confirmed": (403, "No second person has confirmed this request"),
     "not_found": (404, "There is nothing here"),
     "not_signed_yet": (404, "No checkpoint covers this yet"),
     "method_not_allowed": (405, "Not with this method"),

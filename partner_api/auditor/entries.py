@@ -1,4 +1,4 @@
-"""Entries as they are stored, their proofs, checkpoints and keys."""
+"""Entries as they are stored, their proofs and checkpoints."""
 
 from base64 import b64encode
 from typing import Any
@@ -15,7 +15,7 @@ from ledger.store import journal
 from ledger.store.queries import audit
 from ledger.store.queries.audit import Kept
 from ledger.tlog import proof
-from ledger.tlog.note import ED25519, VerifierKey, format_vkey, read_decimal
+from ledger.tlog.note import read_decimal
 from partner_api.auditor.look import (
     MOMENT,
     PAGE,
@@ -28,8 +28,6 @@ from partner_api.auditor.look import (
 )
 from partner_api.auth import Action
 from partner_api.deps import asks
-
-_ALGORITHMS = {ED25519: "ed25519", 0x04: "ed25519 cosignature", 0x06: "ml-dsa-44 cosignature"}
 
 
 class EntryOut(msgspec.Struct, frozen=True):
@@ -206,7 +204,7 @@ def prove_consistency(request: Asking) -> Response[ConsistencyOut]:
         return look.answer(ConsistencyOut(old, new, roots[0], roots[1], path))
 
 
-# Checkpoints and keys ---------------------------------------------------------
+# Checkpoints -------------------------------------------------------------------
 
 
 class NoteOut(msgspec.Struct, frozen=True):
@@ -263,55 +261,6 @@ def read_signed_size(request: Asking, size: FromPath[str]) -> Response[NoteOut]:
         return look.answer(_note_out(kept))
 
 
-class KeyOut(msgspec.Struct, frozen=True):
-    """A key of the log; `key_id` in hex as it stands in signature lines."""
-
-    name: str
-    key_id: str
-    algorithm: str
-    public_key_base64: str
-    vkey: str
-
-
-class KeysOut(msgspec.Struct, frozen=True):
-    """The keys of the log."""
-
-    items: list[KeyOut]
-
-
-def _key_out(key: VerifierKey) -> KeyOut:
-    return KeyOut(
-        key.name,
-        key.key_id.hex(),
-        _ALGORITHMS[key.kind],
-        b64encode(key.public_key).decode(),
-        format_vkey(key),
-    )
-
-
-@get("/keys", operation_id="list_keys", opt=asks(Action.READ_AUDIT), sync_to_thread=True)
-def list_keys(request: Asking) -> Response[KeysOut]:
-    """List the public keys under which checkpoints are signed now."""
-    with looking(request, "list_keys") as look:
-        items = [_key_out(key) for key in look.parts.published.keys]
-        return look.answer(KeysOut(items), len(items))
-
-
-@get(
-    "/keys/{key_id:str}",
-    operation_id="read_key",
-    opt=asks(Action.READ_AUDIT),
-    sync_to_thread=True,
-)
-def read_key(request: Asking, key_id: FromPath[str]) -> Response[KeyOut]:
-    """Give the public key of the id, in hex, that stands in signature lines."""
-    with looking(request, "read_key") as look:
-        for key in look.parts.published.keys:
-            if key.key_id.hex() == key_id:
-                return look.answer(_key_out(key))
-        raise NotFound("no such key")
-
-
 ROUTES = (
     list_entries,
     read_entry,
@@ -320,6 +269,4 @@ ROUTES = (
     prove_consistency,
     list_checkpoints,
     read_signed_size,
-    list_keys,
-    read_key,
 )

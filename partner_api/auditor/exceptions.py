@@ -7,8 +7,8 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from ledger.domain.cases import CASES, Case
-from ledger.domain.charging import SESSIONS
 from ledger.domain.saga import SWAPS
+from ledger.domain.sessions import SESSIONS
 from ledger.kernel.errors import NotFound
 from ledger.kernel.instants import SECOND, as_text
 from ledger.kernel.messages import ClockReading, Evidence, Source

@@ -87,15 +87,15 @@ async def report_finding(request: HttpRequest) -> Response[FindingOut]:
         raise Malformed("only spaces", field="text")
     await sync_to_thread(_check_position, parts_of(request), body.position + 1)
     key = idempotency_key(request)
-    case_id = derived_id("CA", CASE_TYPE, _principal(request).id, key)
+    case_id = derived_id("CA", CASE_TYPE, principal_of(request).id, key)
     command = OpenCase(
         case_id=case_id,
         case_type=CASE_TYPE,
         subjects=(f"ENTRY-{body.position}",),
         reason=text,
     )
-    receipt = await _submitted(request, command, key)
-    return _created(FindingOut(case_id, receipt.first), receipt)
+    receipt = await submitted(request, command, key)
+    return created(FindingOut(case_id, receipt.first), receipt)
 
 
 @post(
@@ -112,14 +112,15 @@ async def draw_sample(request: HttpRequest) -> Response[SampleOut]:
     seed = unicodedata.normalize("NFC", body.seed)
     await sync_to_thread(_check_position, parts_of(request), body.population)
     key = idempotency_key(request)
-    sample_id = derived_id("SM", _principal(request).id, key)
+    sample_id = derived_id("SM", principal_of(request).id, key)
     command = DrawSample(sample_id=sample_id, end=body.population, size=body.size, seed=seed)
-    receipt = await _submitted(request, command, key)
+    receipt = await submitted(request, command, key)
     positions = await sync_to_thread(sample_positions, seed, body.population, body.size)
-    return _created(SampleOut(sample_id, positions, receipt.first), receipt)
+    return created(SampleOut(sample_id, positions, receipt.first), receipt)
 
 
-def _principal(request: HttpRequest) -> Principal:
+def principal_of(request: HttpRequest) -> Principal:
+    """Give who writes."""
     principal = asked(request).principal
     assert principal is not None, "the guard lets nobody else write"
     return principal
@@ -133,14 +134,22 @@ def _check_position(parts: Parts, end: int) -> None:
         accept(KIND, signing_state(reads), parts.clock.now())
 
 
-async def _submitted(request: HttpRequest, command: Command, key: str) -> Receipt:
+def request_key(principal: Principal, key: str) -> tuple[str, bytes]:
+    """Give the principal and the key under which an auditor's command is answered once."""
+    return f"{DOOR}:{principal.id}", sha256(f"{DOOR}\n{key}".encode()).digest()[:KEY_BYTES]
+
+
+async def submitted(
+    request: HttpRequest, command: Command, key: str, second_person: str = ""
+) -> Receipt:
     """Hand a command in under the caller's key, and wait until it is durable."""
     parts = parts_of(request)
-    principal = _principal(request)
+    principal = principal_of(request)
+    name, key_bytes = request_key(principal, key)
     wanted = Asking(
-        key=sha256(f"{DOOR}\n{key}".encode()).digest()[:KEY_BYTES],
-        principal=f"{DOOR}:{principal.id}",
-        actor=Actor(principal.id, principal.role),
+        key=key_bytes,
+        principal=name,
+        actor=Actor(principal.id, principal.role, second_person),
         at=parts.clock.now(),
         command=command,
         correlation_id=correlation_id(request),
@@ -151,7 +160,8 @@ async def _submitted(request: HttpRequest, command: Command, key: str) -> Receip
     return accepted(receipt)
 
 
-def _created(said: T, receipt: Receipt) -> Response[T]:
+def created(said: T, receipt: Receipt) -> Response[T]:
+    """Answer a command that made entries, the first time or again."""
     headers = {"Ledger-Position": str(receipt.first + receipt.count - 1)}
     if receipt.replayed:
         headers["Idempotent-Replay"] = "true"

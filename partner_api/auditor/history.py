@@ -16,11 +16,14 @@ from ledger.kernel.errors import NotFound, TamperEvidence
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.instants import as_datetime
 from ledger.kernel.messages import Actor, ClockReading, Evidence, Source
-from ledger.kernel.postings import PACK, WH, Posting
-from ledger.store.queries import audit
+from ledger.kernel.postings import PACK, WH
+from ledger.runtime.reads import FOREVER
+from ledger.store.queries import histories
 from partner_api.auditor.look import CUSTODY, MOMENT, PAGE, Asking, AsOf, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+
+_CUSTODY = f"{CUSTODY}:"
 
 
 class Fact(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -61,6 +64,20 @@ class PackHistory(msgspec.Struct, frozen=True, omit_defaults=True):
     next_cursor: str = ""
 
 
+class _Dims(msgspec.Struct, frozen=True, gc=False):
+    pack: str = ""
+
+
+_NO_DIMS = _Dims()
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    account: str
+    commodity: str
+    quantity: int
+    dims: _Dims = _NO_DIMS
+
+
 class _Told(msgspec.Struct, frozen=True, gc=False):
     """What a fact needs of an entry: reading the rest too would take twice as long."""
 
@@ -77,7 +94,7 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
     reverses: int | None = None
     corrects: int | None = None
     packs: tuple[Link, ...] = ()
-    postings: tuple[Posting, ...] = ()
+    postings: tuple[_Line, ...] = ()
     evidence: tuple[Evidence, ...] = ()
 
 
@@ -91,11 +108,13 @@ def fact_of(data: bytes, pack_id: str) -> Fact:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TamperEvidence(f"stored bytes are no entry of this ledger: {error}") from error
     came_from, went_to, energy_wh = _moved(told.postings, pack_id)
-    recorded_at = as_datetime(told.recorded_at)
+    valid_at = recorded_at = as_datetime(told.recorded_at)
+    if told.occurred_at is not None and told.occurred_at != told.recorded_at:
+        valid_at = as_datetime(told.occurred_at)
     return Fact(
         told.position,
         told.kind,
-        recorded_at if told.occurred_at is None else as_datetime(told.occurred_at),
+        valid_at,
         recorded_at,
         leaf_hash(data),
         told.actor.id,
@@ -123,18 +142,17 @@ def _link(links: tuple[Link, ...], pack_id: str) -> Link | None:
     return None
 
 
-def _moved(postings: tuple[Posting, ...], pack_id: str) -> tuple[str, str, int]:
+def _moved(postings: tuple[_Line, ...], pack_id: str) -> tuple[str, str, int]:
     """Give where a pack left and came to, and the Wh it gained; titles are no custody."""
     came_from = went_to = ""
     energy_wh = 0
     for line in postings:
-        if line.commodity == WH and line.account == f"Energy:Pack:{pack_id}":
+        if line.commodity == PACK:
+            if line.dims.pack == pack_id and line.account.startswith(_CUSTODY):
+                went_to = line.account if line.quantity > 0 else went_to
+                came_from = line.account if line.quantity < 0 else came_from
+        elif line.commodity == WH and line.account == f"Energy:Pack:{pack_id}":
             energy_wh += line.quantity
-        elif (line.commodity, line.dims.get("pack")) != (PACK, pack_id):
-            continue
-        elif line.account.startswith(f"{CUSTODY}:"):
-            went_to = line.account if line.quantity > 0 else went_to
-            came_from = line.account if line.quantity < 0 else came_from
     return came_from, went_to, energy_wh
 
 
@@ -149,18 +167,15 @@ def pack_history(request: Asking, pack_id: FromPath[str]) -> Response[PackHistor
     with looking(request, "pack_history", tagged=True) as look:
         start = look.after[0] if look.after else 0
         assert isinstance(start, int), "a cursor of this route"
-        found = audit.pack_page(
-            look.tx,
-            look.log_id,
-            known_id(pack_id),
-            at=look.at,
-            start=start,
-            limit=look.limit + 1,  # one more tells whether another page follows
-        )
+        count = histories.pack_count(look.tx, look.log_id, known_id(pack_id), look.moment.end)
+        if look.moment.valid_at == FOREVER and count > start:
+            look.begin_trace(min(count - start, look.limit))  # the disk works while we read
+        # one more tells whether another page follows
+        page = histories.PackPage(pack_id, count, start, look.limit + 1)
+        found = histories.pack_page(look.tx, look.log_id, page, look.at)
         if not found:
             raise NotFound("no entry names this pack")
         chosen = found[: look.limit]
-        look.begin_trace(len(chosen))
         items = [fact_of(data, pack_id) for _, data in chosen]
         is_more = len(found) > len(chosen)
         more = look.next_cursor(items, (start + len(items),)) if is_more else ""

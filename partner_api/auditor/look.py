@@ -21,6 +21,7 @@ from ledger.kernel.envelope import base64_text
 from ledger.kernel.errors import Malformed, MobileGridError, NotFound, Unavailable
 from ledger.kernel.ids import is_id
 from ledger.kernel.instants import Instant, as_text, parse_instant
+from ledger.runtime.published import NotSigned, newest_signed
 from ledger.runtime.reads import FOREVER, Moment, Reads
 from ledger.store import journal
 from ledger.store.queries import audit
@@ -149,6 +150,18 @@ class Look:
             raise NotFound("the log had not begun")
         return end
 
+    def signed_moment(self) -> Moment:
+        """The moment for answers that a checkpoint must cover: without `known_at` the newest one.
+
+        Raises `NotSigned` when none covers it yet.
+        """
+        kept = newest_signed(self.reads)
+        if "known_at" not in self.query:
+            return Moment(self.moment.valid_at, min(self.moment.end, kept.size))
+        if self.moment.end > kept.size:
+            raise NotSigned("no checkpoint covers that yet")
+        return self.moment
+
     def span(self) -> tuple[int, int]:
         """Give the range [first, end) of positions that a query is bound to."""
         bounded = {"first", "end"} <= set(self.query)
@@ -262,10 +275,11 @@ class Look:
             headers["Link"] = f'<{self._request.scope["path"]}?{urlencode(again)}>; rel="next"'
         return Response(data, status_code=status, headers=headers, media_type=MediaType.JSON)
 
-    def raw(self, data: bytes, media_type: str) -> Response[bytes]:
-        """Give bytes as they are, once their row is durable."""
-        self.leave_trace(1)
-        return Response(data, media_type=media_type)
+    def raw(self, data: bytes, media_type: str, *, end: int = 0, rows: int = 1) -> Response[bytes]:
+        """Give bytes as they are, once their row is durable; `end` says what they reflect."""
+        self.leave_trace(rows)
+        headers = {"Ledger-Position": str(end - 1)} if end else {}
+        return Response(data, headers=headers, media_type=media_type)
 
     def begin_trace(self, rows: int) -> None:
         """Begin to write the row of this read, once."""

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from ledger.domain.cases import CASES
-from ledger.domain.charging import SESSIONS
 from ledger.domain.custody import PACKS
 from ledger.domain.holds import ClearHold, PlaceHold
+from ledger.domain.sessions import SESSIONS
 from ledger.kernel.envelope import open_entry
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.instants import DAY, HOUR, as_text

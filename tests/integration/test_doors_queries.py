@@ -12,7 +12,7 @@ from ledger.runtime.auditing import AccessLog
 from ledger.runtime.published import PublishedLog
 from ledger.store import access_log
 from ledger.store.access_log import AccessRow
-from ledger.store.queries import audit
+from ledger.store.queries import audit, histories
 from ledger.store.tables import entry, entry_pack
 from ledger.tlog.tiles import Tile
 from tests.support.doors import sign
@@ -45,11 +45,16 @@ def test_pages_of_a_pack_are_slices_of_its_life_in_the_order_it_happened(
             if envelope.valid_at <= valid_at and pack_id in [link.pack for link in envelope.packs]:
                 whole.append((envelope.valid_at, envelope.position, one.data))
         wanted = [(position, data) for _, position, data in sorted(whole)]
-        assert audit.pack_page(reads.tx, log_id, pack_id, at=at, limit=100) == wanted
-        for start in (0, 1, 3, len(wanted), 50):
-            for limit in (1, 2, 5):
-                page = audit.pack_page(reads.tx, log_id, pack_id, at=at, start=start, limit=limit)
-                assert page == wanted[start : start + limit]
+        count = histories.pack_count(reads.tx, log_id, pack_id, end)
+        assert count >= len(wanted)
+        for told in (count, histories.PAGE_AT_ONCE + 1):  # read whole, and page by page
+            asked = histories.PackPage(pack_id, told)
+            assert histories.pack_page(reads.tx, log_id, asked, at) == wanted
+            for start in (0, 1, 3, len(wanted), 50):
+                for limit in (1, 2, 5):
+                    asked = histories.PackPage(pack_id, told, start, limit)
+                    page = histories.pack_page(reads.tx, log_id, asked, at)
+                    assert page == wanted[start : start + limit]
 
 
 @pytest.mark.parametrize("database", BOTH)
@@ -82,13 +87,14 @@ def test_late_reports_stand_where_they_happened_and_ties_in_the_order_of_the_log
                     for at, position, data in sorted(written)
                     if at <= valid_at and position < end
                 ]
-                pages, start = [], 0
-                while page := audit.pack_page(
-                    reads.tx, log_id, "PK-1", at=(valid_at, end), start=start, limit=7
-                ):
-                    pages += page
-                    start += len(page)
-                assert pages == wanted != sorted(wanted)
+                for told in (120, histories.PAGE_AT_ONCE + 1):
+                    pages, start = [], 0
+                    asked = histories.PackPage("PK-1", told, start, 7)
+                    while page := histories.pack_page(reads.tx, log_id, asked, (valid_at, end)):
+                        pages += page
+                        start += len(page)
+                        asked = histories.PackPage("PK-1", told, start, 7)
+                    assert pages == wanted != sorted(wanted)
 
 
 @pytest.mark.parametrize("database", BOTH)

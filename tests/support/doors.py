@@ -107,6 +107,7 @@ class Doors:
         self.numbers = iter(range(10**6))
         self.bearers: dict[str, str] = {}
         self.statement_id = ""  # of the town's statement, where it has one
+        self.subject = ""  # of the person in the vault, where there is one
 
     def call(self, method: str, path: str, *, raw_path: bytes = b"", **more: Any) -> httpx.Response:
         """Call a path, or exactly these bytes, which a client of HTTP would tidy up first."""
@@ -194,10 +195,12 @@ def open_doors(
     settings: Settings = LOOSE,
     auditors: tuple[Auditor, ...] = REGISTERED,
     witness: WitnessDesk | None = None,
+    **more: Any,
 ) -> Iterator[Doors]:
-    """Open the doors of a ledger, with chance from a seed."""
+    """Open the doors of a ledger, with chance from a seed; `more` are further parts by name."""
     chance = Random(7)
     parts = Parts(
+        **more,
         ledger=ledger,
         published=PublishedLog(ledger, (log_signer(ledger).key,)),
         access_log=AccessLog(ledger),

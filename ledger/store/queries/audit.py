@@ -6,7 +6,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -17,7 +16,6 @@ from ledger.store.tables import balance, checkpoint, entry, posting
 from ledger.store.witnessing import cosigned_note
 
 _KEYS_AT_ONCE = 500
-_FIRST_TWO = itemgetter(0, 1)
 _STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock."""
 
@@ -73,57 +71,6 @@ def pack_positions(
         )
         found += [(row[0], row[1]) for row in rows.all() if row[0] <= at[0]]
     return sorted(found)
-
-
-# Two steps, so that a page of a long life sorts keys and not bytes. The order of the joins is
-# fixed, for a planner may begin with the entries, and read the whole log: SQLite keeps to CROSS
-# JOIN, PostgreSQL cannot pull up what has a LIMIT.
-_PAGE_SQLITE = sa.text(
-    "SELECT page.at, page.position, entry.bytes FROM ("
-    "SELECT entry.occurred_at AS at, entry.position AS position "
-    "FROM entry_pack AS named CROSS JOIN entry "
-    "ON entry.log_id = named.log_id AND entry.position = named.position "
-    "WHERE named.log_id = :log_id AND named.pack = :pack AND named.position < :end "
-    "AND entry.occurred_at <= :valid_at ORDER BY 1, 2 LIMIT :limit OFFSET :start"
-    ") AS page CROSS JOIN entry ON entry.log_id = :log_id AND entry.position = page.position"
-)
-_PAGE_POSTGRES = sa.text(
-    "SELECT page.at, page.position, whole.bytes FROM ("
-    "SELECT happened.occurred_at AS at, named.position AS position "
-    "FROM entry_pack AS named CROSS JOIN LATERAL ("
-    "SELECT occurred_at FROM entry "
-    "WHERE log_id = named.log_id AND position = named.position LIMIT 1) AS happened "
-    "WHERE named.log_id = :log_id AND named.pack = :pack AND named.position < :end "
-    "AND happened.occurred_at <= :valid_at ORDER BY 1, 2 LIMIT :limit OFFSET :start"
-    ") AS page CROSS JOIN LATERAL (SELECT bytes FROM entry "
-    "WHERE log_id = :log_id AND position = page.position LIMIT 1) AS whole"
-)
-
-
-def pack_page(
-    tx: sa.Connection,
-    log_id: int,
-    pack_id: str,
-    *,
-    at: tuple[int, int],
-    start: int = 0,
-    limit: int,
-) -> list[tuple[int, bytes]]:
-    """List (position, bytes) of the entries that name a pack, by valid time then position.
-
-    One statement; `start` is how many of that order to leave out.
-    """
-    chosen = _PAGE_POSTGRES if tx.dialect.name == "postgresql" else _PAGE_SQLITE
-    asked = {
-        "log_id": log_id,
-        "pack": pack_id,
-        "end": at[1],
-        "valid_at": at[0],
-        "limit": limit,
-        "start": start,
-    }
-    found = tx.execute(chosen, asked).all()
-    return [(row[1], row[2]) for row in sorted(found, key=_FIRST_TWO)]
 
 
 class Held(msgspec.Struct, frozen=True):
