@@ -7,11 +7,11 @@ import msgspec
 
 from ledger.kernel.instants import as_text
 from ledger.kernel.postings import PACK, WH
-from ledger.runtime.reads import FOREVER, Entry, Moment, custody_of
+from ledger.runtime.reads import FOREVER, Entry, Moment, Reads, custody_of
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import table
-from mobilegrid.cli.params import FILE, known_at_option, valid_at_option
+from mobilegrid.cli.params import FILE, TIME, known_at_option, valid_at_option
 from mobilegrid.cli.wording import kind_words, percent, place_words, quantity_words, time_words
 
 
@@ -37,6 +37,23 @@ class Life(msgspec.Struct, frozen=True):
     known_size: int
     log_size: int
     steps: list[Step]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a later knowledge of a pack adds to an earlier one.
+
+    `late` are steps that happened before the newest one known then; `takes_back` gives for each
+    reversal the entry that no longer holds.
+    """
+
+    pack_id: str
+    held_by_then: str
+    held_by: str
+    known_size: int
+    against_size: int
+    steps: list[Step]
+    late: list[int]
+    takes_back: dict[int, int]
 
 
 def step_of(entry: Entry, pack_id: str) -> Step:
@@ -89,20 +106,78 @@ def _moment_words(moment: Moment, size: int) -> str:
     return known + until
 
 
+def change_between(
+    then: list[Entry], now: list[Entry], pack_id: str, sizes: tuple[int, int]
+) -> Change:
+    """Compare what was known of a pack with what is known; both in order of valid time."""
+    seen = {one.envelope.position for one in then}
+    fresh = [one for one in now if one.envelope.position not in seen]
+    newest = max((one.envelope.valid_at for one in then), default=0)
+    return Change(
+        pack_id,
+        custody_of(then, pack_id),
+        custody_of(now, pack_id),
+        *sizes,
+        steps=[step_of(one, pack_id) for one in fresh],
+        late=[one.envelope.position for one in fresh if one.envelope.valid_at < newest],
+        takes_back={
+            one.envelope.position: one.envelope.reverses
+            for one in fresh
+            if one.envelope.reverses is not None
+        },
+    )
+
+
+def _show_change(app: App, reads: Reads, pack_id: str, moments: tuple[Moment, Moment]) -> None:
+    then, now = (reads.pack_history(pack_id, each) for each in moments)
+    change = change_between(then, now, pack_id, (moments[0].end, moments[1].end))
+    entries = [
+        one for one in now if one.envelope.position not in {x.envelope.position for x in then}
+    ]
+    rows = []
+    for entry, step in zip(entries, change.steps, strict=True):
+        back = change.takes_back.get(step.position)
+        word = "late" if step.position in change.late else "new"
+        rows.append((*_row(entry, step), word if back is None else f"takes back {back}"))
+    app.console.answer(
+        change,
+        table(f"Pack {pack_id}", (*_COLUMNS, "Change"), rows, right=(0, 4, 5, 6)),
+        "",
+        f"Held by then: {place_words(change.held_by_then) or 'nowhere yet'}; "
+        f"now: {place_words(change.held_by) or 'nowhere yet'}.",
+    )
+
+
 @click.command(cls=Command)
 @click.argument("pack_id", metavar="PACK")
 @valid_at_option
 @known_at_option
+@click.option(
+    "--against",
+    type=TIME,
+    metavar="TIME",
+    help="Only what was learnt between --known-at and this time, entry by entry.",
+)
 @click.option("--csv", "csv_file", type=FILE, metavar="FILE", help="Write it as CSV as well.")
 @click.pass_obj
 def history(
-    app: App, pack_id: str, valid_at: int | None, known_at: int | None, csv_file: Path | None
+    app: App,
+    pack_id: str,
+    valid_at: int | None,
+    known_at: int | None,
+    against: int | None,
+    csv_file: Path | None,
 ) -> None:
     """Show the life of a pack.
 
-    What happened, in the order in which it happened; late reports stand where they belong.
+    What happened, in the order in which it happened; late reports stand where they belong. With
+    --against only the difference: what came later, and what that took back.
     """
     with wiring.reading(app.settings) as reads:
+        if against is not None:
+            moments = reads.moment(valid_at, known_at), reads.moment(valid_at, against)
+            _show_change(app, reads, pack_id, moments)
+            return
         moment = reads.moment(valid_at, known_at)
         entries = reads.pack_history(pack_id, moment)
         size = reads.size
