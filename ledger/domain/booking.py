@@ -1,52 +1,64 @@
-"""Bookings: a driver claims a pack of a class at a station; a pack is pinned to the claim late.
+"""Bookings: a driver claims packs of a class at a station, for a window, with a deposit.
 
-A claim counts against what the station will have ready (the forecast comes with the command).
-Neither a claim nor a pinned pack ever moves custody. Whatever ends a booking frees its pin.
+A claim counts against what the station will have ready (the forecast comes with the command). It
+never moves custody. Packs are pinned to it late (`pinning.py`); how it ends is in
+`booking_ends.py`.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, assert_never
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from ledger.domain.access import refused
+from ledger.domain.blocks import block_row, reasons_of
 from ledger.domain.claims import (
     BOOKINGS,
+    COUNT_MAX,
     ENDED,
-    NO_SHOW_GRACE_US,
+    EXTENSION_MAX_US,
     POOL_MAX,
     POOLS,
-    STAGES,
     Booking,
+    BookingTerms,
     Pool,
+    advance,
     booking_rows,
+    deposit_of,
     is_window,
 )
-from ledger.domain.custody import PACKS, eligible
 from ledger.domain.metering import is_soc
-from ledger.domain.parties import PARTIES, party_faults
-from ledger.domain.stations import STATIONS
-from ledger.domain.world import Keys, Stamp, World, key_of, touch
+from ledger.domain.parties import party_faults
+from ledger.domain.pending import ReserveMoney, created, reserve_faults
+from ledger.domain.pending_rows import reserve_rows
+from ledger.domain.stations import STATIONS, Station
+from ledger.domain.tax import tax_rule
+from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id
+from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor, Command, Draft, Event, Outcome, Request
+from ledger.kernel.money import EXPONENTS
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-SHELVES = (BOOKINGS, POOLS)
+SHELVES: tuple[Shelf[Any], ...] = (BOOKINGS, POOLS)
 FOLDS: tuple[type[Event], ...] = ()
 
+DEPOSIT_AFTER_US = DAY
+"""Policy: so long after a booking is over its deposit can still be posted."""
+
 _STAFF = frozenset({"station", "operator", "system"})
-_ANYBODY = _STAFF | {"driver", "support"}
 
 # Commands ---------------------------------------------------------------------
 
 
 class ReserveSwap(Command):
-    """A driver wants a pack of a class at a station in a window (us, half-open).
+    """A driver wants `count` packs of a class at a station in a window (us, half-open).
 
     `forecast_ready` is how many packs with at least `min_soc_bp` the station will have ready when
-    the window opens, by the forecast `forecast_version`.
+    the window opens, by the forecast `forecast_version`. With a deposit in `terms` the money is
+    reserved in the same command, or nothing is.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset({"driver", "operator", "support"})
@@ -63,25 +75,19 @@ class ReserveSwap(Command):
     fee_minor: int = 0
     currency: str = ""
     terms_version: str = ""
+    count: int = 1
+    terms: BookingTerms = BookingTerms()
 
 
-class AllocatePack(Command):
-    """Pin a pack to a booking that has none."""
+class ExtendBooking(Command):
+    """The driver comes later: the window ends at `until` (us); once, and within the forecast."""
 
-    roles: ClassVar[frozenset[str]] = _STAFF
-
-    booking_id: str
-    pack_id: str
-
-
-class ReplaceAllocation(Command):
-    """Pin another pack of the same class instead."""
-
-    roles: ClassVar[frozenset[str]] = _STAFF
+    roles: ClassVar[frozenset[str]] = frozenset({"driver", "operator", "support"})
 
     booking_id: str
-    pack_id: str
-    reason: str
+    until: int
+    forecast_ready: int
+    forecast_version: str
 
 
 class PresentBooking(Command):
@@ -93,34 +99,7 @@ class PresentBooking(Command):
     driver_id: str
 
 
-class CancelBooking(Command):
-    """The driver, or somebody for him, says that he will not come."""
-
-    roles: ClassVar[frozenset[str]] = _ANYBODY
-
-    booking_id: str
-    reason: str
-
-
-class MarkNoShow(Command):
-    """The window is over and the driver did not come."""
-
-    roles: ClassVar[frozenset[str]] = _STAFF
-
-    booking_id: str
-
-
-class FailBooking(Command):
-    """The network cannot keep its promise."""
-
-    roles: ClassVar[frozenset[str]] = _STAFF | {"support"}
-
-    booking_id: str
-    reason: str
-
-
-_Step = AllocatePack | ReplaceAllocation | PresentBooking | CancelBooking | MarkNoShow | FailBooking
-BookingCommand = ReserveSwap | _Step
+BookingCommand = ReserveSwap | ExtendBooking | PresentBooking
 
 # Events -----------------------------------------------------------------------
 
@@ -147,6 +126,8 @@ class BookingRequested(BookingStep):
     fee_minor: int = 0
     currency: str = ""
     terms_version: str = ""
+    count: int = 1
+    terms: BookingTerms = BookingTerms()
 
 
 class BookingReserved(BookingStep):
@@ -155,21 +136,14 @@ class BookingReserved(BookingStep):
     kind: ClassVar[str] = "booking_reserved"
 
 
-class PackAllocated(BookingStep):
-    """A pack is pinned to the booking."""
+class BookingExtended(BookingStep):
+    """The window ends later, and by which forecast that was possible."""
 
-    kind: ClassVar[str] = "pack_allocated"
+    kind: ClassVar[str] = "booking_extended"
 
-    pack_id: str
-
-
-class AllocationReplaced(BookingStep):
-    """Another pack is pinned: `pack_ids` are the old one and the new one."""
-
-    kind: ClassVar[str] = "allocation_replaced"
-
-    pack_ids: tuple[str, str]
-    reason: str
+    window_to: int
+    forecast_ready: int
+    forecast_version: str
 
 
 class BookingPresented(BookingStep):
@@ -178,66 +152,24 @@ class BookingPresented(BookingStep):
     kind: ClassVar[str] = "booking_presented"
 
 
-class BookingFulfilled(BookingStep):
-    """He got a pack; made by the swap that completed."""
-
-    kind: ClassVar[str] = "booking_fulfilled"
-
-    swap_id: str
-
-
-class BookingCanceled(BookingStep):
-    """It was called off before he came."""
-
-    kind: ClassVar[str] = "booking_canceled"
-
-    reason: str
-
-
-class BookingNoShow(BookingStep):
-    """He did not come."""
-
-    kind: ClassVar[str] = "booking_no_show"
-
-
-class BookingFailed(BookingStep):
-    """There was no pack for him."""
-
-    kind: ClassVar[str] = "booking_failed"
-
-    reason: str
-
-
-BookingEvent = (
-    BookingRequested
-    | BookingReserved
-    | PackAllocated
-    | AllocationReplaced
-    | BookingPresented
-    | BookingFulfilled
-    | BookingCanceled
-    | BookingNoShow
-    | BookingFailed
-)
+BookingEvent = BookingRequested | BookingReserved | BookingExtended | BookingPresented
 
 # touches ----------------------------------------------------------------------
 
 
 def touches(command: BookingCommand) -> Keys:
-    """Read the booking, and what a new one is about, or the pack that shall be pinned."""
+    """Read the booking, and what a new one is about."""
     booking = touch(BOOKINGS, command.booking_id)
-    match command:
-        case ReserveSwap():
-            return (
-                booking,
-                touch(PARTIES, command.driver_id),
-                touch(STATIONS, command.station_id),
-                touch(POOLS, command.station_id, command.pack_class),
-            )
-        case AllocatePack() | ReplaceAllocation():
-            return booking, touch(PACKS, command.pack_id)
-        case _:
-            return (booking,)
+    if not isinstance(command, ReserveSwap):
+        return (booking,)
+    deposit_id = deposit_of(command.booking_id)
+    return (
+        booking,
+        touch(STATIONS, command.station_id),
+        touch(POOLS, command.station_id, command.pack_class),
+        block_row(command.driver_id),
+        *reserve_rows(deposit_id, command.driver_id, command.currency),
+    )
 
 
 def follows(world: World, command: BookingCommand) -> Keys:
@@ -249,19 +181,16 @@ def follows(world: World, command: BookingCommand) -> Keys:
 
 
 def decide(world: World, command: BookingCommand, request: Request) -> Outcome:
-    """Promise a pack where one will be ready; move a booking on as its table allows."""
+    """Promise packs where they will be ready; lengthen a window; see the driver come."""
     if isinstance(command, ReserveSwap):
         return _reserve(world, command, request)
     booking = world.get(BOOKINGS, command.booking_id)
     if booking is None:
         return Refusal(RefusalCode.BOOKING_UNKNOWN, {"booking": command.booking_id[:40]})
-    event, faults = _step(world, booking, command, request.at)
-    tests = (
-        (_is_for_another(booking.driver_id, request.actor), RefusalCode.BOOKING_OF_ANOTHER_DRIVER),
-        (booking.stage in ENDED, RefusalCode.BOOKING_ENDED),
-        (not booking.may(event.kind), RefusalCode.BOOKING_STAGE),
-    )
-    faults += [code for failed, code in tests if failed]
+    event, faults = _step(world, booking, command)
+    faults += step_faults(booking, event.kind, request.actor)
+    if request.at >= booking.over_at:
+        faults.append(RefusalCode.BOOKING_WINDOW_PASSED)
     if faults:
         return refused(faults, {"booking": booking.booking_id, "stage": booking.stage})
     return (Draft(event, correlation_id=booking.booking_id),)
@@ -271,115 +200,160 @@ def _reserve(world: World, command: ReserveSwap, request: Request) -> Outcome:
     pool = world.get(POOLS, key_of(command.station_id, command.pack_class)) or Pool()
     window = (command.window_from, command.window_to)
     station = world.get(STATIONS, command.station_id)
+    promised = pool.claimed(*window) + command.count
     tests = (
         (station is None, RefusalCode.STATION_UNKNOWN),
         (station is not None and not station.in_service, RefusalCode.STATION_NOT_IN_SERVICE),
+        (not 1 <= command.count <= COUNT_MAX, RefusalCode.TOO_MANY_PACKS),
         (
             not (is_id(command.pack_class) and is_soc(command.min_soc_bp)),
             RefusalCode.PACK_FIELD_INVALID,
         ),
         (world.get(BOOKINGS, command.booking_id) is not None, RefusalCode.BOOKING_EXISTS),
-        (_is_for_another(command.driver_id, request.actor), RefusalCode.BOOKING_OF_ANOTHER_DRIVER),
+        (is_for_another(command.driver_id, request.actor), RefusalCode.BOOKING_OF_ANOTHER_DRIVER),
         (
             not is_window(*window) or not is_id(command.booking_id),
             RefusalCode.BOOKING_WINDOW_INVALID,
         ),
         (
-            pool.claimed(*window) >= command.forecast_ready or len(pool.claims) >= POOL_MAX,
+            promised > command.forecast_ready or len(pool.claims) >= POOL_MAX,
             RefusalCode.NO_PACK_AVAILABLE,
         ),
         (command.window_to <= request.at, RefusalCode.BOOKING_WINDOW_PASSED),
+        (bool(reasons_of(world, command.driver_id)), RefusalCode.DRIVER_BLOCKED),
     )
     faults = party_faults(world, command.driver_id, "driver")
     faults += [code for failed, code in tests if failed]
+    faults += _money_faults(world, command, station, request.at)
     if faults:
         return refused(
             faults, {"station": command.station_id[:40], "ready": command.forecast_ready}
         )
-    asked = Draft(BookingRequested(**asdict(command)), correlation_id=command.booking_id)
-    promised = BookingReserved(booking_id=command.booking_id)
-    return asked, Draft(promised, after=(0,), correlation_id=command.booking_id)
+    events: list[Event] = [BookingReserved(booking_id=command.booking_id)]
+    deposit = _deposit(command)
+    events += [created(deposit)] if deposit is not None else []
+    name = command.booking_id
+    return (
+        Draft(BookingRequested(**asdict(command)), correlation_id=name),
+        *(Draft(event, after=(0,), correlation_id=name) for event in events),
+    )
 
 
-def _is_for_another(driver_id: str, actor: Actor) -> bool:
+def _deposit(command: ReserveSwap) -> ReserveMoney | None:
+    """Say what money to reserve: until a day after the booking is over at the latest."""
+    terms = command.terms
+    if not terms.deposit_minor:
+        return None
+    return ReserveMoney(
+        pending_id=deposit_of(command.booking_id),
+        driver_id=command.driver_id,
+        means=terms.means,
+        currency=command.currency,
+        amount_minor=terms.deposit_minor,
+        expires_at=command.window_to + terms.no_show_after_us + DEPOSIT_AFTER_US,
+        booking_id=command.booking_id,
+    )
+
+
+def _money_faults(
+    world: World, command: ReserveSwap, station: Station | None, at: int
+) -> list[RefusalCode]:
+    terms = command.terms
+    if not terms.is_valid:
+        return [RefusalCode.QUANTITY_OUT_OF_RANGE]
+    faults: list[RefusalCode] = []
+    if terms.has_fees and station is not None and tax_rule(station.country, "service", at) is None:
+        faults.append(RefusalCode.TAX_RULE_MISSING)
+    if (terms.has_fees or terms.compensation_minor) and command.currency not in EXPONENTS:
+        faults.append(RefusalCode.COMMODITY_UNKNOWN)
+    deposit = _deposit(command)
+    return faults if deposit is None else faults + reserve_faults(world, deposit)
+
+
+def step_faults(booking: Booking, kind: str, actor: Actor) -> list[RefusalCode]:
+    """Tell what keeps an actor from taking a booking a step further."""
+    tests = (
+        (is_for_another(booking.driver_id, actor), RefusalCode.BOOKING_OF_ANOTHER_DRIVER),
+        (booking.stage in ENDED, RefusalCode.BOOKING_ENDED),
+        (not booking.may(kind), RefusalCode.BOOKING_STAGE),
+    )
+    return [code for failed, code in tests if failed]
+
+
+def is_for_another(driver_id: str, actor: Actor) -> bool:
+    """Tell whether a driver acts for another one."""
     return actor.role == "driver" and actor.id != driver_id
 
 
 def _step(
-    world: World, booking: Booking, command: _Step, at: int
+    world: World, booking: Booking, command: ExtendBooking | PresentBooking
 ) -> tuple[BookingStep, list[RefusalCode]]:
-    """Make the event a command asks for, and tell what keeps it from happening beside its stage."""
-    booking_id = booking.booking_id
-    is_over = at >= booking.window_to + NO_SHOW_GRACE_US
-    late = [RefusalCode.BOOKING_WINDOW_PASSED] if is_over else []
+    """Make the event a command asks for, and tell what speaks against it beside its stage."""
     match command:
-        case AllocatePack(pack_id=pack_id):
-            faults = late + _pin_faults(world, booking, pack_id, at)
-            return PackAllocated(booking_id=booking_id, pack_id=pack_id), faults
-        case ReplaceAllocation(pack_id=pack_id, reason=reason):
-            pins = (booking.pack_id, pack_id)
-            faults = late + _pin_faults(world, booking, pack_id, at)
-            return AllocationReplaced(booking_id=booking_id, pack_ids=pins, reason=reason), faults
+        case ExtendBooking():
+            return _extended(command), _extension_faults(world, booking, command)
         case PresentBooking():
-            if command.driver_id != booking.driver_id:
-                late.append(RefusalCode.BOOKING_OF_ANOTHER_DRIVER)
-            return BookingPresented(booking_id=booking_id), late
-        case CancelBooking():
-            return BookingCanceled(booking_id=booking_id, reason=command.reason), []
-        case MarkNoShow():
-            faults = [] if is_over else [RefusalCode.BOOKING_WINDOW_INVALID]
-            return BookingNoShow(booking_id=booking_id), faults
-        case FailBooking():
-            return BookingFailed(booking_id=booking_id, reason=command.reason), []
+            event = BookingPresented(booking_id=booking.booking_id)
+            return event, _presence_faults(booking, command)
         case _ as unknown:
             assert_never(unknown)
 
 
-def _pin_faults(world: World, booking: Booking, pack_id: str, at: int) -> list[RefusalCode]:
-    pack = world.get(PACKS, pack_id)
-    if pack is None:
-        return [RefusalCode.UNKNOWN_PACK]
-    station = world.need(STATIONS, booking.station_id)
-    terms = eligible(pack, station, pack_class=booking.pack_class, at=at)
-    low = (pack.soc_bp or 0) < booking.min_soc_bp
-    return [*terms, *([RefusalCode.SOC_BELOW_TARGET] if low else [])]
+def _extended(command: ExtendBooking) -> BookingExtended:
+    return BookingExtended(
+        booking_id=command.booking_id,
+        window_to=command.until,
+        forecast_ready=command.forecast_ready,
+        forecast_version=command.forecast_version,
+    )
+
+
+def _extension_faults(world: World, booking: Booking, command: ExtendBooking) -> list[RefusalCode]:
+    """Tell why a window cannot be lengthened: once, a little, while others can still be served."""
+    more = command.until - booking.window_to
+    window = (booking.window_from, command.until)
+    pool = world.get(POOLS, key_of(booking.station_id, booking.pack_class)) or Pool()
+    claimed = pool.without(booking.booking_id).claimed(*window) + booking.count
+    tests = (
+        (not 0 < more <= EXTENSION_MAX_US or not is_window(*window)),
+        booking.is_extended,
+        claimed > command.forecast_ready,
+    )
+    return [RefusalCode.EXTENSION_REFUSED] if any(tests) else []
+
+
+def _presence_faults(booking: Booking, command: PresentBooking) -> list[RefusalCode]:
+    another = command.driver_id != booking.driver_id
+    return [RefusalCode.BOOKING_OF_ANOTHER_DRIVER] if another else []
 
 
 # evolve -----------------------------------------------------------------------
 
 
 def evolve(world: World, event: BookingEvent, _stamp: Stamp) -> None:
-    """Move the booking on, keep the pool of its station, set and free pins."""
-    if isinstance(event, BookingRequested):
-        claim = (event.station_id, event.pack_class, event.window_from, event.window_to)
-        asked = Booking(event.booking_id, event.driver_id, *claim, min_soc_bp=event.min_soc_bp)
-        world.put(BOOKINGS, event.booking_id, asked)
-        return
-    row = world.need(BOOKINGS, event.booking_id)
-    stage = STAGES[row.stage, event.kind]
-    pin = row.pack_id
+    """Begin the booking, or move it on, with the pool of its station."""
     match event:
-        case PackAllocated():
-            pin = event.pack_id
-        case AllocationReplaced():
-            pin = event.pack_ids[1]
-        case _:
-            pin = "" if stage in ENDED else pin
-    if pin != row.pack_id:
-        _pin(world, row.pack_id, row.booking_id, "")
-        _pin(world, pin, "", row.booking_id)
-    row = replace(row, stage=stage, pack_id=pin)
-    world.put(BOOKINGS, event.booking_id, row)
-    if stage == "RESERVED" or stage in ENDED:
-        key = key_of(row.station_id, row.pack_class)
-        world.put(POOLS, key, (world.get(POOLS, key) or Pool()).after(row))
-
-
-def _pin(world: World, pack_id: str, before: str, after: str) -> None:
-    """Change whom a pack is pinned to, unless it is pinned to somebody else by now."""
-    pack = world.get(PACKS, pack_id) if pack_id else None
-    if pack is not None and pack.allocated_to == before:
-        world.put(PACKS, pack_id, replace(pack, allocated_to=after))
+        case BookingRequested():
+            asked = Booking(
+                booking_id=event.booking_id,
+                driver_id=event.driver_id,
+                station_id=event.station_id,
+                pack_class=event.pack_class,
+                window_from=event.window_from,
+                window_to=event.window_to,
+                min_soc_bp=event.min_soc_bp,
+                count=event.count,
+                currency=event.currency,
+                terms=event.terms,
+            )
+            world.put(BOOKINGS, event.booking_id, asked)
+        case BookingExtended():
+            until = event.window_to
+            advance(world, event.booking_id, event.kind, window_to=until, is_extended=True)
+        case BookingReserved() | BookingPresented():
+            advance(world, event.booking_id, event.kind)
+        case _ as unknown:
+            assert_never(unknown)
 
 
 def postings(_event: BookingEvent) -> tuple[Posting, ...]:

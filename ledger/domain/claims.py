@@ -3,19 +3,30 @@
 The rules about it are in `booking.py`; a swap that completes reads it too.
 """
 
+from typing import Any
+
 import msgspec
+from msgspec.structs import replace
 
 from ledger.domain.custody import PACKS
+from ledger.domain.pending_rows import pending_rows
 from ledger.domain.stations import STATIONS
-from ledger.domain.world import Keys, Shelf, World, touch
-from ledger.kernel.instants import DAY, MINUTE
+from ledger.domain.waiting import set_timer
+from ledger.domain.world import Keys, Shelf, World, key_of, touch
+from ledger.kernel.ids import derived_id
+from ledger.kernel.instants import DAY, HOUR, MINUTE
 from ledger.kernel.postings import QUANTITY_MAX
 from ledger.kernel.refusal import RefusalCode
 
 STAGES: dict[tuple[str, str], str] = {
     ("", "booking_requested"): "PENDING",
     ("PENDING", "booking_reserved"): "RESERVED",
+    ("PENDING", "booking_canceled"): "CANCELED",
+    ("PENDING", "booking_failed"): "FAILED",
+    ("RESERVED", "booking_extended"): "RESERVED",
+    ("ALLOCATED", "booking_extended"): "ALLOCATED",
     ("RESERVED", "pack_allocated"): "ALLOCATED",
+    ("ALLOCATED", "pack_allocated"): "ALLOCATED",
     ("ALLOCATED", "allocation_replaced"): "ALLOCATED",
     ("RESERVED", "booking_presented"): "PRESENTED",
     ("ALLOCATED", "booking_presented"): "PRESENTED",
@@ -43,9 +54,57 @@ WINDOW_MAX_US = DAY
 NO_SHOW_GRACE_US = 15 * MINUTE
 """Policy: a booking may span a day, and ends unused a quarter of an hour after its window."""
 
+PIN_LEAD_US = 15 * MINUTE
+"""Policy: a pack is pinned so long before the window, or when the driver comes."""
+
+SWAP_AFTER_US = HOUR
+"""Policy: so long after a booking would be over it is waited for the swap of who came."""
+
+EXTENSION_MAX_US = 15 * MINUTE
+"""Policy: a booking is extended once, by no more."""
+
+COUNT_MAX = 4
+"""Packs that one booking claims."""
+
+
+class BookingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The money of a booking as it was shown before it was made; amounts in minor units, net.
+
+    `deposit_minor` is reserved by `means` until the booking ends. What is taken of it is
+    `kept_minor` when the driver gets his packs, `no_show_minor` when he does not come, and
+    `cancel_minor` when he cancels at or after `cancel_until_at` (us; 0 = he may cancel freely);
+    the two fees are owed whether or not the deposit covers them, with their tax.
+    `compensation_minor` is the credit he gets when the network cannot keep its promise.
+    """
+
+    deposit_minor: int = 0
+    means: str = "card"
+    kept_minor: int = 0
+    no_show_minor: int = 0
+    no_show_after_us: int = NO_SHOW_GRACE_US
+    cancel_minor: int = 0
+    cancel_until_at: int = 0
+    compensation_minor: int = 0
+
+    @property
+    def is_valid(self) -> bool:
+        """Tell whether no amount or time is negative, and no more is kept than reserved."""
+        amounts = (self.deposit_minor, self.no_show_minor, self.cancel_minor)
+        times = (self.no_show_after_us, self.cancel_until_at)
+        others = (self.kept_minor, self.compensation_minor)
+        return min(*amounts, *times, *others) >= 0 and self.kept_minor <= self.deposit_minor
+
+    @property
+    def has_fees(self) -> bool:
+        """Tell whether a fee may become due, which then has a tax."""
+        return bool(self.no_show_minor or self.cancel_minor)
+
 
 class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One driver's claim on one pack; `pack_id` is the pinned one, empty before."""
+    """One driver's claim on `count` packs; `pack_ids` are the pinned ones, none before.
+
+    `spare_pack_ids` may be pinned instead when one of those cannot be handed out any more.
+    """
 
     booking_id: str
     driver_id: str
@@ -55,19 +114,42 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
     window_to: int
     min_soc_bp: int = 0
     stage: str = "PENDING"
-    pack_id: str = ""
+    pack_ids: tuple[str, ...] = ()
+    count: int = 1
+    spare_pack_ids: tuple[str, ...] = ()
+    currency: str = ""
+    terms: BookingTerms = BookingTerms()
+    is_extended: bool = False
+
+    @property
+    def over_at(self) -> int:
+        """Give when it has ended unused (us)."""
+        return self.window_to + self.terms.no_show_after_us
+
+    @property
+    def pin_at(self) -> int:
+        """Give from when on a pack is pinned to it (us)."""
+        return self.window_from - PIN_LEAD_US
+
+    @property
+    def due_at(self) -> int:
+        """Give when the clock must look at it (us); 0 = never."""
+        if self.stage == "PRESENTED":
+            return self.over_at + SWAP_AFTER_US
+        return max(self.pin_at, 1) if self.stage in ("RESERVED", "ALLOCATED") else 0
 
     def may(self, kind: str) -> bool:
         """Tell whether an event of a kind can happen to it now."""
         return (self.stage, kind) in STAGES
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
     """An open booking as the pool of its station counts it."""
 
     booking_id: str
     window_from: int
     window_to: int
+    count: int = 1
 
 
 class Pool(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,17 +158,24 @@ class Pool(msgspec.Struct, frozen=True, omit_defaults=True):
     claims: tuple[Claim, ...] = ()
 
     def claimed(self, window_from: int, window_to: int) -> int:
-        """Count the bookings whose windows meet a window."""
+        """Count the packs of the bookings whose windows meet a window."""
         return sum(
-            claim.window_from < window_to and window_from < claim.window_to for claim in self.claims
+            claim.count
+            for claim in self.claims
+            if claim.window_from < window_to and window_from < claim.window_to
         )
 
+    def without(self, booking_id: str) -> "Pool":
+        """Give the pool as it is without one of its bookings."""
+        return Pool(tuple(one for one in self.claims if one.booking_id != booking_id))
+
     def after(self, booking: Booking) -> "Pool":
-        """Give the pool once a booking was promised, or has ended."""
-        others = tuple(one for one in self.claims if one.booking_id != booking.booking_id)
+        """Give the pool once a booking was promised or changed, or has ended."""
+        others = self.without(booking.booking_id)
         if booking.stage in ENDED:
-            return Pool(others)
-        return Pool((*others, Claim(booking.booking_id, booking.window_from, booking.window_to)))
+            return others
+        window = booking.window_from, booking.window_to
+        return Pool((*others.claims, Claim(booking.booking_id, *window, booking.count)))
 
 
 BOOKINGS = Shelf("bookings", Booking, listed_by=lambda row: row.driver_id)
@@ -108,8 +197,42 @@ def booking_rows(world: World, booking_id: str) -> Keys:
         key,
         touch(STATIONS, booking.station_id),
         touch(POOLS, booking.station_id, booking.pack_class),
-        *((touch(PACKS, booking.pack_id),) if booking.pack_id else ()),
+        *(touch(PACKS, pack_id) for pack_id in (*booking.pack_ids, *booking.spare_pack_ids)),
+        *pending_rows(world, deposit_of(booking_id)),
     )
+
+
+def deposit_of(booking_id: str) -> str:
+    """Name the pending posting of a booking's deposit."""
+    return derived_id("PE", booking_id) if booking_id else ""
+
+
+def advance(world: World, booking_id: str, kind: str, **changes: Any) -> Booking:
+    """Take a booking one step further, with its pool, its pins and its timer; give its new row."""
+    before = world.need(BOOKINGS, booking_id)
+    row = replace(before, stage=STAGES[before.stage, kind], **changes)
+    if row.stage in ENDED:
+        row = replace(row, pack_ids=(), spare_pack_ids=())
+    world.put(BOOKINGS, booking_id, row)
+    for pack_id in before.pack_ids:
+        if pack_id not in row.pack_ids:
+            _pin(world, pack_id, booking_id, "")
+    for pack_id in row.pack_ids:
+        if pack_id not in before.pack_ids:
+            _pin(world, pack_id, "", booking_id)
+    moved = (before.window_to, before.stage) != (row.window_to, row.stage)
+    if moved and row.stage in ("RESERVED", "ALLOCATED", *ENDED):
+        key = key_of(row.station_id, row.pack_class)
+        world.put(POOLS, key, (world.get(POOLS, key) or Pool()).after(row))
+    set_timer(world, "booking", booking_id, row.due_at)
+    return row
+
+
+def _pin(world: World, pack_id: str, before: str, after: str) -> None:
+    """Change whom a pack is pinned to, unless it is pinned to somebody else by now."""
+    pack = world.get(PACKS, pack_id)
+    if pack is not None and pack.allocated_to == before:
+        world.put(PACKS, pack_id, replace(pack, allocated_to=after))
 
 
 def claim_faults(

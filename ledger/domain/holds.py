@@ -6,12 +6,15 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.access import has_second_person
+from ledger.domain.cases import opened
 from ledger.domain.custody import PACKS, OpenHold, Pack
 from ledger.domain.stations import SLOTS, SlotBlocked
+from ledger.domain.title_rows import title_of, title_row
 from ledger.domain.transitions import Family, place_of
-from ledger.domain.world import Keys, Shelf, Stamp, World, touch
+from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import derived_id, is_id
-from ledger.kernel.messages import Actor, Command, Draft, Event, Outcome, Request
+from ledger.kernel.instants import MINUTE
+from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
@@ -29,6 +32,9 @@ SCOPES = (
 """What a hold can stop; `isolate` also asks for a place apart."""
 
 SEVERITY_MAX = 3
+
+REFUND_WITHIN_US = 30 * MINUTE
+"""Policy: a driver whose pack grows hot so soon after its hand-out does not pay the swap."""
 
 
 class HoldRule(msgspec.Struct, frozen=True):
@@ -150,17 +156,23 @@ HoldEvent = HoldPlaced | HoldCleared
 
 
 def touches(command: HoldCommand) -> Keys:
-    """Read the pack."""
-    return (touch(PACKS, command.pack_id),)
+    """Read the pack, and its liens, each of which has a hold."""
+    return touch(PACKS, command.pack_id), title_row(command.pack_id)
 
 
 def follows(world: World, command: HoldCommand) -> Keys:
-    """Read the slot the pack is in: a thermal alarm takes it out of use."""
+    """Read the slot the pack is in and those beside it: a thermal alarm takes them out of use."""
     pack = world.get(PACKS, command.pack_id)
     if pack is None:
         return ()
     family, ids = place_of(pack.account)
-    return (touch(SLOTS, *ids),) if family is Family.SLT else ()
+    return [touch(SLOTS, *one) for one in _beside(*ids)] if family is Family.SLT else ()
+
+
+def _beside(station_id: str, slot: str) -> tuple[tuple[str, str], ...]:
+    """Name a slot and its neighbours; slots are numbered as they stand."""
+    number = int(slot)
+    return tuple((station_id, str(one)) for one in (number, number - 1, number + 1) if one >= 0)
 
 
 # decide -----------------------------------------------------------------------
@@ -173,14 +185,15 @@ def decide(world: World, command: HoldCommand, request: Request) -> Outcome:
         return Refusal(RefusalCode.UNKNOWN_PACK, {"pack": command.pack_id[:40]})
     match command:
         case PlaceHold():
-            return _place(pack, command, request.actor)
+            return _place(world, pack, command, request)
         case ClearHold():
-            return _clear(pack, command, request)
+            return _clear(world, pack, command, request)
         case _ as unknown:
             assert_never(unknown)
 
 
-def _place(pack: Pack, command: PlaceHold, actor: Actor) -> Outcome:
+def _place(world: World, pack: Pack, command: PlaceHold, request: Request) -> Outcome:
+    actor = request.actor
     if any(hold.hold_id == command.hold_id for hold in pack.holds):
         return ()
     rule = HOLD_RULES.get(command.reason)
@@ -206,15 +219,33 @@ def _place(pack: Pack, command: PlaceHold, actor: Actor) -> Outcome:
         placed_by=actor.id,
         expires_at=command.expires_at,
     )
-    placed = Draft(event, occurred_at=command.occurred_at)
+    at = command.occurred_at
+    alarm = command.reason == "THERMAL_ALARM"
+    followed = _after_alarm(world, pack, at or request.at) if alarm else []
+    return (
+        Draft(event, occurred_at=at),
+        *(Draft(one, occurred_at=at, after=(0,)) for one in followed),
+    )
+
+
+def _after_alarm(world: World, pack: Pack, at: int) -> list[Event]:
+    """Make what a hot pack brings: its slot and those beside it rest, its driver is paid back."""
     family, ids = place_of(pack.account)
-    if command.reason != "THERMAL_ALARM" or family is not Family.SLT:
-        return (placed,)
-    blocked = SlotBlocked(station_id=ids[0], slot=ids[1], reason=command.reason)
-    return placed, Draft(blocked, occurred_at=command.occurred_at, after=(0,))
+    if family is Family.DRV and at - pack.moved_at <= REFUND_WITHIN_US:
+        subjects = (pack.pack_id, ids[0])
+        seed = f"{pack.pack_id}|{pack.moved_at}"
+        return [opened("REFUND_DUE", seed, subjects, "the pack grew hot soon after its hand-out")]
+    if family is not Family.SLT:
+        return []
+    rows = [world.get(SLOTS, key_of(*one)) for one in _beside(*ids)]
+    return [
+        SlotBlocked(station_id=row.station_id, slot=row.slot, reason="THERMAL_ALARM")
+        for row in rows
+        if row is not None and not row.blocked
+    ]
 
 
-def _clear(pack: Pack, command: ClearHold, request: Request) -> Outcome:
+def _clear(world: World, pack: Pack, command: ClearHold, request: Request) -> Outcome:
     hold = next((hold for hold in pack.holds if hold.hold_id == command.hold_id), None)
     if hold is None:
         return Refusal(RefusalCode.HOLD_UNKNOWN, {"hold": command.hold_id[:40]})
@@ -225,6 +256,9 @@ def _clear(pack: Pack, command: ClearHold, request: Request) -> Outcome:
         return Refusal(RefusalCode.SECOND_PERSON_REQUIRED, {"reason": hold.reason})
     if 0 < hold.expires_at <= (command.occurred_at or request.at):
         return Refusal(RefusalCode.HOLD_ENDED, {"hold": hold.hold_id})
+    liens = title_of(world, pack.pack_id).open_liens
+    if any(lien.hold_id == hold.hold_id for lien in liens):
+        return Refusal(RefusalCode.LIEN_EXISTS, {"hold": hold.hold_id})  # `ReleaseLien` clears it
     event = HoldCleared(
         hold_id=hold.hold_id,
         pack_id=command.pack_id,
@@ -250,7 +284,7 @@ def stopped(pack_id: str, reason: str, seed: str) -> HoldPlaced:
 # evolve -----------------------------------------------------------------------
 
 
-def evolve(world: World, event: HoldEvent, _stamp: Stamp) -> None:
+def evolve(world: World, event: HoldEvent, stamp: Stamp) -> None:
     """Add the hold to the pack, or take it away."""
     pack = world.need(PACKS, event.pack_id)
     kept = tuple(hold for hold in pack.holds if hold.hold_id != event.hold_id)
@@ -263,6 +297,7 @@ def evolve(world: World, event: HoldEvent, _stamp: Stamp) -> None:
                 event.scopes,
                 event.placed_by,
                 event.expires_at,
+                stamp.occurred_at,
             )
             kept = (*kept, hold)
         case HoldCleared():

@@ -10,9 +10,12 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.cases import Debt
-from ledger.domain.custody import PACKS, Pack, PackReturned, PackSwappedOut, eligible
+from ledger.domain.custody import PACKS, Pack, PackReturned, PackSwappedOut
+from ledger.domain.eligibility import eligible
 from ledger.domain.stations import STATIONS
+from ledger.domain.waiting import set_timer
 from ledger.domain.world import Shelf, World
+from ledger.kernel.instants import MINUTE
 from ledger.kernel.refusal import RefusalCode
 
 IN, OUT = "in", "out"
@@ -22,7 +25,9 @@ STAGES: dict[tuple[str, str], str] = {
     ("", "swap_requested"): "REQUESTED",
     ("REQUESTED", "swap_authorised"): "AUTHORISED",
     ("REQUESTED", "swap_refused"): "REFUSED",
+    ("AUTHORISED", "swap_refused"): "REFUSED",
     ("AUTHORISED", "swap_accepted"): "ACCEPTED",
+    ("AUTHORISED", "swap_expired"): "EXPIRED",
     ("ACCEPTED", "swap_expired"): "EXPIRED",
     ("ACCEPTED", "pack_returned"): "HALF_IN",
     ("ACCEPTED", "pack_swapped_out"): "HALF_OUT",
@@ -33,6 +38,7 @@ STAGES: dict[tuple[str, str], str] = {
     ("HALF_IN", "swap_completed"): "COMPLETED",
     ("HALF_OUT", "swap_completed"): "COMPLETED",
     ("HALF_IN", "swap_out_timed_out"): "OUT_TIMED_OUT",
+    ("HALF_OUT", "swap_in_timed_out"): "HALF_OUT",
     ("OUT_TIMED_OUT", "pack_swapped_out"): "OUT_TIMED_OUT",
     ("OUT_TIMED_OUT", "swap_completed"): "COMPLETED",
     ("HALF_IN", "swap_closed_incomplete"): "CLOSED_INCOMPLETE",
@@ -41,13 +47,38 @@ STAGES: dict[tuple[str, str], str] = {
 }
 """The life of a swap: (stage, event) to the next stage; "" is before it.
 
-Allowing and accepting happen in one command, so no swap rests in AUTHORISED.
+A swap rests in AUTHORISED only where the station was asked from afar and has not answered yet.
 """
 
 ENDED = frozenset({"REFUSED", "EXPIRED", "COMPLETED", "CLOSED_INCOMPLETE"})
 
-KINDS: dict[str, tuple[int, int]] = {"EXCHANGE": (1, 1), "HANDOUT": (0, 1), "RETURN": (1, 0)}
-"""Packs (in, out) that a swap of each kind moves for a count of one."""
+KINDS: dict[str, tuple[int, int]] = {
+    "EXCHANGE": (1, 1),
+    "HANDOUT": (0, 1),
+    "RETURN": (1, 0),
+    "STAY": (1, 1),
+}
+"""Packs (in, out) that a swap of each kind moves for a count of one.
+
+A STAY is a driver's own pack that is charged in a slot and taken back.
+"""
+
+TIMEOUT_US = 3 * MINUTE
+GRACE_US = 2 * MINUTE
+"""Policy: how long a station waits for a pack in or out, and how long the ledger waits for it."""
+
+STATION_REASONS: dict[str, RefusalCode] = {
+    code.wire: code
+    for code in (
+        RefusalCode.UNKNOWN_PACK,
+        RefusalCode.HOLD_BLOCKS,
+        RefusalCode.CLASS_MISMATCH,
+        RefusalCode.SOC_BELOW_TARGET,
+        RefusalCode.SOH_BELOW_CLASS,
+        RefusalCode.NO_PACK_AVAILABLE,
+    )
+}
+"""What a station may say against a swap; the door translates its own words into these."""
 
 ORDERS = frozenset({"In-Out", "Out-In"})
 
@@ -72,7 +103,10 @@ class PackLeg(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
 
 class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One swap; `pack_ids` are offered to the driver, the clock is the worst of its legs."""
+    """One swap; `pack_ids` are offered to the driver, the clock is the worst of its legs.
+
+    `since_at` is when its last step was recorded; `has_case` says that what it left open is a case.
+    """
 
     swap_id: str
     driver_id: str
@@ -89,6 +123,26 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
     clock_quality: str = "S"
     clock_uncertainty_us: int = 0
     vehicle_id: str = ""
+    since_at: int = 0
+    has_case: bool = False
+
+    @property
+    def due_at(self) -> int:
+        """Give when the ledger stops waiting for the next pack (us); 0 where it does not wait.
+
+        A driver's own pack may stay in its slot as long as it takes to charge it.
+        """
+        waits = self.stage in ("AUTHORISED", "ACCEPTED", "HALF_IN", "HALF_OUT")
+        stays = self.swap_kind == "STAY" and bool(self.legs_in)
+        return (
+            self.since_at + TIMEOUT_US + GRACE_US if waits and not (stays or self.has_case) else 0
+        )
+
+    @property
+    def is_void(self) -> bool:
+        """Tell whether the packs that went out are those that had come in: nothing was swapped."""
+        packs_out = {leg.pack_id for leg in self.legs_out}
+        return bool(packs_out) and packs_out == {leg.pack_id for leg in self.legs_in}
 
     def may(self, kind: str) -> bool:
         """Tell whether an event of a kind can happen to it now."""
@@ -132,9 +186,9 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
 
         After a time-out it is enough that as many packs went as had come.
         """
-        if self.swap_kind == "EXCHANGE" and self.balance():
+        if 0 not in KINDS[self.swap_kind] and self.balance():
             return False
-        if self.stage == "OUT_TIMED_OUT" and self.swap_kind == "EXCHANGE":
+        if self.stage == "OUT_TIMED_OUT" and 0 not in KINDS[self.swap_kind]:
             return bool(self.legs_out)
         legs = len(self.legs_in), len(self.legs_out)
         return legs == (self.expects(IN), self.expects(OUT))
@@ -197,9 +251,13 @@ def leg_of(
 
 
 def failed_terms(world: World, swap: Swap, pack_ids: tuple[str, ...], at: int) -> list[RefusalCode]:
-    """List why the offered packs may not go out; every term once, in the order of testing."""
+    """List why the offered packs may not go out; every term once, in the order of testing.
+
+    Nothing is offered for a STAY: the driver takes his own pack back.
+    """
     failed: set[RefusalCode] = set()
     station = world.need(STATIONS, swap.station_id)
+    offered = 0 if swap.swap_kind == "STAY" else swap.expects(OUT)
     for pack_id in pack_ids:
         pack = world.get(PACKS, pack_id)
         if pack is None:
@@ -209,9 +267,18 @@ def failed_terms(world: World, swap: Swap, pack_ids: tuple[str, ...], at: int) -
             failed.update(
                 eligible(pack, station, pack_class=wanted, at=at, booking_id=swap.booking_id)
             )
-    if not len(set(pack_ids)) == len(pack_ids) == swap.expects(OUT):
+    if not len(set(pack_ids)) == len(pack_ids) == offered:
         failed.add(RefusalCode.NO_PACK_AVAILABLE)
     return sorted(failed)
+
+
+def move_on(world: World, swap_id: str, kind: str, at: int, **changes: Any) -> Swap:
+    """Take a swap one step further; give its new row. `at` is when the step was recorded (us)."""
+    row = world.need(SWAPS, swap_id)
+    row = replace(row, stage=STAGES[row.stage, kind], since_at=at, **changes)
+    world.put(SWAPS, swap_id, row)
+    set_timer(world, "swap", swap_id, row.due_at)
+    return row
 
 
 SWAPS = Shelf("swaps", Swap, listed_by=lambda row: row.driver_id)

@@ -1,88 +1,40 @@
-"""Swaps: a driver asks, the station offers packs, the ledger allows, waits, and gives up.
+"""Swaps: what becomes of a swap that was allowed: it is waited for, given up, closed, or whole.
 
-The packs that come and go are recorded by `legs.py`, which also completes a swap; here is what
-happens around them. A half swap is a state of the world and ends in a case, never in an error.
+Asking for one is in `asking.py`. The packs that come and go are recorded by `legs.py`, which also
+ends a swap that its last pack makes whole (`ended`). A half swap is a state of the world and ends
+in a case, never in an error.
 """
 
 from typing import ClassVar, assert_never
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from ledger.domain.access import refused
-from ledger.domain.booking import BookingPresented
-from ledger.domain.cases import opened
-from ledger.domain.claims import BOOKINGS, booking_rows, claim_faults
-from ledger.domain.custody import (
-    DRIVER_PACKS,
-    PACKS,
-    DriverPacks,
-    PackReturned,
-    PackSwappedOut,
-)
-from ledger.domain.parties import PARTIES, party_faults
-from ledger.domain.saga import (
-    IN,
-    KINDS,
-    ORDERS,
-    OUT,
-    PACKS_MAX,
-    STAGES,
-    SWAPS,
-    PackLeg,
-    Swap,
-    failed_terms,
-    leg_of,
-)
+from ledger.domain.cases import CASES, case_id_of, opened
+from ledger.domain.claims import booking_rows
+from ledger.domain.custody import PACKS, PackReturned, PackSwappedOut
+from ledger.domain.saga import IN, OUT, SWAPS, PackLeg, Swap, leg_of, move_on
 from ledger.domain.stations import STATIONS
-from ledger.domain.world import Keys, Stamp, World, key_of, touch
-from ledger.kernel.ids import derived_id, is_id
+from ledger.domain.waiting import TIMERS, set_timer
+from ledger.domain.world import Keys, Stamp, World, touch
 from ledger.kernel.messages import Actor, Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-SHELVES = (SWAPS,)
+SHELVES = (SWAPS, TIMERS)
 FOLDS: tuple[type[Event], ...] = (PackReturned, PackSwappedOut)
+
+TAKEN_BACK = "taken back"
+"""How a swap is closed whose driver took his own pack again: nothing was swapped."""
 
 _STAFF = frozenset({"station", "operator", "system"})
 
 # Commands ---------------------------------------------------------------------
 
 
-def swap_id_of(station_id: str, boot: str, request: str) -> str:
-    """Name the swap that always belongs to a station's request; a restart begins new names."""
-    return derived_id("SW", station_id, boot, request)
-
-
-class RequestSwap(Command):
-    """A driver wants to swap `count` packs of a class at a station, perhaps by his booking."""
-
-    roles: ClassVar[frozenset[str]] = _STAFF | {"driver", "support"}
-
-    swap_id: str
-    driver_id: str
-    station_id: str
-    pack_class: str
-    swap_kind: str = "EXCHANGE"
-    order: str = "In-Out"
-    count: int = 1
-    booking_id: str = ""
-    contract_id: str = ""
-    vehicle_id: str = ""
-
-
-class AuthoriseSwap(Command):
-    """The station offers packs (none for a return); all of them must be eligible."""
-
-    roles: ClassVar[frozenset[str]] = _STAFF
-
-    swap_id: str
-    pack_ids: tuple[str, ...] = ()
-
-
 class TimeOutSwap(Command):
-    """The station's time for the next pack is over, with its grace."""
+    """The time for the next pack is over: a station says so, or the ledger waited long enough."""
 
     roles: ClassVar[frozenset[str]] = _STAFF
 
@@ -100,7 +52,7 @@ class CloseSwapIncomplete(Command):
     resolution: str
 
 
-SwapCommand = RequestSwap | AuthoriseSwap | TimeOutSwap | CloseSwapIncomplete
+SwapCommand = TimeOutSwap | CloseSwapIncomplete
 
 # Events -----------------------------------------------------------------------
 
@@ -109,44 +61,6 @@ class SwapStep(Event):
     """What every step of a swap tells."""
 
     swap_id: str
-
-
-class SwapRequested(SwapStep):
-    """A driver asked."""
-
-    kind: ClassVar[str] = "swap_requested"
-
-    driver_id: str
-    station_id: str
-    pack_class: str
-    swap_kind: str
-    order: str
-    count: int
-    booking_id: str = ""
-    contract_id: str = ""
-    vehicle_id: str = ""
-
-
-class SwapAuthorised(SwapStep):
-    """He may, and these packs are offered."""
-
-    kind: ClassVar[str] = "swap_authorised"
-
-    pack_ids: tuple[str, ...] = ()
-
-
-class SwapAccepted(SwapStep):
-    """The station opens."""
-
-    kind: ClassVar[str] = "swap_accepted"
-
-
-class SwapRefused(SwapStep):
-    """He may not; `reasons` are the names of all failed terms, in the order of testing."""
-
-    kind: ClassVar[str] = "swap_refused"
-
-    reasons: tuple[str, ...]
 
 
 class SwapExpired(SwapStep):
@@ -159,6 +73,15 @@ class SwapOutTimedOut(SwapStep):
     """A pack came in and none went out: a pack is owed to the driver."""
 
     kind: ClassVar[str] = "swap_out_timed_out"
+
+    driver_id: str
+    station_id: str
+
+
+class SwapInTimedOut(SwapStep):
+    """A pack went out and none came in: the driver owes a pack."""
+
+    kind: ClassVar[str] = "swap_in_timed_out"
 
     driver_id: str
     station_id: str
@@ -195,149 +118,79 @@ class SwapCompleted(SwapFacts):
 
 
 class SwapClosedIncomplete(SwapFacts, kw_only=True):
-    """Two persons closed a half swap."""
+    """Two persons closed a half swap, or its driver took his own pack back."""
 
     kind: ClassVar[str] = "swap_closed_incomplete"
 
     resolution: str
 
 
-SwapEvent = (
-    SwapRequested
-    | SwapAuthorised
-    | SwapAccepted
-    | SwapRefused
-    | SwapExpired
-    | SwapOutTimedOut
-    | SwapCompleted
-    | SwapClosedIncomplete
-)
+SwapEnd = SwapCompleted | SwapClosedIncomplete
+SwapEvent = SwapExpired | SwapOutTimedOut | SwapInTimedOut | SwapCompleted | SwapClosedIncomplete
 
 # touches ----------------------------------------------------------------------
 
 
 def touches(command: SwapCommand) -> Keys:
-    """Read the swap, who asks and where, and the packs that are offered."""
-    swap = touch(SWAPS, command.swap_id)
-    match command:
-        case RequestSwap():
-            return (
-                swap,
-                touch(PARTIES, command.driver_id),
-                touch(STATIONS, command.station_id),
-                touch(DRIVER_PACKS, command.driver_id, command.pack_class),
-                touch(BOOKINGS, command.booking_id),
-            )
-        case AuthoriseSwap():
-            return swap, *(touch(PACKS, pack_id) for pack_id in command.pack_ids)
-        case _:
-            return (swap,)
+    """Read the swap and the case it may have become."""
+    return touch(SWAPS, command.swap_id), touch(CASES, half_swap_of(command.swap_id))
 
 
 def follows(world: World, command: SwapCommand) -> Keys:
-    """Read the booking that a swap answers, and what it is about."""
-    if isinstance(command, RequestSwap):
-        return booking_rows(world, command.booking_id)
+    """Read the booking that the swap answers, and what it is about."""
     swap = world.get(SWAPS, command.swap_id)
     if swap is None:
         return ()
     return touch(STATIONS, swap.station_id), *booking_rows(world, swap.booking_id)
 
 
+def half_swap_of(swap_id: str) -> str:
+    """Name the case that a swap may become."""
+    return case_id_of("HALF_SWAP", swap_id)
+
+
 # decide -----------------------------------------------------------------------
 
 
 def decide(world: World, command: SwapCommand, request: Request) -> Outcome:
-    """Take a request in; allow, give up or close a swap as its table says."""
-    if isinstance(command, RequestSwap):
-        return _request(world, command, request.actor)
+    """Give up or close a swap as its table says."""
     swap = world.get(SWAPS, command.swap_id)
     if swap is None:
         return Refusal(RefusalCode.SWAP_UNKNOWN, {"swap": command.swap_id[:40]})
     match command:
-        case AuthoriseSwap():
-            return _authorise(world, command, swap, request.at)
         case TimeOutSwap():
-            return _time_out(command, swap)
+            return _time_out(command, swap, request)
         case CloseSwapIncomplete():
             return _close(command, swap)
         case _ as unknown:
             assert_never(unknown)
 
 
-def _request(world: World, command: RequestSwap, actor: Actor) -> Outcome:
-    station = world.get(STATIONS, command.station_id)
-    kinds = KINDS.get(command.swap_kind)
-    another = actor.role == "driver" and actor.id != command.driver_id
-    tests = (
-        (station is None, RefusalCode.STATION_UNKNOWN),
-        (station is not None and not station.in_service, RefusalCode.STATION_NOT_IN_SERVICE),
-        (command.count > PACKS_MAX, RefusalCode.TOO_MANY_PACKS),
-        (
-            not (is_id(command.pack_class) and is_id(command.swap_id)),
-            RefusalCode.PACK_FIELD_INVALID,
-        ),
-        (world.get(SWAPS, command.swap_id) is not None, RefusalCode.SWAP_EXISTS),
-        (another, RefusalCode.SWAP_OF_ANOTHER_DRIVER),
-        (kinds is None or command.order not in ORDERS, RefusalCode.SWAP_KIND_INVALID),
-        (command.count < 1, RefusalCode.SWAP_BALANCE),
-        (_is_beyond(world, command), RefusalCode.ENTITLEMENT_EXCEEDED),
-    )
-    faults = party_faults(world, command.driver_id, "driver")
-    faults += [code for failed, code in tests if failed]
-    if command.booking_id:
-        booking = world.get(BOOKINGS, command.booking_id)
-        wish = (command.driver_id, command.station_id, command.pack_class)
-        faults += claim_faults(booking, *wish)
+def _time_out(command: TimeOutSwap, swap: Swap, request: Request) -> Outcome:
+    faults = _time_faults(swap, request.actor, request.at)
     if faults:
-        return refused(faults, {"swap": command.swap_id[:40], "station": command.station_id[:40]})
-    return (Draft(SwapRequested(**asdict(command)), correlation_id=command.swap_id),)
-
-
-def _is_beyond(world: World, command: RequestSwap) -> bool:
-    """Tell whether a driver asks for what is not his: he owes a pack, or has too few to bring."""
-    row = world.get(DRIVER_PACKS, key_of(command.driver_id, command.pack_class))
-    packs = row or DriverPacks(command.driver_id, command.pack_class)
-    if command.swap_kind == "HANDOUT":
-        return packs.deviation > 0
-    return packs.held < command.count
-
-
-def _authorise(world: World, command: AuthoriseSwap, swap: Swap, at: int) -> Outcome:
-    if not swap.may("swap_authorised"):
-        return Refusal(RefusalCode.SWAP_STAGE, {"swap": swap.swap_id, "stage": swap.stage})
-    reasons = failed_terms(world, swap, command.pack_ids, at)
-    if reasons:
-        names = tuple(code.wire for code in reasons)
-        return (_step(swap, SwapRefused(swap_id=swap.swap_id, reasons=names)),)
-    drafts = [
-        _step(swap, SwapAuthorised(swap_id=swap.swap_id, pack_ids=command.pack_ids)),
-        _step(swap, SwapAccepted(swap_id=swap.swap_id), after=(0,)),
-    ]
-    booking = world.get(BOOKINGS, swap.booking_id)
-    if booking is not None and booking.may("booking_presented"):
-        came = BookingPresented(booking_id=booking.booking_id)
-        drafts.append(_step(swap, came, after=(0,)))
-    return tuple(drafts)
-
-
-def _step(swap: Swap, event: Event, *, occurred_at: int = 0, after: tuple[int, ...] = ()) -> Draft:
-    return Draft(event, occurred_at=occurred_at, after=after, correlation_id=swap.swap_id)
-
-
-def _time_out(command: TimeOutSwap, swap: Swap) -> Outcome:
+        return Refusal(faults[0], {"swap": swap.swap_id, "stage": swap.stage})
     at = command.occurred_at
     if swap.may("swap_expired"):
         return (_step(swap, SwapExpired(swap_id=swap.swap_id), occurred_at=at),)
-    if not swap.may("swap_out_timed_out"):
-        return Refusal(RefusalCode.SWAP_STAGE, {"swap": swap.swap_id, "stage": swap.stage})
-    event = SwapOutTimedOut(
-        swap_id=swap.swap_id, driver_id=swap.driver_id, station_id=swap.station_id
-    )
+    if swap.legs_in and swap.legs_out and not swap.balance():
+        # as many packs went as had come: fewer than were asked for, and nobody owes any
+        return (_step(swap, ended(swap, swap.station_id), occurred_at=at),)
+    late = SwapOutTimedOut if swap.may("swap_out_timed_out") else SwapInTimedOut
+    event = late(swap_id=swap.swap_id, driver_id=swap.driver_id, station_id=swap.station_id)
     return (
-        _step(swap, event, occurred_at=at),
-        _step(swap, _half_swap(swap), occurred_at=at, after=(0,)),
+        _step(swap, _half_swap(swap), occurred_at=at),
+        _step(swap, event, occurred_at=at, after=(0,)),
     )
+
+
+def _time_faults(swap: Swap, actor: Actor, at: int) -> list[RefusalCode]:
+    """Tell why a swap does not time out: it waits for nothing, or, by our own clock, not yet."""
+    late = ("swap_expired", "swap_out_timed_out", "swap_in_timed_out")
+    if swap.due_at == 0 or not any(swap.may(kind) for kind in late):
+        return [RefusalCode.SWAP_STAGE]
+    early = actor.role == "system" and at < swap.due_at
+    return [RefusalCode.NOT_DUE] if early else []
 
 
 def _half_swap(swap: Swap) -> Event:
@@ -350,9 +203,21 @@ def _close(command: CloseSwapIncomplete, swap: Swap) -> Outcome:
         return Refusal(RefusalCode.SWAP_STAGE, {"swap": swap.swap_id, "stage": swap.stage})
     facts = swap.facts(swap.station_id)
     drafts = [_step(swap, SwapClosedIncomplete(**facts, resolution=command.resolution))]
-    if swap.stage != "OUT_TIMED_OUT" and swap.balance():
+    if not swap.has_case and swap.balance():
         drafts.append(_step(swap, _half_swap(swap), after=(0,)))
     return tuple(drafts)
+
+
+def ended(swap: Swap, station_id: str) -> SwapEnd:
+    """Make the end of a swap whose packs balance: whole, or void where he took his own back."""
+    facts = swap.facts(station_id)
+    if swap.is_void and swap.swap_kind != "STAY":
+        return SwapClosedIncomplete(**facts, resolution=TAKEN_BACK)
+    return SwapCompleted(**facts)
+
+
+def _step(swap: Swap, event: Event, *, occurred_at: int = 0, after: tuple[int, ...] = ()) -> Draft:
+    return Draft(event, occurred_at=occurred_at, after=after, correlation_id=swap.swap_id)
 
 
 # evolve -----------------------------------------------------------------------
@@ -360,27 +225,28 @@ def _close(command: CloseSwapIncomplete, swap: Swap) -> Outcome:
 
 def evolve(world: World, event: SwapEvent | PackReturned | PackSwappedOut, stamp: Stamp) -> None:
     """Move the swap on; packs that come and go count where they belong to it."""
-    if isinstance(event, PackReturned | PackSwappedOut):
-        if event.swap_id:
-            _fold_leg(world, event, stamp)
-        return
-    if isinstance(event, SwapRequested):
-        row = Swap(
-            swap_id=event.swap_id,
-            driver_id=event.driver_id,
-            station_id=event.station_id,
-            swap_kind=event.swap_kind,
-            pack_class=event.pack_class,
-            count=event.count,
-            booking_id=event.booking_id,
-            contract_id=event.contract_id,
-            vehicle_id=event.vehicle_id,
-        )
-    else:
-        row = world.need(SWAPS, event.swap_id)
-        offered = event.pack_ids if isinstance(event, SwapAuthorised) else row.pack_ids
-        row = replace(row, stage=STAGES[row.stage, event.kind], pack_ids=offered)
-    world.put(SWAPS, event.swap_id, row)
+    match event:
+        case PackReturned() | PackSwappedOut():
+            if event.swap_id:
+                _fold_leg(world, event, stamp)
+        case SwapOutTimedOut() | SwapInTimedOut():
+            row = move_on(world, event.swap_id, event.kind, stamp.recorded_at)
+            _keep(world, replace(row, has_case=True), row.swap_id)
+        case SwapExpired() | SwapCompleted() | SwapClosedIncomplete():
+            row = move_on(world, event.swap_id, event.kind, stamp.recorded_at)
+            if row.has_case:
+                _keep(world, row, "")
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _keep(world: World, row: Swap, waits_for: str) -> None:
+    """Keep a swap with its case, which says of the packs what the swap does while it is open."""
+    world.put(SWAPS, row.swap_id, row)
+    set_timer(world, "swap", row.swap_id, row.due_at)
+    case = world.need(CASES, half_swap_of(row.swap_id))
+    vector = row.balance() if waits_for else case.vector
+    world.put(CASES, case.case_id, replace(case, vector=vector, swap_id=waits_for))
 
 
 def _fold_leg(world: World, event: PackReturned | PackSwappedOut, stamp: Stamp) -> None:
@@ -388,10 +254,16 @@ def _fold_leg(world: World, event: PackReturned | PackSwappedOut, stamp: Stamp) 
     way, person = OUT, event.driver_id
     if isinstance(event, PackReturned):
         way, person = IN, event.presenter_id
-    if row is not None and row.takes(way, person, event.station_id):
-        pack = world.need(PACKS, event.pack_id)
-        row = row.with_leg(way, leg_of(event, pack, stamp.occurred_at, stamp.position))
-        world.put(SWAPS, event.swap_id, row)
+    if row is None or not row.takes(way, person, event.station_id):
+        return
+    pack = world.need(PACKS, event.pack_id)
+    row = row.with_leg(way, leg_of(event, pack, stamp.occurred_at, stamp.position))
+    row = replace(row, since_at=stamp.recorded_at)
+    if row.has_case:
+        _keep(world, row, row.swap_id)
+    else:
+        world.put(SWAPS, row.swap_id, row)
+        set_timer(world, "swap", row.swap_id, row.due_at)
 
 
 def postings(_event: SwapEvent) -> tuple[Posting, ...]:

@@ -1,16 +1,8 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.booking import (
-    AllocatePack,
-    BookingFulfilled,
-    CancelBooking,
-    FailBooking,
-    MarkNoShow,
-    PresentBooking,
-    ReplaceAllocation,
-    ReserveSwap,
-)
+from ledger.domain.booking import ExtendBooking, PresentBooking, ReserveSwap
+from ledger.domain.booking_ends import BookingFulfilled, CancelBooking, FailBooking, MarkNoShow
 from ledger.domain.claims import (
     BOOKINGS,
     ENDED,
@@ -22,6 +14,7 @@ from ledger.domain.claims import (
     Pool,
 )
 from ledger.domain.custody import PACKS
+from ledger.domain.pinning import AllocatePack, ReplaceAllocation
 from ledger.domain.stations import STATIONS
 from ledger.kernel.instants import DAY, HOUR
 from ledger.kernel.messages import Actor, Command
@@ -45,6 +38,9 @@ RESERVE = ReserveSwap(
 ALLOCATE = AllocatePack(booking_id="BK-1", pack_id="PK-1")
 REPLACE = ReplaceAllocation(booking_id="BK-1", pack_id="PK-2", reason="too hot")
 PRESENT = PresentBooking(booking_id="BK-1", driver_id="DR-1")
+EXTEND = ExtendBooking(
+    booking_id="BK-1", until=NOON + HOUR + 1, forecast_ready=2, forecast_version="F8"
+)
 CANCEL = CancelBooking(booking_id="BK-1", reason="changed mind")
 NO_SHOW = MarkNoShow(booking_id="BK-1")
 FAIL = FailBooking(booking_id="BK-1", reason="power cut")
@@ -116,7 +112,7 @@ def test_a_pin_is_set_moved_and_freed():
     act(world, CANCEL)
     assert world.need(PACKS, "PK-2").allocated_to == ""
     assert world.need(POOLS, "ST-1|C1").claims == ()
-    assert world.need(BOOKINGS, "BK-1").pack_id == ""
+    assert world.need(BOOKINGS, "BK-1").pack_ids == ()
 
 
 def test_a_pack_that_went_to_somebody_else_keeps_his_pin():
@@ -153,8 +149,9 @@ def test_a_booking_ends_once_and_frees_what_it_held(commands, ended_by, stage):
 
 
 BY_KIND = {
-    "pack_allocated": ALLOCATE,
+    "pack_allocated": replace(ALLOCATE, pack_id="PK-2"),
     "allocation_replaced": REPLACE,
+    "booking_extended": EXTEND,
     "booking_presented": PRESENT,
     "booking_canceled": CANCEL,
     "booking_no_show": NO_SHOW,
@@ -174,6 +171,7 @@ WAYS: dict[str, list[Command]] = {
 def test_the_rules_agree_with_the_table(stage, kind):
     world = booked(*WAYS[stage])
     assert stage_of(world) == stage
+    world.put(BOOKINGS, "BK-1", replace(world.need(BOOKINGS, "BK-1"), count=2))
     at = OVER if kind == "booking_no_show" else NOON
     outcome = act(world, BY_KIND[kind], at=at)
     target = STAGES.get((stage, kind))

@@ -1,10 +1,19 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.domain.access import ROLES
+from ledger.domain.cases import case_id_of
 from ledger.domain.custody import PACKS, OpenHold
-from ledger.domain.holds import HOLD_RULES, SCOPES, ClearHold, PlaceHold, stopped
+from ledger.domain.holds import (
+    HOLD_RULES,
+    REFUND_WITHIN_US,
+    SCOPES,
+    ClearHold,
+    PlaceHold,
+    stopped,
+)
 from ledger.domain.stations import SLOTS
 from ledger.domain.world import World
 from ledger.kernel.messages import Actor
@@ -54,11 +63,18 @@ def test_a_hold_is_placed_once():
     assert act(world, place("TRANSPORT_LIMIT"), actor=CLERK) == ()
 
 
-def test_a_thermal_alarm_takes_the_slot_out_of_use():
+def test_a_thermal_alarm_takes_the_slot_and_those_beside_it_out_of_use():
     world = town(SLOT_1)
-    hold, blocked = events(act(world, place("THERMAL_ALARM", severity=3), actor=DEVICE))
-    assert (hold.kind, blocked.kind) == ("hold_placed", "slot_blocked")
+    hold, *blocked = events(act(world, place("THERMAL_ALARM", severity=3), actor=DEVICE))
+    assert hold.kind == "hold_placed"
+    assert [(one.kind, one.slot) for one in blocked] == [
+        ("slot_blocked", "1"),
+        ("slot_blocked", "2"),
+    ]
     assert world.need(SLOTS, "ST-1|1").blocked
+    assert world.need(SLOTS, "ST-1|2").blocked
+    again = events(act(world, replace(place("THERMAL_ALARM"), hold_id="HD-2"), actor=DEVICE))
+    assert [one.kind for one in again] == ["hold_placed"]
     elsewhere = town()
     assert len(events(act(elsewhere, place("THERMAL_ALARM"), actor=DEVICE))) == 1
 
@@ -122,3 +138,34 @@ def test_an_unknown_pack_has_no_hold_to_clear():
     outcome = act(town(), ClearHold(hold_id="HD-1", pack_id="PK-9"))
     assert isinstance(outcome, Refusal)
     assert outcome.code == RefusalCode.UNKNOWN_PACK
+
+
+@pytest.mark.parametrize(("account", "blocked"), [(SLOT_1, ["1", "2"]), (None, [])])
+def test_an_alarm_blocks_the_slots_beside_it_that_there_are(account, blocked):
+    world = town(account) if account else town()
+    alarm = replace(place("THERMAL_ALARM"), occurred_at=5)
+    drafts: Any = act(world, alarm, actor=DEVICE)
+    assert not isinstance(drafts, Refusal)
+    assert [draft.event.slot for draft in drafts[1:]] == blocked
+    assert [(draft.after, draft.occurred_at) for draft in drafts[1:]] == [((0,), 5)] * len(blocked)
+    assert {draft.event.reason for draft in drafts[1:]} <= {"THERMAL_ALARM"}
+    assert {draft.event.station_id for draft in drafts[1:]} <= {"ST-1"}
+
+
+def test_only_an_alarm_blocks_slots():
+    assert len(events(act(town(SLOT_1), place("ELECTRICAL_FAULT"), actor=DEVICE))) == 1
+
+
+@pytest.mark.parametrize(("after", "refunds"), [(REFUND_WITHIN_US, 1), (REFUND_WITHIN_US + 1, 0)])
+def test_a_pack_that_grows_hot_soon_after_its_hand_out_is_paid_back(after, refunds):
+    world = town("Packs:Driver:DR-1")
+    world.put(PACKS, "PK-1", replace(world.need(PACKS, "PK-1"), moved_at=7))
+    made = events(act(world, replace(place("THERMAL_ALARM"), occurred_at=7 + after), actor=DEVICE))
+    assert len(made) == 1 + refunds
+    for case in made[1:]:
+        assert (case.case_type, case.subjects) == ("REFUND_DUE", ("PK-1", "DR-1"))
+        assert case.case_id == case_id_of("REFUND_DUE", "PK-1|7")
+        assert (case.reason, case.vector) == (
+            "the pack grew hot soon after its hand-out",
+            (),
+        )

@@ -1,0 +1,146 @@
+"""What must follow what happens to a swap, a booking, a pinned pack or a settled case.
+
+A reaction is never refused: it asks only for what it has seen to be possible. `booking_needs` names
+the rows that these follow-ups read, so that they are loaded with the batch.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ledger.domain.asking import SwapRefused
+from ledger.domain.booking_ends import BookingFulfilled, FailBooking
+from ledger.domain.cases import CASES, FORGIVEN, CaseResolved, ResolveCase
+from ledger.domain.claims import BOOKINGS, booking_rows, deposit_of
+from ledger.domain.custody import (
+    DRIVER_PACKS,
+    PACKS,
+    DriverPacks,
+    PackSwappedOut,
+    SetPackEntitlement,
+)
+from ledger.domain.health import AssessSoh, SohAssessed
+from ledger.domain.holds import HoldPlaced, PlaceHold
+from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.moves import MOVES, MovePack
+from ledger.domain.parties import PARTIES
+from ledger.domain.pending import SettlePending
+from ledger.domain.pinning import ReviewPins
+from ledger.domain.saga import SWAPS
+from ledger.domain.swap import SwapClosedIncomplete, SwapExpired, SwapOutTimedOut
+from ledger.domain.world import Keys, Stamp, World, key_of, touch
+from ledger.kernel.messages import Command, Event
+
+# Bookings -----------------------------------------------------------------------------------
+
+
+def _after_refusal(world: World, event: SwapRefused, _stamp: Stamp) -> Iterable[Command]:
+    booking_id = world.need(SWAPS, event.swap_id).booking_id
+    booking = world.get(BOOKINGS, booking_id)
+    has_come = booking is not None and booking.stage == "PRESENTED"
+    return _fail(world, booking_id, event.reasons[0], "network") if has_come else ()
+
+
+def _after_expiry(world: World, event: SwapExpired, _stamp: Stamp) -> Iterable[Command]:
+    booking_id = world.need(SWAPS, event.swap_id).booking_id
+    return _fail(world, booking_id, "nothing_inserted", "driver")
+
+
+def _after_time_out(world: World, event: SwapOutTimedOut, _stamp: Stamp) -> Iterable[Command]:
+    booking_id = world.need(SWAPS, event.swap_id).booking_id
+    return _fail(world, booking_id, "half_swap", "network")
+
+
+def after_closing(world: World, event: SwapClosedIncomplete) -> Iterable[Command]:
+    """End the booking of a swap that was closed: the network's fault where no pack went out."""
+    fault = "nobody" if event.legs_out else "network"
+    return _fail(world, event.booking_id, event.resolution, fault)
+
+
+def _fail(world: World, booking_id: str, reason: str, fault: str) -> Iterable[Command]:
+    """End a booking that no swap comes of, with its deposit, unless it has ended."""
+    booking = world.get(BOOKINGS, booking_id)
+    if booking is None or not booking.may("booking_failed"):
+        return ()
+    return (FailBooking(booking_id=booking_id, reason=reason, fault=fault),)
+
+
+def _after_booking(world: World, event: BookingFulfilled, _stamp: Stamp) -> Iterable[Command]:
+    terms = world.need(BOOKINGS, event.booking_id).terms
+    if not terms.deposit_minor:
+        return ()
+    deposit_id = deposit_of(event.booking_id)
+    return (SettlePending(pending_id=deposit_id, take_minor=terms.kept_minor),)
+
+
+def _after_change(world: World, event: Any, _stamp: Stamp) -> Iterable[Command]:
+    """Look at the pins of a pack that something happened to.
+
+    Only where the command had the booking loaded; elsewhere the clock finds it (`due_swaps`).
+    """
+    pack = world.get(PACKS, event.pack_id)
+    booking_id = "" if pack is None else pack.allocated_to
+    if not booking_id or not world.is_loaded(BOOKINGS, booking_id):
+        return ()
+    keys = booking_rows(world, booking_id)
+    all_there = all(world.is_loaded(shelf, key) for shelf, key in keys)
+    return (ReviewPins(booking_id=booking_id),) if all_there else ()
+
+
+def _after_hold(world: World, event: HoldPlaced, stamp: Stamp) -> Iterable[Command]:
+    return _after_change(world, event, stamp) if "no_swap_out" in event.scopes else ()
+
+
+# Debts --------------------------------------------------------------------------------------
+
+
+def _after_case(world: World, event: CaseResolved, _stamp: Stamp) -> Iterable[Command]:
+    """Let entitlements follow what two persons forgave, or note what they agreed upon."""
+    if not event.debts:
+        return
+    debts: dict[tuple[str, str], int] = {}
+    for debt in world.need(CASES, event.case_id).vector:
+        key = debt.driver_id, debt.pack_class
+        debts[key] = debts.get(key, 0) + debt.count
+    for (driver_id, pack_class), count in debts.items():
+        row = world.get(DRIVER_PACKS, key_of(driver_id, pack_class))
+        entitled = (row or DriverPacks(driver_id, pack_class)).entitled
+        yield SetPackEntitlement(
+            driver_id=driver_id,
+            pack_class=pack_class,
+            count=max(entitled + count, 0) if event.debts == FORGIVEN else entitled,
+            settles=count,
+        )
+
+
+BOOKING_REACTIONS: dict[type[Event], Callable[[World, Any, Stamp], Iterable[Command]]] = {
+    SwapRefused: _after_refusal,
+    SwapExpired: _after_expiry,
+    SwapOutTimedOut: _after_time_out,
+    BookingFulfilled: _after_booking,
+    HoldPlaced: _after_hold,
+    SohAssessed: _after_change,
+    PackSwappedOut: _after_change,
+    CaseResolved: _after_case,
+    **dict.fromkeys(MOVES.values(), _after_change),
+}
+
+
+def booking_needs(world: World, command: Command) -> Keys:
+    """Name the rows that these follow-ups of a command will read, as far as they are known yet."""
+    match command:
+        case MovePack() | PlaceHold() | AssessSoh() | RecordPackIn() | RecordPackOut():
+            pack = world.get(PACKS, command.pack_id)
+            if pack is None or not pack.allocated_to:
+                return ()
+            return booking_rows(world, pack.allocated_to)
+        case ResolveCase():
+            case = world.get(CASES, command.case_id)
+            debts = () if case is None else case.vector
+            people = [touch(PARTIES, debt.driver_id) for debt in debts]
+            return (*people, *(touch(DRIVER_PACKS, one.driver_id, one.pack_class) for one in debts))
+        case _:
+            return ()
+
+
+BOOKING_NEEDING = {PlaceHold, AssessSoh, MovePack, RecordPackIn, RecordPackOut, ResolveCase}
+"""Commands with such follow-ups; most have none, and are asked often."""

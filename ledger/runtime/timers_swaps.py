@@ -1,0 +1,130 @@
+"""What the clock has to do about swaps, bookings, deposits and packs that are owed.
+
+`due_swaps` reads the timers that the rules keep (`domain/waiting.py`) and gives commands for the
+system to ask, oldest first. It decides nothing: each command is decided by its rule on the state as
+it is then, so an answer that came meanwhile wins, and asking twice does no harm. The same log and
+the same time give the same commands.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from ledger.domain.booking_ends import FailBooking, MarkNoShow
+from ledger.domain.claims import BOOKINGS, Booking
+from ledger.domain.custody import DRIVER_PACKS, PACKS, Pack
+from ledger.domain.eligibility import eligible
+from ledger.domain.moves import MovePack
+from ledger.domain.pending import ExpirePending
+from ledger.domain.pinning import SPARES_MAX, AllocatePack, ReviewPins
+from ledger.domain.stations import SLOTS, STATIONS
+from ledger.domain.swap import TimeOutSwap
+from ledger.domain.transitions import driver_account, staged_account
+from ledger.domain.waiting import TIMERS, WAITING
+from ledger.domain.world import KEY_SEPARATOR
+from ledger.kernel.messages import Command
+from ledger.runtime.reads import Reads
+
+DUE_MAX = 256
+"""Commands that are given at once; the rest waits for the next look."""
+
+
+def due_swaps(reader: Reads, now: int, *, limit: int = DUE_MAX) -> tuple[Command, ...]:
+    """Give what the system must ask at a time (us), at most `limit` commands, oldest first."""
+    due = [
+        (timer.due_at, key)
+        for key, timer in reader.rows(TIMERS, listed=WAITING)
+        if timer.due_at <= now
+    ]
+    found: list[Command] = []
+    for _, key in sorted(due):
+        what, _, subject_id = key.partition(KEY_SEPARATOR)
+        found += _ANSWERS[what](reader, subject_id, now)
+        if len(found) >= limit:
+            break
+    return tuple(found[:limit])
+
+
+def _swap(_reader: Reads, swap_id: str, _now: int) -> Iterable[Command]:
+    yield TimeOutSwap(swap_id=swap_id)
+
+
+def _pending(_reader: Reads, pending_id: str, _now: int) -> Iterable[Command]:
+    yield ExpirePending(pending_id=pending_id)
+
+
+def _booking(reader: Reads, booking_id: str, now: int) -> Iterator[Command]:
+    """Pin packs before the window, look at them again, and give up after it."""
+    row = reader.row(BOOKINGS, booking_id)
+    if row is None:
+        return
+    if row.stage == "PRESENTED":
+        yield FailBooking(booking_id=booking_id, reason="no_swap_came", fault="nobody")
+        return
+    if now >= row.over_at:
+        yield MarkNoShow(booking_id=booking_id)
+        return
+    if any(map(partial(_is_unfit, reader, row, now), row.pack_ids)):
+        yield ReviewPins(booking_id=booking_id)
+        return
+    wanted = row.count - len(row.pack_ids)
+    fit = [pack.pack_id for pack in _fit_packs(reader, row, now)]
+    spares = tuple(fit[wanted : wanted + SPARES_MAX])
+    for pack_id in fit[:wanted]:
+        yield AllocatePack(booking_id=booking_id, pack_id=pack_id, spare_pack_ids=spares)
+
+
+def _is_unfit(reader: Reads, booking: Booking, now: int, pack_id: str) -> bool:
+    pack, station = reader.row(PACKS, pack_id), reader.row(STATIONS, booking.station_id)
+    if pack is None or station is None:
+        return True
+    own, wanted = booking.booking_id, booking.pack_class
+    return bool(eligible(pack, station, pack_class=wanted, at=now, booking_id=own))
+
+
+def _fit_packs(reader: Reads, booking: Booking, now: int) -> list[Pack]:
+    """List the packs of a station that may be pinned to a booking, the fullest first."""
+    station = reader.row(STATIONS, booking.station_id)
+    if station is None:
+        return []
+    docked = (slot.pack_id for _, slot in reader.rows(SLOTS, listed=station.station_id))
+    packs = [pack for name in docked if name and (pack := reader.row(PACKS, name)) is not None]
+    staged = staged_account(station.station_id)
+    packs += [pack for _, pack in reader.rows(PACKS, listed=staged)]
+    wanted = booking.pack_class
+    fit = [
+        pack
+        for pack in packs
+        if (pack.soc_bp or 0) >= booking.min_soc_bp
+        and not eligible(pack, station, pack_class=wanted, at=now)
+    ]
+    return sorted(fit, key=lambda pack: (-(pack.soc_bp or 0), pack.pack_id))
+
+
+def _return(reader: Reads, key: str, now: int) -> Iterator[Command]:
+    """Give up waiting for the packs a driver has too many: those he has had longest."""
+    row = reader.row(DRIVER_PACKS, key)
+    if row is None:
+        return
+    held = [
+        pack
+        for _, pack in reader.rows(PACKS, listed=driver_account(row.driver_id))
+        if pack.pack_class == row.pack_class
+    ]
+    held.sort(key=lambda pack: (pack.moved_at, pack.pack_id))
+    for pack in held[: max(row.deviation, 0)]:
+        yield MovePack(
+            pack_id=pack.pack_id,
+            event="return_overdue",
+            level=0,
+            reason="not returned in time",
+            expected_account=pack.account,
+            occurred_at=now,
+        )
+
+
+_ANSWERS: dict[str, Callable[[Reads, str, int], Iterable[Command]]] = {
+    "swap": _swap,
+    "booking": _booking,
+    "pending": _pending,
+    "return": _return,
+}
