@@ -7,6 +7,7 @@ into the books keep it up.
 import msgspec
 
 from ledger.domain.world import Key, Shelf, World, touch
+from ledger.kernel.refusal import RefusalCode
 
 
 class PackClasses(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,3 +37,50 @@ def know_class(world: World, pack_class: str) -> None:
     known = known_classes(world)
     if pack_class not in known:
         world.put(PACK_CLASSES, ALL, PackClasses(tuple(sorted((*known, pack_class)))))
+
+
+class ClassRules(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was registered of a class of packs, as far as rules read it, in its newest version.
+
+    `nominal_wh` and `rated_mv` of one pack, limits in hundredths of a percent; `efficiency_bp` are
+    the least and the greatest share of metered energy that may arrive in a pack. With `must_prove`
+    a pack that did not prove its identity is a stranger. `positions` are the entries of all
+    versions, the oldest first.
+    """
+
+    pack_class: str
+    facts_version: int
+    facts_sha256: str
+    nominal_wh: int
+    rated_mv: int
+    min_soh_bp: int
+    transport_soc_bp: int
+    efficiency_bp: tuple[int, int]
+    positions: tuple[int, ...] = ()
+    must_prove: bool = False
+
+
+CLASS_RULES = Shelf("class_rules", ClassRules)
+
+
+def class_rules(pack_class: str) -> Key:
+    """Name the row of a class, for `touches`."""
+    return touch(CLASS_RULES, pack_class)
+
+
+def rules_of(world: World, pack_class: str) -> ClassRules | None:
+    """Give what is registered of a class; None where nothing is, and policy holds."""
+    return world.get(CLASS_RULES, pack_class)
+
+
+def class_faults(world: World, pack_class: str, nominal_wh: int) -> list[RefusalCode]:
+    """Tell what keeps a pack from being of a class; nothing where the class is not registered."""
+    rules = rules_of(world, pack_class)
+    fits = rules is None or nominal_wh == rules.nominal_wh
+    return [] if fits else [RefusalCode.CLASS_MISMATCH]
+
+
+def least_soh(world: World, pack_class: str, least_bp: int) -> int:
+    """Give the state of health below which a pack serves nobody: never less than its class says."""
+    rules = rules_of(world, pack_class)
+    return least_bp if rules is None else max(least_bp, rules.min_soh_bp)

@@ -93,9 +93,11 @@ def touches(command: ScanCommand) -> Keys:
     return [*keys, *(touch(CASES, case_id_of(finding, seed)) for finding in (CLONE, UNANNOUNCED))]
 
 
-def follows(_world: World, _command: ScanCommand) -> Keys:
-    """Nothing more is needed."""
-    return ()
+def follows(world: World, command: ScanCommand) -> Keys:
+    """Read the packs that the texts name: the entry will name one of them."""
+    names = [name for text in command.texts[:TEXTS_MAX] for name in names_in(text)]
+    rows = [world.get(BINDINGS, key_of(*name)) for name in names]
+    return [touch(PACKS, row.pack_id) for row in rows if row is not None]
 
 
 def names_in(text: str) -> list[tuple[str, str]]:

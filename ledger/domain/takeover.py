@@ -6,10 +6,11 @@ from msgspec.structs import asdict
 
 from ledger.domain.access import refused
 from ledger.domain.carrying import TITLE_ISSUED, stand_at, title_account
-from ledger.domain.classes import all_classes, know_class
+from ledger.domain.classes import all_classes, class_faults, class_rules, know_class, least_soh
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.places import faults_at, rows_at
+from ledger.domain.title_rows import title_row
 from ledger.domain.transitions import (
     ACQUIRED,
     REVALUATION,
@@ -24,7 +25,8 @@ from ledger.domain.transitions import (
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
-from ledger.kernel.postings import WH, Posting, move_pack, pair
+from ledger.kernel.money import EXPONENTS
+from ledger.kernel.postings import QUANTITY_MAX, WH, Posting, move_pack, pair
 from ledger.kernel.quantities import BP_FULL, stored_wh
 from ledger.kernel.refusal import RefusalCode
 
@@ -40,7 +42,8 @@ class TakeOverPack(Command):
     """A pack exists and is at `account`, in any state that is not the end of a life.
 
     `soh_bp` is its health baseline, `soc_bp` what was read at rest, if anything was. A `serial` is
-    kept as it was read; `BindIdentifier` makes it findable.
+    kept as it was read; `BindIdentifier` makes it findable. `book_value_minor` is what it is worth
+    in the books, in the currency.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset({"asset_manager", "importer"})
@@ -56,6 +59,8 @@ class TakeOverPack(Command):
     min_soh_bp: int = 0
     soc_bp: int | None = None
     serial: str = ""
+    book_value_minor: int = 0
+    currency: str = ""
     occurred_at: int = 0
 
 
@@ -80,6 +85,8 @@ class PackTakenOver(Event):
     soc_bp: int | None = None
     energy_wh: int = 0
     serial: str = ""
+    book_value_minor: int = 0
+    currency: str = ""
 
 
 TakeoverEvent = PackTakenOver
@@ -93,6 +100,8 @@ def touches(command: TakeoverCommand) -> Keys:
         touch(PACKS, command.pack_id),
         touch(PARTIES, command.title_holder_id),
         all_classes(),
+        title_row(command.pack_id),
+        class_rules(command.pack_class),
         *rows_at(command.account, command.pack_class),
     )
 
@@ -113,6 +122,7 @@ def decide(world: World, command: TakeoverCommand, _request: Request) -> Outcome
         faults.append(RefusalCode.IDENTIFIER_TAKEN)
     if place is not None:
         faults += faults_at(world, command.account, command.pack_class)
+    faults += class_faults(world, command.pack_class, command.nominal_wh)
     if not (_is_valid(command) and place is not None and _can_open_at(place[0])):
         faults.append(RefusalCode.PACK_FIELD_INVALID)
     if faults:
@@ -122,6 +132,7 @@ def decide(world: World, command: TakeoverCommand, _request: Request) -> Outcome
         energy_wh = stored_wh(command.nominal_wh, command.soc_bp, command.soh_bp)
     fields = asdict(command)
     occurred_at = fields.pop("occurred_at")
+    fields["min_soh_bp"] = least_soh(world, command.pack_class, command.min_soh_bp)
     return (Draft(PackTakenOver(**fields, energy_wh=energy_wh), occurred_at=occurred_at),)
 
 
@@ -137,6 +148,8 @@ def _is_valid(command: TakeOverPack) -> bool:
         and 0 <= command.soh_bp <= BP_FULL
         and 0 <= command.min_soh_bp <= BP_FULL
         and (command.soc_bp is None or 0 <= command.soc_bp <= BP_FULL)
+        and 0 <= command.book_value_minor <= QUANTITY_MAX
+        and (command.currency in EXPONENTS if command.book_value_minor else not command.currency)
     )
 
 

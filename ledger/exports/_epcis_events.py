@@ -9,21 +9,25 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ledger.domain.assets import PackCommissioned
-from ledger.domain.booking import AllocationReplaced, PackAllocated
+from ledger.domain.attesting import PackAttested
 from ledger.domain.carrying import PackMoved
 from ledger.domain.charging import ChargeSessionEnded
 from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.health import PackRetired, SohAssessed
 from ledger.domain.holds import HoldCleared, HoldPlaced
 from ledger.domain.identity import IdentityBound, IdentityUnbound
+from ledger.domain.pinning import AllocationReplaced, PackAllocated
+from ledger.domain.scans import ScanRecorded
 from ledger.domain.stations import Station
 from ledger.domain.takeover import PackTakenOver
 from ledger.domain.transitions import Family, place_of
+from ledger.domain.workshop import RepairRecorded
 from ledger.exports._epcis_hash import event_id
 from ledger.exports._epcis_names import UTC_OFFSET, Naming, offset_text, time_text
 from ledger.kernel.battery_code import LENGTH_SECOND_LIFE
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.quantities import kwh_text, scaled_text
+from ledger.kernel.signed_facts import VALID
 from ledger.runtime.reads import Entry
 
 Event = dict[str, Any]
@@ -45,6 +49,11 @@ _UNKNOWN = Step("OBSERVE", "other", "unknown")
 _SENSED = Step("OBSERVE", "sensor_reporting")
 _RESERVED = Step("OBSERVE", "reserving", "reserved")
 _HOLDING = Step("OBSERVE", "holding")
+_INSPECTING = Step("OBSERVE", "inspecting")
+_PLAIN: dict[type[Any], Step] = {
+    PackRetired: Step("OBSERVE", "other", "inactive"),
+    RepairRecorded: Step("OBSERVE", "repairing"),
+}
 
 MOVES: dict[str, Step] = {
     "supplier_consigned": _SHIPPING,
@@ -75,10 +84,13 @@ MOVES: dict[str, Step] = {
     "declared_missing": _UNKNOWN,
     "pack_recovered": _RECEIVING,
     "written_off": Step("DELETE", "decommissioning", "unknown"),
+    "foreign_pack_taken": _RECEIVING,
+    "foreign_pack_handed_back": Step("OBSERVE", "shipping", "returned"),
 }
 """Moves of packs. Not here: an order and its end (nothing is there yet), and a pack that passes
 from one driver to another in the books, which nobody saw."""
 
+_ANYWHERE = frozenset({"leg_confirmed", "foreign_pack_taken"})
 _LEAVING = frozenset({"shipping", "removing", "collecting"})
 _UNSEEN = frozenset({"other", "stock_taking"})
 _SITES = frozenset({Family.DRC, Family.DST, Family.WSH, Family.SL2, Family.RCY})
@@ -148,8 +160,10 @@ class Teller:
                 yield self._object(entry, said.pack_id, _RESERVED)
             case AllocationReplaced():
                 yield self._object(entry, said.pack_ids[1], _RESERVED)
-            case PackRetired():
-                yield self._object(entry, said.pack_id, Step("OBSERVE", "other", "inactive"))
+            case ScanRecorded() | PackAttested() if said.pack_id:
+                yield self._looked_at(entry, said)
+            case PackRetired() | RepairRecorded() if said.pack_id:
+                yield self._object(entry, said.pack_id, _PLAIN[type(said)])
             case _:
                 pass
 
@@ -234,7 +248,7 @@ class Teller:
 
     def _moved(self, entry: Entry, said: PackMoved, step: Step) -> Event:
         came, went = said.from_account, said.to_account
-        if said.kind == "leg_confirmed" and place_of(went)[0] is Family.SLT:
+        if said.kind in _ANYWHERE and place_of(went)[0] is Family.SLT:
             step = _INSTALLING
         if said.kind == "second_life_deployed":
             recoded = self._recoded(entry, said.pack_id)
@@ -315,6 +329,21 @@ class Teller:
             if said.soc_end_bp is not None:
                 found.append(_percent("mg:stateOfCharge", said.soc_end_bp))
         made["sensorElementList"] = [{"sensorMetadata": about, "sensorReport": found}]
+        return made
+
+    def _looked_at(self, entry: Entry, said: ScanRecorded | PackAttested) -> Event:
+        """Tell who looked at a pack: a person at a place, or a station that challenged it."""
+        if isinstance(said, ScanRecorded):
+            word = "site" if self._look.station(said.place_id) is None else "station"
+            made = self._object(entry, said.pack_id, _INSPECTING, said.place_id)
+            return made | {"readPoint": {"id": self._naming.name(word, said.place_id)}}
+        is_good = said.verdict == VALID and not said.finding
+        step = Step("OBSERVE", "inspecting", "conformant" if is_good else "non_conformant")
+        made = self._object(entry, said.pack_id, step, said.station_id)
+        if said.station_id:
+            slot = ("slot", said.slot) if said.slot else ()
+            place = self._naming.name("station", said.station_id, *slot)
+            made["readPoint"] = {"id": place}
         return made
 
     def _held(self, entry: Entry, said: HoldPlaced | HoldCleared) -> Event:

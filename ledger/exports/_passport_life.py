@@ -2,13 +2,14 @@
 
 From identity: the pack's identifier, its codes, the month or day it was made. From custody: when
 it was put into service, its status and the number of its passport. From health: remaining
-capacity and energy, each with the time of the newest fact. From energy: state of charge, and the
-throughput of packs whose whole life is in the books. From holds: alarms and faults.
+capacity and energy, full cycles where they were recorded, each with the time of the newest fact.
+From energy: state of charge, round trip efficiency where it also fed back, self-discharge, and the
+throughput of packs whose whole life is in the books. From holds: alarms and faults. Resistance
+grows from what the class says of a new pack.
 
-Not known yet, so to be told by a facts file or left out: remaining power, round trip efficiency,
-self-discharge, full cycles and charge throughput (the ledger counts energy, no charge), internal
-resistance, minutes in extreme temperatures, numbers of deep discharges and overcharges; a pack
-taken over from an older fleet has neither a day of service nor a throughput.
+Not known yet, so to be told by a facts file or left out: remaining power, charge throughput (the
+ledger counts energy, no charge), minutes in extreme temperatures, numbers of deep discharges and
+overcharges; a pack taken over from an older fleet has neither a day of service nor a throughput.
 """
 
 from decimal import Decimal
@@ -18,23 +19,32 @@ import msgspec
 from ledger.domain.assets import IncomingVerification, PackCommissioned, PackOrdered
 from ledger.domain.charging import ChargeSessionEnded
 from ledger.domain.custody import PackReturned, PackSwappedOut
+from ledger.domain.energy import EnergyTrueUp
 from ledger.domain.health import SohAssessed
 from ledger.domain.holds import HoldPlaced
 from ledger.domain.identity import IdentityBound, IdentityUnbound
+from ledger.domain.measuring import CycleCountRecorded, ResistanceRecorded
 from ledger.domain.moves import HandedToRecycler, RecyclerReceived, RecyclingCertified
 from ledger.domain.moves import SecondLifeDeployed as Deployed
 from ledger.domain.takeover import PackTakenOver
 from ledger.exports._passport_facts import Values
-from ledger.exports._passport_values import Incident, Measured
+from ledger.exports._passport_values import Incident, Increase, Measured
 from ledger.kernel.battery_code import CodeMalformed, parse
 from ledger.kernel.errors import Malformed
-from ledger.kernel.instants import as_text, utc_day
+from ledger.kernel.instants import DAY, as_text, utc_day
 from ledger.kernel.quantities import BP_FULL, round_half_even, scaled_text, stored_wh
 from ledger.runtime.reads import Entry
 
 _INCIDENTS = frozenset({"THERMAL_ALARM", "ELECTRICAL_FAULT"})
 _NAMES = ("GBT_CODE", "SUPPLIER_SERIAL", "GIAI")
 """What can identify a pack, the best first."""
+
+STOOD_US = DAY
+"""Policy: a pack must have stood so long before a loss is taken for its self-discharge."""
+
+_MONTH_US = 30 * DAY
+_CMOHM_PER_OHM = 100_000
+_HUNDREDTH, _MILLIONTH = Decimal("0.01"), Decimal("0.000001")
 
 ORIGINAL, REPURPOSED, WASTE = "Original", "Repurposed", "Waste"
 
@@ -53,6 +63,14 @@ class Life(msgspec.Struct):
     soh_at: int = 0
     capacity: tuple[int, int] | None = None
     charge: tuple[int, int] | None = None
+    cycles: tuple[int, int] | None = None
+    full_cycles: tuple[int, int] | None = None
+    soce: tuple[int, int] | None = None
+    resistance: tuple[int, int] | None = None
+    read_at: int = 0
+    leak: tuple[int, int] | None = None
+    charged: tuple[int, int] = (0, 0)
+    fed_back: tuple[int, int] = (0, 0)
     throughput_wh: int = 0
     moved_at: int = 0
     out_wh: int | None = None
@@ -73,6 +91,7 @@ def life_of(history: list[Entry]) -> Life:
         at = entry.envelope.valid_at
         _fold_identity(life, entry)
         _fold_custody(life, entry, at)
+        _fold_health(life, entry, at)
         _fold_energy(life, entry, at)
         _fold_charge(life, entry, at)
     return life
@@ -105,10 +124,6 @@ def _fold_custody(life: Life, entry: Entry, at: int) -> None:
             life.warranty_until, life.moved_at = said.warranty_until, at
             if life.is_whole:
                 life.service_on = utc_day(at)
-        case SohAssessed() as said:
-            life.soh_bp, life.soh_at = said.soh_bp, at
-            if said.capacity_mah is not None:
-                life.capacity = (said.capacity_mah, at)
         case Deployed():
             life.status, life.number = REPURPOSED, life.number + 1
         case HandedToRecycler() | RecyclerReceived() | RecyclingCertified():
@@ -120,12 +135,35 @@ def _fold_custody(life: Life, entry: Entry, at: int) -> None:
             pass
 
 
+def _fold_health(life: Life, entry: Entry, at: int) -> None:
+    """Keep what was found of its health last."""
+    match entry.event:
+        case SohAssessed() as said:
+            life.soh_bp, life.soh_at = said.soh_bp, at
+            if said.capacity_mah is not None:
+                life.capacity = (said.capacity_mah, at)
+            if said.efc_x100 is not None:
+                life.full_cycles = (said.efc_x100, at)
+            if said.soce_bp is not None:
+                life.soce = (said.soce_bp, at)
+        case CycleCountRecorded() as said:
+            life.cycles = (said.cycles, at)
+        case ResistanceRecorded() as said if said.re_cmohm is not None:
+            life.resistance = (said.re_cmohm, at)
+        case _:
+            pass
+
+
 def _fold_energy(life: Life, entry: Entry, at: int) -> None:
     """Count what went in and out: sessions, and what a driver used between two swaps."""
     match entry.event:
         case ChargeSessionEnded() as said:
             life.throughput_wh += abs(said.stored_wh_delta)
             life.moved_at = at
+            if said.stored_basis == "SOC" and not said.mismatch:
+                _fold_efficiency(life, said)
+        case EnergyTrueUp() as said:
+            _fold_leak(life, said, at)
         case PackSwappedOut() as said:
             life.out_wh = said.stored_wh
         case PackReturned() as said:
@@ -137,12 +175,32 @@ def _fold_energy(life: Life, entry: Entry, at: int) -> None:
             pass
 
 
+def _fold_efficiency(life: Life, said: ChargeSessionEnded) -> None:
+    """Sum what went in and arrived, and what left and came back, of sessions that went one way."""
+    stored_wh = said.stored_wh_delta
+    if said.energy_in_wh and not said.energy_out_wh:
+        put_in, arrived = life.charged
+        life.charged = (put_in + said.energy_in_wh, arrived + stored_wh)
+    elif said.energy_out_wh and not said.energy_in_wh:
+        left, came_back = life.fed_back
+        life.fed_back = (left - stored_wh, came_back + said.energy_out_wh)
+
+
+def _fold_leak(life: Life, said: EnergyTrueUp, at: int) -> None:
+    """Take what a pack lost standing for its self-discharge, in bp of its energy a month."""
+    stood_us = at - life.read_at
+    if life.read_at and stood_us >= STOOD_US and said.delta_wh <= 0 and life.nominal_wh:
+        lost = -said.delta_wh * BP_FULL * _MONTH_US
+        life.leak = (round_half_even(lost, life.nominal_wh * stood_us), at)
+
+
 def _fold_charge(life: Life, entry: Entry, at: int) -> None:
     """Keep the newest state of charge that anybody read."""
     for name in ("soc_bp", "soc_end_bp"):
         soc_bp = getattr(entry.event, name, None)
         if soc_bp is not None:
             life.charge = (soc_bp, at)
+            life.read_at = at
 
 
 def known(life: Life, told: Values) -> Values:
@@ -159,9 +217,45 @@ def known(life: Life, told: Values) -> Values:
         values["6.1.3.3"] = life.service_on
     if life.charge is not None:
         values["6.7.2.8"] = _measured(*life.charge, 2)
+    if life.cycles is not None:
+        values["6.7.6.4"] = _measured(*life.cycles, 0)
+    if life.full_cycles is not None:  # sums of parts of cycles tell more than a counter
+        values["6.7.6.4"] = _measured(*life.full_cycles, 2)
+    if life.leak is not None:
+        values["6.7.4.7"] = _measured(*life.leak, 2)
     if life.is_whole and life.moved_at:
         values["6.7.6.7"] = _measured(life.throughput_wh, life.moved_at, 3)
-    return values | _capacity(life, told) | _energy(life, told)
+    return (
+        values
+        | _efficiency(life)
+        | _resistance(life, told)
+        | _capacity(life, told)
+        | _energy(life, told)
+    )
+
+
+def _efficiency(life: Life) -> Values:
+    """Give the round trip: the share that arrives, times the share of it that comes back."""
+    (put_in, arrived), (left, came_back) = life.charged, life.fed_back
+    if min(put_in, arrived, left, came_back) <= 0:
+        return {}
+    share_bp = round_half_even(arrived * came_back * BP_FULL, put_in * left)
+    return {"6.7.4.4": _measured(min(share_bp, BP_FULL), life.moved_at, 2)}
+
+
+def _resistance(life: Life, told: Values) -> Values:
+    """Give the increase over what the class had new; all cells are taken to age alike."""
+    new = told.get("6.7.5.2")
+    if life.resistance is None or new is None or new.pack <= 0:
+        return {}
+    now_cmohm, at = life.resistance
+    now = Decimal(now_cmohm) / _CMOHM_PER_OHM
+    grown = ((now - new.pack) * 100 / new.pack).quantize(_HUNDREDTH)
+    cell = (new.cell * now / new.pack).quantize(_MILLIONTH)
+    increase = Increase(
+        pack_percent=grown, cell_percent=grown, pack_ohm=now, cell_ohm=cell, at=as_text(at)
+    )
+    return {"6.7.5.3": increase}
 
 
 def _capacity(life: Life, told: Values) -> Values:
@@ -182,6 +276,8 @@ def _energy(life: Life, told: Values) -> Values:
         return {}
     remaining_wh = stored_wh(life.nominal_wh, BP_FULL, life.soh_bp)
     values: Values = {"6.7.2.6": _measured(remaining_wh, life.soh_at, 3)}
+    if life.soce is not None:
+        return values | {"6.7.2.7": _measured(*life.soce, 2)}
     certified = told.get("6.7.2.5")
     certified_wh = 0 if certified is None else int(certified * 1_000)
     if certified_wh > 0:

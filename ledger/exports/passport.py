@@ -13,12 +13,14 @@ A passport is a folder::
     traction_battery_code.json         Catena-X TractionBatteryCode 2.0.0, where a code is bound
     manifest.json                      what it is, from what, and the digest of each file
 
-Facts come from the ledger, or from a facts file whose digest the manifest names; nothing is made
-up. A viewer who sees everything gets documents that keep the schemas, or a refusal that lists what
-is missing; a viewer who sees less gets the same documents without what he may not see. The same
+Facts come from the ledger (what it knows itself, what was registered of the class, what papers
+tell of the pack), or from a facts file whose digest the manifest names; nothing is made up. A
+viewer who sees everything gets documents that keep the schemas, or a refusal that lists what is
+missing; a viewer who sees less gets the same documents without what he may not see. The same
 ledger, moment and facts give the same bytes.
 """
 
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ from ledger.exports._passport_attributes import ATTRIBUTES, VIEWERS
 from ledger.exports._passport_facts import FactsFile, Values, parse_facts
 from ledger.exports._passport_life import Life, known, life_of, passport_urn
 from ledger.exports._passport_sheet import Json, Sheet
+from ledger.exports._passport_told import class_at, papers_of
+from ledger.exports._passport_values import CatenaX
 from ledger.kernel.errors import Malformed, Refused
 from ledger.kernel.instants import utc_day
 from ledger.kernel.refusal import Fact, Refusal, RefusalCode
@@ -46,7 +50,11 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Covered(msgspec.Struct, frozen=True):
-    """One attribute: from where it is known (`ledger`, `facts`, "" not at all), and its value."""
+    """One attribute: from where it is known, "" not at all, and its value.
+
+    `ledger` is what follows from entries, `class` what was registered of the class, `papers` what
+    was recorded of the pack, `facts` what a facts file tells.
+    """
 
     clause: str
     name: str
@@ -75,14 +83,15 @@ class Desk:
     """Makes passports of one pack, as its history stood at a moment."""
 
     def __init__(
-        self, reads: Reads, pack_id: str, facts: bytes, moment: Moment | None = None
+        self, reads: Reads, pack_id: str, facts: bytes = b"", moment: Moment | None = None
     ) -> None:
         """Gather what is known.
 
         Args:
             reads: the ledger; a checkpoint must cover the moment.
             pack_id: whose passport.
-            facts: the bytes of a facts file; empty for none.
+            facts: the bytes of a facts file; empty for none. What it says of the model counts
+                only where the class is not registered.
             moment: what had happened and was known; now when absent.
 
         Raises:
@@ -92,22 +101,32 @@ class Desk:
         at = moment or reads.moment()
         self._pack_id = pack_id
         self._at = at
-        self._life: Life = life_of(reads.pack_history(pack_id, at))
+        history = reads.pack_history(pack_id, at)
+        self._life: Life = life_of(history)
+        self._class = class_at(reads, self._life.pack_class, at)
         self._issued_on = utc_day(reads.covered_at(at.end))
         self._origin = reads.name.origin
         self._facts_digest = sha256(facts).hexdigest() if facts else ""
         self._file = parse_facts(facts, "facts file") if facts else _NO_FACTS
-        self._told = self._told_of()
+        self._told: Values = {}
+        self._sources: dict[str, str] = {}
+        for source, values in self._tellers(papers_of(history, pack_id)):
+            self._told |= values
+            self._sources |= dict.fromkeys(values, source)
         self._known = self._known_of()
 
-    def _told_of(self) -> Values:
-        """Give what the facts file tells of the model and of this pack."""
-        if self._file is _NO_FACTS:
-            return {}
-        if self._file.pack_class != self._life.pack_class:
-            rule = f"about class {self._file.pack_class}, the pack is {self._life.pack_class}"
+    def _tellers(self, papers: Values) -> Iterator[tuple[str, Values]]:
+        """Give what is told of the class and of this pack, the stronger word later."""
+        file = self._file
+        if file is not _NO_FACTS and file.pack_class != self._life.pack_class:
+            rule = f"about class {file.pack_class}, the pack is {self._life.pack_class}"
             raise Malformed(rule, field="pack_class", place="facts file")
-        return self._file.model | self._file.packs.get(self._pack_id, {})
+        if self._class is None:
+            yield "facts", file.model
+        else:
+            yield "class", self._class.facts.model
+        yield "papers", papers
+        yield "facts", file.packs.get(self._pack_id, {})
 
     def _known_of(self) -> Values:
         values = known(self._life, self._told)
@@ -129,11 +148,26 @@ class Desk:
         ]
 
     def _source(self, clause: str) -> str:
+        told = self._sources.get(clause, "")
         if clause == _BOTH and self._told.get(clause):
-            return "ledger, facts"
-        if clause in self._known:
-            return "ledger"
-        return "facts" if clause in self._told else ""
+            return f"ledger, {told}"
+        return "ledger" if clause in self._known else told
+
+    @property
+    def _catena_facts(self) -> CatenaX | None:
+        """What only the Catena-X shape asks for: of the class, else of the file."""
+        registered = None if self._class is None else self._class.facts.catena_x
+        return registered or self._file.catena_x
+
+    @property
+    def pack_class(self) -> str:
+        """The class of the pack."""
+        return self._life.pack_class
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether its class was registered by then."""
+        return self._class is not None
 
     def passport(self, viewer: str, shapes: tuple[str, ...] = SHAPES) -> Passport:
         """Write the documents that a viewer may see, in one shape or both.
@@ -142,12 +176,11 @@ class Desk:
             Malformed: there is no such viewer or shape.
             Refused: `PASSPORT_FACT_MISSING`, with the clauses of what is missing.
         """
-        if viewer not in VIEWERS:
-            raise Malformed(f"one of {', '.join(VIEWERS)}", field="viewer")
-        if not shapes or not set(shapes) <= set(SHAPES):
-            raise Malformed(f"one of {', '.join(SHAPES)}", field="shape")
-        sheet = Sheet(self._told | self._known, viewer, self._file.catena_x)
-        self._refuse_gaps(sheet, shapes)
+        gaps = self.gaps(viewer, shapes)
+        if gaps:
+            facts: dict[str, Fact] = {"pack": self._pack_id[:40], "missing": ", ".join(gaps)}
+            raise Refused(Refusal(RefusalCode.PASSPORT_FACT_MISSING, facts))
+        sheet = Sheet(self._told | self._known, viewer, self._catena_facts)
         found: dict[str, Json] = {}
         if "battery-pass" in shapes:
             found |= eu.submodels(sheet, self._warranty_month())
@@ -159,7 +192,13 @@ class Desk:
         urn = self._known["6.1.2.1"]
         return Passport(self._pack_id, urn, viewer, shown, documents, manifest)
 
-    def _refuse_gaps(self, sheet: Sheet, shapes: tuple[str, ...]) -> None:
+    def gaps(self, viewer: str, shapes: tuple[str, ...] = SHAPES) -> list[str]:
+        """List what is missing for a viewer's documents, by clause; raises as `passport`."""
+        if viewer not in VIEWERS:
+            raise Malformed(f"one of {', '.join(VIEWERS)}", field="viewer")
+        if not shapes or not set(shapes) <= set(SHAPES):
+            raise Malformed(f"one of {', '.join(SHAPES)}", field="shape")
+        sheet = Sheet(self._told | self._known, viewer, self._catena_facts)
         gaps: list[str] = []
         if "battery-pass" in shapes:
             gaps += sheet.missing(eu.NEEDED)
@@ -168,11 +207,7 @@ class Desk:
         if "catena-x" in shapes:
             gaps += sheet.missing(catenax.NEEDED)
             gaps += catenax.lacking(sheet)
-        if gaps:
-            missing = ", ".join(dict.fromkeys(gaps))
-            facts: dict[str, Fact] = {"pack": self._pack_id[:40], "missing": missing}
-            raise Refused(Refusal(RefusalCode.PASSPORT_FACT_MISSING, facts))
-        sheet.shown.clear()
+        return list(dict.fromkeys(gaps))
 
     def _catena_x(self, sheet: Sheet) -> dict[str, Json]:
         assert sheet.catena_x is not None, "lacking() told"
@@ -214,6 +249,13 @@ class Desk:
         }
         if self._at.valid_at != FOREVER:
             made["valid_at"] = self._at.valid_at
+        if self._class is not None:
+            made["class"] = {
+                "pack_class": self._class.facts.pack_class,
+                "version": self._class.facts.version,
+                "source": self._class.facts.source,
+                "position": self._class.position,
+            }
         if self._facts_digest:
             made["facts"] = {
                 "pack_class": self._file.pack_class,

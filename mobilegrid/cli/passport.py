@@ -1,5 +1,6 @@
-"""`export passport`: what a passport of a pack holds, and the passport itself."""
+"""`export passport`, `passport export` and `disclose`: what a passport holds, and itself."""
 
+from copy import copy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,46 @@ def passport(app: App, /, pack_id: str, folder: Path | None, **asked: Any) -> No
     public goes to a PARTY, and the ledger keeps that it did. The head is signed first when no
     checkpoint covers what is told.
     """
+    _run(app, pack_id, folder, asked)
+
+
+@click.command(cls=Command)
+@click.argument("pack_id", metavar="PACK")
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--viewer",
+    type=click.Choice([each for each in VIEWERS if each != "public"]),
+    required=True,
+    help="What the receiver may see.",
+)
+@click.option("--to", "party_id", metavar="PARTY", required=True, help="Who gets it.")
+@click.option("--act-as", metavar="ID", help="The asset manager who hands it out; else the system.")
+@click.option(
+    "--facts",
+    "facts_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Facts of single packs that nobody has recorded.",
+)
+@click.option(
+    "--shape", type=click.Choice(SHAPES), help="Only one of the two shapes instead of both."
+)
+@valid_at_option
+@known_at_option
+@click.pass_obj
+def disclose(app: App, /, pack_id: str, folder: Path, **asked: Any) -> None:
+    """Give a party a passport, and note it.
+
+    The ledger keeps pack, party, viewer and the digest of the manifest before a file is written.
+    """
+    _run(app, pack_id, folder, asked)
+
+
+export = copy(passport)
+export.name = "export"  # the same command, in the group of passports
+
+
+def _run(app: App, pack_id: str, folder: Path | None, asked: dict[str, Any]) -> None:
     discloses = folder is not None and asked["viewer"] != "public"
     if discloses and not asked["party_id"]:
         raise click.UsageError("--to says who gets a passport that is not for the public.")

@@ -7,6 +7,7 @@ Needs the schema among the data, and of the test tools `jsonschema`, `jsonschema
 import gzip
 import json
 from copy import deepcopy
+from itertools import chain
 from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
@@ -16,12 +17,14 @@ import pytest
 from hypothesis import given, settings
 
 from ledger.domain.custody import PACKS
+from ledger.domain.scans import RecordScan
 from ledger.exports.epcis import export_epcis
+from ledger.kernel.instants import HOUR
 from ledger.runtime.ledger import Ledger
 from tests.properties.test_ledger_histories import beginning, histories
 from tests.support.cli import answer
 from tests.support.ledgers import sqlite_url
-from tests.support.lives import live, sign, whole_life
+from tests.support.lives import APRIL, GIAI, Step, live, sign, whole_life
 from tests.support.schemas import faults, schema_of, second_opinion
 from tests.support.town import new_town
 
@@ -54,7 +57,7 @@ def documents(tmp_path_factory):
     """Export a whole life, and the town of the demo by its command."""
     folder = tmp_path_factory.mktemp("epcis")
     with new_town(sqlite_url(folder)) as ledger:
-        live(ledger, whole_life())
+        live(ledger, chain(whole_life(), [looked_at()]))
         sign(ledger)
         with ledger.reading() as reads:
             export_epcis(reads, folder / "life.json")
@@ -62,6 +65,13 @@ def documents(tmp_path_factory):
     url = f"sqlite:///{folder / 'demo' / 'town.db'}"
     answer("export", "epcis", folder / "demo.json", ledger=url)
     return {name: read(folder / f"{name}.json") for name in ("life", "demo")}
+
+
+def looked_at() -> Step:
+    """Let somebody scan the pack at the recycler; it answered a challenge when it was new."""
+    hour = 120
+    at = APRIL + hour * HOUR
+    return hour, "auditor", RecordScan(place_id="RE-1", texts=(GIAI,), occurred_at=at)
 
 
 def read(file: Path) -> Document:
@@ -84,6 +94,13 @@ def test_a_document_keeps_the_schema_by_both_validators(schema, documents, name)
     for event in document["epcisBody"]["eventList"][::10]:
         part = document | {"epcisBody": {"eventList": [event]}}
         assert second_opinion(schema, part) == []
+
+
+def test_what_was_looked_at_is_told_in_words_of_the_schema(documents):
+    events = documents["life"]["epcisBody"]["eventList"]
+    steps = {(one["mg:kind"], one["bizStep"], one.get("disposition")) for one in events}
+    assert ("scan_recorded", "inspecting", None) in steps
+    assert ("pack_attested", "inspecting", "conformant") in steps
 
 
 @pytest.mark.parametrize("name", ["life", "demo"])

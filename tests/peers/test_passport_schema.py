@@ -157,6 +157,20 @@ def test_every_pack_of_the_demo_has_a_valid_passport_once_its_papers_are_told(fo
     assert {name: len(packs) for name, packs in valid.items()} == {"MG50": 38, "MG75": 22}
 
 
+def test_every_pack_of_the_demo_has_a_valid_passport_from_its_ledger_alone(folder, tmp_path):
+    answer("demo", "--keep", tmp_path)
+    url = f"sqlite:///{tmp_path / 'town.db'}"
+    with Ledger(url) as town, town.reading() as reads:
+        packs = [pack_id for pack_id, _ in reads.rows(PACKS)]
+        for number, pack_id in enumerate(packs):
+            for viewer in VIEWERS if number % 10 == 0 else ("issuer",):
+                made = Desk(reads, pack_id).passport(viewer)
+                assert broken(folder, made, second=number % 20 == 0) == {}
+    checked = answer("passport", "check", ledger=url)
+    assert len(checked) == len(packs) == 60
+    assert not [one for one in checked if one["missing"] or not one["is_registered"]]
+
+
 @pytest.mark.slow
 @settings(max_examples=15)
 @given(history=histories())

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.booking import AllocationReplaced
 from ledger.domain.health import SohAssessed
 from ledger.domain.holds import HoldCleared
+from ledger.domain.pinning import AllocationReplaced
 from ledger.domain.stations import Station
 from ledger.exports._epcis_events import Lookups, Teller
 from ledger.exports._epcis_names import Naming, naming_of

@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.booking import AllocationReplaced, PackAllocated
+from ledger.domain.attesting import PackAttested
 from ledger.domain.carrying import PackMoved
 from ledger.domain.catalogue import KINDS
 from ledger.domain.charging import ChargeSessionEnded
 from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.holds import HoldCleared, HoldPlaced
+from ledger.domain.pinning import AllocationReplaced, PackAllocated
+from ledger.domain.scans import ScanRecorded
 from ledger.domain.stations import Station
 from ledger.domain.takeover import PackTakenOver
 from ledger.domain.transitions import ROWS, Family, account_of
+from ledger.domain.workshop import RepairRecorded
 from ledger.exports._epcis_events import MOVES, Lookups, Teller
 from ledger.exports._epcis_names import Naming, offset_text
 from ledger.kernel.instants import HOUR, parse_instant
@@ -38,7 +41,9 @@ def teller(vehicle: str = "") -> Teller:
 
 def moved(kind: str, came: str, went: str) -> PackMoved:
     event: Any = KINDS[kind, 1].event
-    fields = {"report_sha256": "ab" * 32} if "verification" in kind else {}
+    fields: dict[str, Any] = {"report_sha256": "ab" * 32} if "verification" in kind else {}
+    if kind == "foreign_pack_taken":
+        fields = {"bailor_id": "OP-2", "nominal_wh": 75_000, "soh_bp": 9_000}
     made: PackMoved = event(
         pack_id="PK-1",
         from_account=came,
@@ -62,7 +67,9 @@ def test_every_move_is_told_or_is_on_the_list_of_those_that_nobody_can_see():
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ROWS if row.event in MOVES], ids=lambda row: f"{row.number}-{row.source}"
+    "row",
+    [row for row in ROWS if row.event in MOVES],
+    ids=lambda row: f"{row.number}-{row.source}-{row.target}",
 )
 def test_a_row_of_the_custody_table_is_one_event_of_its_words(row):
     came, went = (
@@ -71,7 +78,7 @@ def test_a_row_of_the_custody_table_is_one_event_of_its_words(row):
     (event,) = teller().tell(told(moved(row.event, came, went)))
     step = MOVES[row.event]
     in_slot = row.debit is Family.SLT
-    if row.event == "leg_confirmed" and in_slot:
+    if row.event in {"leg_confirmed", "foreign_pack_taken"} and in_slot:
         assert (event["action"], event["bizStep"]) == ("ADD", "installing")
     else:
         assert (event["action"], event["bizStep"]) == (step.action, step.biz_step)
@@ -186,6 +193,12 @@ def test_a_charging_session_tells_its_meter_and_the_charge_it_ended_with():
     assert "disposition" not in read
 
 
+def test_a_repair_of_a_pack_is_told_and_one_of_a_charger_is_not():
+    (repaired,) = teller().tell(told(RepairRecorded(work_order_id="WO-1", pack_id="PK-1")))
+    assert (repaired["bizStep"], repaired["action"]) == ("repairing", "OBSERVE")
+    assert list(teller().tell(told(RepairRecorded(work_order_id="WO-1")))) == []
+
+
 def test_a_disposition_is_unset_when_the_last_hold_of_its_kind_ends():
     def placed(hold_id: str, reason: str, expires_at: int = 0) -> HoldPlaced:
         return HoldPlaced(
@@ -230,3 +243,56 @@ def test_a_disposition_is_unset_when_the_last_hold_of_its_kind_ends():
 )
 def test_the_offset_is_that_of_the_sites_clocks_at_that_time(at, zone, offset):
     assert offset_text(parse_instant(at, "at"), zone) == offset
+
+
+# Who looked at a pack
+
+
+def test_a_scan_is_an_inspection_at_the_place_where_it_was_made():
+    scan = ScanRecorded(place_id="DE-1", texts=("yard 17",), pack_id="PK-1")
+    (event,) = teller().tell(told(scan))
+    assert (event["type"], event["action"], event["bizStep"]) == (
+        "ObjectEvent",
+        "OBSERVE",
+        "inspecting",
+    )
+    assert event["readPoint"] == {"id": "https://id.example.net/site/DE-1"}
+    assert event["eventTimeZoneOffset"] == "+00:00"
+    assert "disposition" not in event
+    at_station = ScanRecorded(place_id="ST-1", texts=("yard 17",), pack_id="PK-1")
+    (event,) = teller().tell(told(at_station))
+    assert event["readPoint"] == {"id": "https://id.example.net/station/ST-1"}
+    assert event["eventTimeZoneOffset"] == "+02:00"
+    nobody = ScanRecorded(place_id="DE-1", texts=("yard 17",))
+    assert list(teller().tell(told(nobody))) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "finding", "disposition"),
+    [
+        ("VALID", "", "conformant"),
+        ("VALID", "CLONE_SUSPECT", "non_conformant"),
+        ("INVALID", "", "non_conformant"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(("ST-1", "2"), "station/ST-1/slot/2"), (("ST-1", ""), "station/ST-1"), (("", ""), "")],
+)
+def test_an_answer_of_a_pack_says_whether_it_is_what_it_claims(
+    verdict, finding, disposition, place, name
+):
+    answer = PackAttested(
+        serial="S-1",
+        verdict=verdict,
+        finding=finding,
+        pack_id="PK-1",
+        station_id=place[0],
+        slot=place[1],
+    )
+    (event,) = teller().tell(told(answer))
+    assert (event["bizStep"], event["disposition"]) == ("inspecting", disposition)
+    where = {"id": f"https://id.example.net/{name}"} if name else None
+    assert event.get("readPoint") == where
+    unknown = PackAttested(serial="S-9", verdict="NO_KEY")
+    assert list(teller().tell(told(unknown))) == []

@@ -11,13 +11,14 @@ from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.health import SohAssessed
 from ledger.domain.holds import HoldPlaced
 from ledger.domain.identity import IdentityBound, IdentityUnbound
+from ledger.domain.measuring import CycleCountRecorded
 from ledger.domain.moves import HandedToRecycler, SecondLifeDeployed, SecondLifeEnded
 from ledger.domain.takeover import PackTakenOver
 from ledger.exports._passport_facts import parse_facts
 from ledger.exports._passport_life import known, life_of, passport_urn
 from ledger.exports._passport_values import Incident, Measured
 from ledger.kernel.errors import Malformed
-from ledger.kernel.instants import DAY, HOUR
+from ledger.kernel.instants import DAY, HOUR, as_text
 from tests.support.facts import CATENA_X, INDIVIDUAL, MODEL, encoded, facts_file
 from tests.support.lives import APRIL, CODE, LIFE, NEW_CODE, SOON, told
 
@@ -145,6 +146,13 @@ LEG: dict[str, Any] = {
 
 def bound(kind: str, value: str) -> IdentityBound:
     return IdentityBound(pack_id="PK-1", binding_type=kind, value=value)
+
+
+def test_full_cycles_are_those_counted_last():
+    assert "6.7.6.4" not in facts_of(ORDERED)
+    counted = [CycleCountRecorded(pack_id="PK-1", cycles=number) for number in (311, 312)]
+    cycles = facts_of(ORDERED, *counted)["6.7.6.4"]
+    assert (cycles.value, cycles.at) == (312, as_text(APRIL + 2 * DAY))
 
 
 def facts_of(*events: Any, **told_facts: Any) -> dict[str, Any]:
