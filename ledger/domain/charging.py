@@ -1,16 +1,17 @@
-"""Charging sessions: what flowed into and out of packs, by the registers of a slot's meter.
+"""Charging sessions end: what flowed into and out of packs, by the registers of a slot's meter.
 
-Sessions of a slot never overlap, registers never go back. Finished sessions that a network reports
-from its own books come in through `stays.py`; the arithmetic of both is in `metering.py`.
+How they begin and what is reported meanwhile is in `charge_begin.py`. Finished sessions that a
+network reports from its own books come in through `stays.py`; the arithmetic of all is in
+`metering.py`.
 """
 
-from typing import Any, ClassVar, assert_never
+from typing import ClassVar
 
-import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.access import refused
 from ledger.domain.cases import opened
+from ledger.domain.classes import ClassRules, class_rules, rules_of
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.metering import (
     ENERGY_LIMIT_WH,
@@ -18,17 +19,23 @@ from ledger.domain.metering import (
     Registers,
     busy_until,
     is_soc,
-    pack_faults,
     register_faults,
     session_lines,
-    slot_faults,
     soc_change,
 )
-from ledger.domain.proofs import Counted, Judged, Proof, is_evidence, judged, proof_rows, take_in
+from ledger.domain.proofs import Counted, Proof, is_evidence, judged, proof_rows, take_in
+from ledger.domain.sessions import (
+    END_REASONS,
+    SESSIONS,
+    SUBSTITUTES,
+    ChargingSession,
+    Moved,
+    Substitute,
+    shared,
+)
 from ledger.domain.stations import METERS, SLOTS, Slot
-from ledger.domain.transitions import slot_account
+from ledger.domain.transitions import PROOF_BY_PACK
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
-from ledger.kernel.ids import is_id
 from ledger.kernel.messages import ClockReading, Command, Draft, Event, Observed, Outcome, Request
 from ledger.kernel.postings import QUANTITY_MAX, Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
@@ -37,75 +44,18 @@ from ledger.kernel.signed_facts import UNSIGNED, MeterEvidence
 # State ------------------------------------------------------------------------
 
 
-class ChargingSession(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One charging session; `stage` is ``OPEN``, ``ENDED`` or ``QUARANTINED``.
-
-    The registers are those at its begin, in Wh; `proof` is what was signed of it.
-    """
-
-    session_id: str
-    pack_id: str
-    station_id: str
-    slot: str
-    meter_id: str
-    started_at: int
-    driver_id: str = ""
-    stage: str = "OPEN"
-    import_begin_wh: int = 0
-    export_begin_wh: int = 0
-    soc_begin_bp: int | None = None
-    proof: Proof | None = None
-
-
-SESSIONS = Shelf("charging_sessions", ChargingSession, listed_by=lambda row: row.station_id)
-
-SHELVES = (SESSIONS,)
+SHELVES: tuple[Shelf[ChargingSession], ...] = ()
 FOLDS: tuple[type[Event], ...] = ()
-
-STAGES: dict[tuple[str, str], str] = {
-    ("", "charge_session_started"): "OPEN",
-    ("OPEN", "charge_session_ended"): "ENDED",
-    ("", "observation_quarantined"): "QUARANTINED",
-}
-"""The life of a session: (stage, event) to the next stage; "" is before it."""
-
-_SCOPES = {
-    "CHARGE": ("no_charge",),
-    "DISCHARGE": ("no_discharge",),
-    "BIDIRECTIONAL": ("no_charge", "no_discharge"),
-}
 
 # Commands ---------------------------------------------------------------------
 
 
-class StartChargingSession(Command):
-    """Energy begins to flow; registers in Wh as the meter shows them.
-
-    `resumed_from` names the session that a reboot cut off: the new one counts from its end, so
-    that nothing is lost or doubled. `driver_id` is who pays, where it is the driver's own pack.
-    """
-
-    roles: ClassVar[frozenset[str]] = frozenset({"station", "operator"})
-
-    session_id: str
-    pack_id: str
-    station_id: str
-    slot: str
-    started_at: int
-    register_import_wh: int
-    register_export_wh: int = 0
-    direction: str = "CHARGE"
-    soc_bp: int | None = None
-    driver_id: str = ""
-    reason: str = "docked"
-    resumed_from: str = ""
-    observed: Observed | None = None
-
-
 class EndChargingSession(Command):
-    """Energy stopped; with `mismatch_case` false what is not plausible is only marked.
+    """Energy stopped, for one of `END_REASONS`; `temp_max_dc` in tenths of a degree.
 
-    `meter_evidence` is what the check of the meter's signed records found.
+    With `mismatch_case` false what is not plausible is only marked. `meter_evidence` is what the
+    check of the meter's signed records found. Where no register tells what flowed, `substitute`
+    does; it opens a case.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset({"station", "operator"})
@@ -118,32 +68,15 @@ class EndChargingSession(Command):
     end_reason: str = "EVDisconnected"
     level: int = 3
     mismatch_case: bool = True
+    temp_max_dc: int | None = None
     meter_evidence: MeterEvidence | None = None
+    substitute: Substitute | None = None
     observed: Observed | None = None
 
 
-ChargingCommand = StartChargingSession | EndChargingSession
+ChargingCommand = EndChargingSession
 
 # Events -----------------------------------------------------------------------
-
-
-class ChargeSessionStarted(Event):
-    """Energy began to flow; registers are absent where the source has none."""
-
-    kind: ClassVar[str] = "charge_session_started"
-
-    session_id: str
-    pack_id: str
-    station_id: str
-    slot: str
-    meter_id: str
-    driver_id: str = ""
-    direction: str = "CHARGE"
-    reason: str = "docked"
-    resumed_from: str = ""
-    register_import_begin_wh: int | None = None
-    register_export_begin_wh: int | None = None
-    soc_bp: int | None = None
 
 
 class ChargeSessionEnded(Event):
@@ -153,6 +86,7 @@ class ChargeSessionEnded(Event):
     or what the meter counted (``METERED``). `mismatch` marks a session that is not plausible.
     `driver_id` is who pays; absent for energy put into packs on sale. `billing_class` says how its
     energy may be billed, by what the meter signed: ``SIGNED_VALID``, ``UNSIGNED``, ``INVALID``.
+    `substitute_method` says how it was estimated, where it was.
     """
 
     kind: ClassVar[str] = "charge_session_ended"
@@ -181,38 +115,29 @@ class ChargeSessionEnded(Event):
     mismatch: bool = False
     meter_evidence: MeterEvidence | None = None
     billing_class: str = UNSIGNED
+    temp_max_dc: int | None = None
+    substitute_method: str = ""
 
 
-ChargingEvent = ChargeSessionStarted | ChargeSessionEnded
+ChargingEvent = ChargeSessionEnded
 
 # touches ----------------------------------------------------------------------
 
 
 def touches(command: ChargingCommand) -> Keys:
-    """Read the session, or the pack and slot where it shall begin."""
-    match command:
-        case StartChargingSession():
-            return (
-                touch(SESSIONS, command.session_id),
-                touch(SESSIONS, command.resumed_from),
-                touch(SLOTS, command.station_id, command.slot),
-                touch(PACKS, command.pack_id),
-            )
-        case EndChargingSession():
-            return (touch(SESSIONS, command.session_id),)
-        case _ as unknown:
-            assert_never(unknown)
+    """Read the session."""
+    return (touch(SESSIONS, command.session_id),)
 
 
 def follows(world: World, command: ChargingCommand) -> Keys:
-    """Read the meter of the slot, or where the session is."""
-    if isinstance(command, StartChargingSession):
-        slot = world.get(SLOTS, key_of(command.station_id, command.slot))
-        return () if slot is None else (touch(METERS, slot.meter_id),)
+    """Read where the session is, and what its signed records are held against."""
     session = world.get(SESSIONS, command.session_id)
     if session is None:
         return ()
+    is_known = world.is_loaded(PACKS, session.pack_id)
+    pack = world.get(PACKS, session.pack_id) if is_known else None
     return (
+        *(() if pack is None else (class_rules(pack.pack_class),)),
         touch(SLOTS, session.station_id, session.slot),
         touch(PACKS, session.pack_id),
         touch(METERS, session.meter_id),
@@ -224,117 +149,128 @@ def follows(world: World, command: ChargingCommand) -> Keys:
 
 
 def decide(world: World, command: ChargingCommand, _request: Request) -> Outcome:
-    """Begin and end a session."""
-    match command:
-        case StartChargingSession():
-            return _start(world, command)
-        case EndChargingSession():
-            return _end(world, command)
-        case _ as unknown:
-            assert_never(unknown)
-
-
-def _start(world: World, command: StartChargingSession) -> Outcome:
-    slot = world.get(SLOTS, key_of(command.station_id, command.slot))
-    pack = world.get(PACKS, command.pack_id)
-    place = slot_account(command.station_id, command.slot)
-    meter = None if slot is None else world.get(METERS, slot.meter_id)
-    now = Registers(command.register_import_wh, command.register_export_wh)
-    before = Registers(0) if meter is None else Registers(meter.import_wh, meter.export_wh)
-    faults = [
-        *slot_faults(slot, meter, command.started_at),
-        *pack_faults(pack, place, _SCOPES.get(command.direction, ()), command.started_at),
-        *register_faults(now, before),
-    ]
-    valid = command.direction in _SCOPES and is_id(command.session_id) and is_soc(command.soc_bp)
-    broken = world.get(SESSIONS, command.resumed_from)
-    resumes = broken is not None and slot_account(broken.station_id, broken.slot) == place
-    tests = (
-        (not valid, RefusalCode.PACK_FIELD_INVALID),
-        (bool(command.resumed_from) and not resumes, RefusalCode.CHARGING_SESSION_UNKNOWN),
-        (world.get(SESSIONS, command.session_id) is not None, RefusalCode.CHARGING_SESSION_EXISTS),
-        (not 0 < command.started_at <= QUANTITY_MAX, RefusalCode.SESSION_TIME_INVALID),
-    )
-    faults += [code for failed, code in tests if failed]
-    if faults or slot is None:
-        return refused(faults, {"session": command.session_id[:40], "pack": command.pack_id[:40]})
-    first = before if command.resumed_from else now
-    event = ChargeSessionStarted(
-        **_shared(command, ChargeSessionStarted),
-        meter_id=slot.meter_id,
-        register_import_begin_wh=first.import_wh,
-        register_export_begin_wh=first.export_wh,
-    )
-    return (Draft(event, occurred_at=command.started_at, observed=command.observed),)
-
-
-def _end(world: World, command: EndChargingSession) -> Outcome:
+    """End a session once, and say what of it a person must look at."""
     session = world.get(SESSIONS, command.session_id)
     if session is None:
         return Refusal(RefusalCode.CHARGING_SESSION_UNKNOWN, {"session": command.session_id[:40]})
-    at = command.ended_at
-    valid = is_soc(command.soc_bp) and is_evidence(command.meter_evidence)
-    now = Registers(command.register_import_wh, command.register_export_wh)
-    begin = Registers(session.import_begin_wh, session.export_begin_wh)
-    in_wh, out_wh = now.import_wh - begin.import_wh, now.export_wh - begin.export_wh
+    pack = world.need(PACKS, session.pack_id) if session.stage == "OPEN" else None
+    moved = _moved(session, command)
     tests = (
-        (not valid, RefusalCode.PACK_FIELD_INVALID),
+        (not _is_end(command, pack), RefusalCode.PACK_FIELD_INVALID),
         (session.stage != "OPEN", RefusalCode.CHARGING_SESSION_ENDED),
-        (max(in_wh, out_wh) > ENERGY_LIMIT_WH, RefusalCode.ENERGY_LIMIT),
-        (not session.started_at <= at <= QUANTITY_MAX, RefusalCode.SESSION_TIME_INVALID),
+        (max(moved.in_wh, moved.out_wh) > ENERGY_LIMIT_WH, RefusalCode.ENERGY_LIMIT),
+        (
+            not max(session.started_at, session.last_at) <= command.ended_at <= QUANTITY_MAX,
+            RefusalCode.SESSION_TIME_INVALID,
+        ),
     )
-    faults = [code for failed, code in tests if failed] + register_faults(now, begin)
-    if faults:
+    faults = [code for failed, code in tests if failed]
+    if command.substitute is None:
+        now = Registers(command.register_import_wh, command.register_export_wh)
+        faults += register_faults(now, shown_by(session))
+    if faults or pack is None:
         return refused(faults, {"session": session.session_id})
-    pack = world.need(PACKS, session.pack_id)
-    counted = Counted(session.session_id, session.meter_id, at, in_wh, out_wh)
+    counted = Counted(
+        session.session_id, session.meter_id, command.ended_at, moved.in_wh, moved.out_wh
+    )
     proof = judged(world, command.meter_evidence, counted)
-    event = _ended(session, pack, command, (in_wh, out_wh), proof)
+    event = replace(
+        _ended(session, pack, command, moved, rules_of(world, pack.pack_class)),
+        level=proof.level(command.level),
+        meter_evidence=proof.evidence,
+        billing_class=proof.billing_class,
+    )
+    subjects = (session.session_id, session.pack_id, session.meter_id)
     cases = list(proof.cases)
     if event.mismatch and command.mismatch_case:
-        subjects = (session.session_id, session.pack_id, session.meter_id)
         reason = "meter, BMS or pack wrong"
         cases.append(opened("ENERGY_MISMATCH", session.session_id, subjects, reason))
+    if event.substitute_method:
+        seed = key_of(session.session_id, "substitute")
+        cases.append(opened("METER", seed, subjects, "energy was estimated"))
+    at = command.ended_at
     ended = Draft(event, occurred_at=at, observed=command.observed)
     return ended, *(Draft(case, occurred_at=at, after=(0,)) for case in cases)
 
 
-def _shared(source: msgspec.Struct, target: type[msgspec.Struct]) -> dict[str, Any]:
-    """Give the fields that one and the other have by the same name."""
-    names = set(source.__struct_fields__).intersection(target.__struct_fields__)
-    return {name: getattr(source, name) for name in names}
+def shown_by(session: ChargingSession) -> Registers:
+    """Give the last registers of a session: what comes next counts from there."""
+    return Registers(session.last_import_wh or 0, session.last_export_wh)
+
+
+def cut_off(cut: ChargingSession, pack: Pack) -> ChargeSessionEnded:
+    """End a session that a reboot cut off where it was last heard of."""
+    end = EndChargingSession(
+        session_id=cut.session_id,
+        ended_at=cut.last_at,
+        register_import_wh=cut.last_import_wh or 0,
+        register_export_wh=cut.last_export_wh,
+        soc_bp=cut.last_soc_bp,
+        end_reason="Reboot",
+    )
+    return _ended(cut, pack, end, _moved(cut, end))
+
+
+def _is_end(command: EndChargingSession, pack: Pack | None) -> bool:
+    """Tell whether the fields can be true; an estimate is capped by what the pack can hold."""
+    estimate = command.substitute
+    most_wh = 0 if pack is None else pack.nominal_wh
+    is_estimate = estimate is None or (
+        estimate.method in SUBSTITUTES
+        and min(estimate.in_wh, estimate.out_wh) >= 0
+        and max(estimate.in_wh, estimate.out_wh) <= most_wh
+        and command.meter_evidence is None
+    )
+    return (
+        is_soc(command.soc_bp)
+        and is_evidence(command.meter_evidence)
+        and command.end_reason in END_REASONS
+        and is_estimate
+    )
+
+
+def _moved(session: ChargingSession, command: EndChargingSession) -> Moved:
+    if command.substitute is not None:
+        return Moved(command.substitute.in_wh, command.substitute.out_wh, None, None)
+    now = Registers(command.register_import_wh, command.register_export_wh)
+    return Moved(
+        now.import_wh - session.import_begin_wh, now.export_wh - session.export_begin_wh, *now
+    )
 
 
 def _ended(
     session: ChargingSession,
     pack: Pack,
     command: EndChargingSession,
-    metered: tuple[int, int],
-    proof: Judged,
+    moved: Moved,
+    rules: ClassRules | None = None,
 ) -> ChargeSessionEnded:
     clock = command.observed.clock if command.observed else ClockReading("S")
-    basis, stored, plausible = "METERED", metered[0] - metered[1], True
+    basis, stored, plausible = "METERED", moved.in_wh - moved.out_wh, True
     if session.soc_begin_bp is not None and command.soc_bp is not None:
         basis = "SOC"
-        stored, plausible = soc_change(pack, session.soc_begin_bp, command.soc_bp, metered)
+        metered = moved.in_wh, moved.out_wh
+        stored, plausible = soc_change(pack, session.soc_begin_bp, command.soc_bp, metered, rules)
+    fields = shared(session, ChargeSessionEnded) | {
+        "pack_class": pack.pack_class,
+        "ended_at": command.ended_at,
+        "clock_quality": clock.quality,
+        "clock_uncertainty_us": clock.uncertainty_us,
+    }
     return ChargeSessionEnded(
-        **_shared(session, ChargeSessionEnded),
-        pack_class=pack.pack_class,
-        ended_at=command.ended_at,
-        energy_in_wh=metered[0],
-        energy_out_wh=metered[1],
+        **fields,
+        energy_in_wh=moved.in_wh,
+        energy_out_wh=moved.out_wh,
         stored_wh_delta=stored,
         stored_basis=basis,
         end_reason=command.end_reason,
-        level=proof.level(command.level),
+        level=min(command.level, PROOF_BY_PACK - 1),
         soc_end_bp=command.soc_bp,
-        register_import_end_wh=command.register_import_wh,
-        register_export_end_wh=command.register_export_wh,
-        clock_quality=clock.quality,
-        clock_uncertainty_us=clock.uncertainty_us,
+        register_import_end_wh=moved.import_wh,
+        register_export_end_wh=moved.export_wh,
         mismatch=not plausible,
-        meter_evidence=proof.evidence,
-        billing_class=proof.billing_class,
+        temp_max_dc=command.temp_max_dc,
+        substitute_method="" if command.substitute is None else command.substitute.method,
     )
 
 
@@ -343,26 +279,31 @@ def _ended(
 
 def evolve(world: World, event: ChargingEvent, stamp: Stamp) -> None:
     """Keep the session, when slot and pack were busy, and what is inside the pack."""
-    key = key_of(event.station_id, event.slot)
-    slot = world.need(SLOTS, key)
-    match event:
-        case ChargeSessionStarted():
-            row = ChargingSession(
-                **_shared(event, ChargingSession),
-                started_at=stamp.occurred_at,
-                import_begin_wh=event.register_import_begin_wh or 0,
-                export_begin_wh=event.register_export_begin_wh or 0,
-                soc_begin_bp=event.soc_bp,
-            )
-            world.put(SESSIONS, event.session_id, row)
-            world.put(SLOTS, key, replace(slot, session_id=event.session_id))
-        case ChargeSessionEnded():
-            row = world.need(SESSIONS, event.session_id)
-            proof = take_in(world, event, stamp.position)
-            world.put(SESSIONS, event.session_id, replace(row, stage="ENDED", proof=proof))
-            _end_busy(world, event, slot)
-        case _ as unknown:
-            assert_never(unknown)
+    row = world.need(SESSIONS, event.session_id)
+    proof = take_in(world, event, stamp.position)
+    world.put(SESSIONS, event.session_id, _over(row, event, proof, stamp.position))
+    _end_busy(world, event, world.need(SLOTS, key_of(event.station_id, event.slot)))
+
+
+def _over(
+    row: ChargingSession, event: ChargeSessionEnded, proof: Proof | None, position: int
+) -> ChargingSession:
+    """Keep of an ended session what assessments, later verdicts and a next session ask for."""
+    end_wh = event.register_import_end_wh
+    return replace(
+        row,
+        stage="ENDED",
+        proof=proof,
+        ended_at=event.ended_at,
+        ended_position=position,
+        last_import_wh=row.last_import_wh if end_wh is None else end_wh,
+        last_export_wh=event.register_export_end_wh or row.last_export_wh,
+        last_soc_bp=event.soc_end_bp,
+        last_at=event.ended_at,
+        pack_class=event.pack_class,
+        clock_quality=event.clock_quality,
+        clock_uncertainty_us=event.clock_uncertainty_us,
+    )
 
 
 def _end_busy(world: World, event: ChargeSessionEnded, slot: Slot) -> None:
@@ -383,15 +324,9 @@ def _end_busy(world: World, event: ChargeSessionEnded, slot: Slot) -> None:
 
 def postings(event: ChargingEvent) -> tuple[Posting, ...]:
     """Move energy between grid and pack; what is in neither was lost."""
-    match event:
-        case ChargeSessionStarted():
-            return ()
-        case ChargeSessionEnded():
-            return session_lines(
-                Flow(event.energy_in_wh, event.energy_out_wh, event.stored_wh_delta),
-                pack_id=event.pack_id,
-                meter_id=event.meter_id,
-                station_id=event.station_id,
-            )
-        case _ as unknown:
-            assert_never(unknown)
+    return session_lines(
+        Flow(event.energy_in_wh, event.energy_out_wh, event.stored_wh_delta),
+        pack_id=event.pack_id,
+        meter_id=event.meter_id,
+        station_id=event.station_id,
+    )

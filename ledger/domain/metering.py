@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from ledger.domain.classes import ClassRules
 from ledger.domain.custody import Pack, is_stopped
 from ledger.domain.stations import Meter, Slot
 from ledger.domain.transitions import energy_account
@@ -28,9 +29,8 @@ SOC_SIGMA_BP = 150
 SOC_RISE_MIN_BP = 500
 """Below this change of the state of charge a session says nothing about plausibility."""
 
-EFFICIENCY_MIN_BP = 8_500
-EFFICIENCY_MAX_BP = 10_000
-"""Policy: share of the metered energy that may arrive in a pack."""
+EFFICIENCY_BP = (8_500, 10_000)
+"""Policy: share of the metered energy that may arrive in a pack; a class may have its own."""
 
 _US_PER_HOUR = 3_600_000_000
 
@@ -233,7 +233,12 @@ def tolerance_wh(nominal_wh: int, soh_bp: int) -> int:
     return isqrt(2 * product * product) // (BP_FULL * BP_FULL) + 1 if product else 0
 
 
-def is_plausible(flow: Flow, rise_bp: int, tolerance: int) -> bool:
+def is_plausible(
+    flow: Flow,
+    rise_bp: int,
+    tolerance: int,
+    band_bp: tuple[int, int] = EFFICIENCY_BP,
+) -> bool:
     """Tell whether what changed in a pack fits what the meter counted (custody handbook 8.3).
 
     `rise_bp` is the change of the state of charge. A small one passes, and so does a session that
@@ -245,22 +250,27 @@ def is_plausible(flow: Flow, rise_bp: int, tolerance: int) -> bool:
     put_in, arrived = (
         (-flow.stored_wh, flow.out_wh) if flow.out_wh else (flow.in_wh, flow.stored_wh)
     )
-    least = put_in * EFFICIENCY_MIN_BP - tolerance * BP_FULL
-    most = put_in * EFFICIENCY_MAX_BP + tolerance * BP_FULL
+    least = put_in * band_bp[0] - tolerance * BP_FULL
+    most = put_in * band_bp[1] + tolerance * BP_FULL
     return least <= arrived * BP_FULL <= most
 
 
 def soc_change(
-    pack: Pack, begin_bp: int, end_bp: int, metered: tuple[int, int]
+    pack: Pack,
+    begin_bp: int,
+    end_bp: int,
+    metered: tuple[int, int],
+    rules: ClassRules | None = None,
 ) -> tuple[int, bool]:
     """Give the change inside a pack by two readings (Wh), and whether it fits what was metered.
 
-    `metered` is what went in and out, in Wh.
+    `metered` is what went in and out, in Wh; `rules` are those of the pack's class.
     """
     before = stored_wh(pack.nominal_wh, begin_bp, pack.soh_bp)
     change = stored_wh(pack.nominal_wh, end_bp, pack.soh_bp) - before
     tolerance = tolerance_wh(pack.nominal_wh, pack.soh_bp)
-    return change, is_plausible(Flow(*metered, change), end_bp - begin_bp, tolerance)
+    band_bp = EFFICIENCY_BP if rules is None else rules.efficiency_bp
+    return change, is_plausible(Flow(*metered, change), end_bp - begin_bp, tolerance, band_bp)
 
 
 # Postings -----------------------------------------------------------------------

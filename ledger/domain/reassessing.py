@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from ledger.domain.charging import SESSIONS, ChargingSession
 from ledger.domain.proofs import Counted, is_evidence, judged, proof_rows, take_in
+from ledger.domain.sessions import SESSIONS, ChargingSession
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting

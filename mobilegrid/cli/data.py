@@ -11,6 +11,7 @@ from ledger.adapters.importers.runner import import_data
 from ledger.kernel.errors import NotFound
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
+from mobilegrid.estimating import follow_charges
 
 LEDGER_ID = "real"
 ORIGIN = "mobilegrid.example/log/real"
@@ -31,11 +32,12 @@ class Imported(msgspec.Struct, frozen=True):
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.pass_obj
 def import_(app: App, folder: Path) -> None:
-    """Replay the real networks of a data folder.
+    """Replay real networks and ageing packs.
 
-    Stations, tariffs and all charging sessions become entries; rows that contradict themselves or
-    each other become cases, none is dropped. Importing again adds nothing; an import that was
-    stopped goes on where it was. A ledger is created when the database holds none.
+    Stations, tariffs, all charging sessions and all measurements of ageing cells become entries;
+    rows that contradict themselves or each other become cases, none is dropped. Importing again
+    adds nothing; an import that was stopped goes on where it was. A ledger is created when the
+    database holds none. Ends with 1 when a row of a table is not accounted for.
     """
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}")
@@ -47,7 +49,7 @@ def import_(app: App, folder: Path) -> None:
         if is_new:
             app.console.remark(f"Created ledger {LEDGER_ID}.")
         with app.console.bars() as progress:
-            report = import_data(ledger, data, progress=progress)
+            report = import_data(ledger, data, estimate=follow_charges, progress=progress)
         with ledger.reading() as reads:
             size, root = reads.size, reads.head.root.hex()
     answer = Imported(report.tables, report.packs, report.is_complete, report.added, size, root)
@@ -59,3 +61,5 @@ def import_(app: App, folder: Path) -> None:
         f"entries: {size:,}",
         f"root: {root}",
     )
+    if not report.is_complete:
+        click.get_current_context().exit(1)

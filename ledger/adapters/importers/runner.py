@@ -7,11 +7,13 @@ an import that was killed is simply run again, and meets the receipts of what wa
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from typing_extensions import override
 
+from ledger.adapters.importers.ageing import Estimator, ageing_steps
+from ledger.adapters.importers.ageing_life import PackOf, ageing_registrations
 from ledger.adapters.importers.plan import (
     OPENED_AT,
     REGISTRATIONS,
@@ -24,8 +26,9 @@ from ledger.adapters.importers.plan import (
 from ledger.adapters.importers.registrations import opening_steps, price_steps, swap_station_steps
 from ledger.adapters.importers.report import ImportReport, TableReport
 from ledger.adapters.importers.stays import stay_steps
+from ledger.domain.assets import PlacePackOrder
 from ledger.domain.takeover import TakeOverPack
-from ledger.kernel.errors import Conflict, InvariantBroken, Refused
+from ledger.kernel.errors import Conflict, InvariantBroken, Misconfigured, Refused
 from ledger.kernel.messages import Receipt
 from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.runtime.ledger import Ledger
@@ -52,7 +55,11 @@ class RowRefused(Refused):
 
 
 def import_directory(
-    ledger: Ledger, folder: Path, *, progress: Progress | None = None
+    ledger: Ledger,
+    folder: Path,
+    *,
+    estimate: Estimator | None = None,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Take a folder of the public data sets in; once more changes nothing.
 
@@ -65,21 +72,36 @@ def import_directory(
             is written, and the message names file and row.
         InvariantBroken: the ledger judged a row otherwise than the importer; our own bug.
     """
-    return import_data(ledger, read_data(folder, progress or _say_nothing), progress=progress)
+    data = read_data(folder, progress or _say_nothing)
+    return import_data(ledger, data, estimate=estimate, progress=progress)
 
 
-def import_data(ledger: Ledger, data: DataSet, *, progress: Progress | None = None) -> ImportReport:
-    """Take in data that was read and checked; errors as of `import_directory`, but `Malformed`."""
+def import_data(
+    ledger: Ledger,
+    data: DataSet,
+    *,
+    estimate: Estimator | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Take in data that was read and checked; errors as of `import_directory`, but `Malformed`.
+
+    `estimate` follows the health of packs through partial charges.
+
+    Raises:
+        Misconfigured: there are partial charges, and nothing to estimate them with.
+    """
+    dated = [swap_station_steps(data), price_steps(data), stay_steps(data)]
+    opening = [opening_steps(data)]
+    if data.ageing is not None:
+        if estimate is None:
+            raise Misconfigured("ageing cells need an estimator of partial charges")
+        packs = [PackOf(number, cell) for number, cell in enumerate(data.ageing.cells, start=1)]
+        opening.append(ageing_registrations(packs))
+        dated.append(ageing_steps(data.ageing, estimate))
     run = _Run(ledger, data.row_counts(), progress or _say_nothing)
-    run.take(opening_steps(data))
-    run.take(
-        merge(
-            swap_station_steps(data),
-            price_steps(data),
-            stay_steps(data),
-            key=lambda step: step.at,
-        )
-    )
+    run.take(chain.from_iterable(opening))
+    run.take(merge(*dated, key=lambda step: step.at))
+    run.count(data.checked)
     return run.report()
 
 
@@ -118,12 +140,18 @@ class _Run:
             _check(step, receipt)
             table.entries += receipt.count
             table.added += 0 if receipt.replayed else receipt.count
-            self._packs += isinstance(step.command, TakeOverPack)
+            self._packs += isinstance(step.command, TakeOverPack | PlacePackOrder)
             _count(table, step)
+            self.count(dict(step.also))
             if step.rows:
                 self._done[step.table] += step.rows
         for name in dict.fromkeys(step.table for step in batch if step.rows):
             self._progress(name, self._done[name], self._tables[name].rows)
+
+    def count(self, rows: dict[str, int]) -> None:
+        """Count rows of tables that made no entries of their own."""
+        for name, accepted in rows.items():
+            self._tables[name].accepted += accepted
 
     def report(self) -> ImportReport:
         """Sum up."""
@@ -137,9 +165,14 @@ def _batches(steps: Iterator[Step]) -> Iterator[list[Step]]:
 
 def _count(table: TableReport, step: Step) -> None:
     expected = step.expected
+    if step.set_aside:
+        table.quarantined[step.set_aside] = table.quarantined.get(step.set_aside, 0) + step.rows
+        table.quarantined_wh += step.energy_wh
+        return
     if expected is None or not expected.reason:
         table.accepted += step.rows
     if expected is None:
+        table.accepted_wh += step.energy_wh
         return
     if expected.reason:
         table.quarantined[expected.reason] = table.quarantined.get(expected.reason, 0) + 1

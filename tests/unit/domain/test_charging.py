@@ -1,16 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.charging import (
-    SESSIONS,
-    STAGES,
-    ChargeSessionEnded,
-    ChargeSessionStarted,
-    EndChargingSession,
-    StartChargingSession,
-)
+from ledger.domain.charge_begin import ChargeSessionStarted, StartChargingSession
+from ledger.domain.charging import ChargeSessionEnded, EndChargingSession
 from ledger.domain.custody import PACKS, OpenHold
 from ledger.domain.energy import EnergyTrueUp, TrueUpEnergy
+from ledger.domain.sessions import SESSIONS, STAGES
 from ledger.domain.stations import METERS, SLOTS
 from ledger.kernel.instants import HOUR
 from ledger.kernel.messages import ClockReading, Observed, Source

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.charging import SESSIONS, EndChargingSession, StartChargingSession
+from ledger.domain.charge_begin import StartChargingSession
+from ledger.domain.charging import EndChargingSession
 from ledger.domain.meter_keys import (
     GATEWAY_PAGES,
     SIGNED_METERS,
@@ -13,6 +14,7 @@ from ledger.domain.meter_keys import (
     RevokeMeterKey,
 )
 from ledger.domain.reassessing import ReassessMeterEvidence, postings
+from ledger.domain.sessions import SESSIONS
 from ledger.domain.world import World
 from ledger.evidence import ocmf
 from ledger.kernel.instants import parse_instant
