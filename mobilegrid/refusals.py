@@ -42,6 +42,7 @@ PARTY_FIELD_INVALID | id, roles, country or name of the party is not valid | Cor
 CONTRACT_UNKNOWN | no contract covers this | Agree a contract first.
 CONTRACT_EXISTS | a contract of that id is known already | Use it, or choose another id.
 CONTRACT_FIELD_INVALID | a field of the contract is not valid | Correct the field.
+DRIVER_BLOCKED | the driver may only give packs back for now | Settle what the block is for.
 STATION_UNKNOWN | no station of that id | Commission the station, or correct the id.
 STATION_EXISTS | a station of that id is known already | Use it, or choose another id.
 STATION_FIELD_INVALID | a field of the station is not valid | Correct the field.
@@ -82,6 +83,9 @@ HOLD_ENDED | the hold was cleared before | Nothing is left to do.
 CASE_UNKNOWN | no case of that id | Correct the id.
 CASE_ENDED | the case was settled before | Nothing is left to do.
 PASSPORT_FACT_MISSING | facts that it must hold are not known | Add them to the facts file.
+LIEN_UNKNOWN | no lien of that id rests on the pack | Correct the id.
+CLASS_EXISTS | the class is registered with other data in that version | Register the next version.
+CLASS_FIELD_INVALID | a field of the class is not valid | Correct the field.
 BOOKING_UNKNOWN | no booking of that id | Correct the id.
 BOOKING_EXISTS | a booking of that id is known already | Use it, or choose another id.
 BOOKING_OF_ANOTHER_DRIVER | the booking is another driver's | Use a booking of your own.
@@ -90,6 +94,7 @@ BOOKING_STAGE | the booking is not at that stage | Read its stage; take the step
 BOOKING_WINDOW_INVALID | the window is empty, too long or too far away | Choose another window.
 NO_PACK_AVAILABLE | no pack of the class will be ready | Choose another time or station.
 BOOKING_WINDOW_PASSED | the window of the booking is over | Book again.
+EXTENSION_REFUSED | lengthened once, by 15 minutes, while packs last | Come in time, or book anew.
 SWAP_UNKNOWN | no swap of that id | Correct the id.
 SWAP_EXISTS | a swap of that id is known already | Use it, or choose another id.
 SWAP_STAGE | the swap is not at that stage | Read its stage; take the step before first.
@@ -105,6 +110,7 @@ REGISTER_BACKWARDS | the meter's register went backwards | Check meter and order
 ENERGY_NEGATIVE | less energy than nothing | Check the unit and the direction.
 ENERGY_LIMIT | more energy than the pack or time allows | Check the unit and the reading.
 SESSION_TIME_INVALID | it would end before it begins, or last too long | Correct the times.
+SESSION_CHAIN_BROKEN | it cannot go on from that session | Name the cut session of the same pack.
 SWAP_NOT_BILLABLE | the swap did not come to an end that is paid for | Nothing is left to do.
 EVIDENCE_TOO_WEAK | the evidence is too weak to bill on | Hand in stronger evidence.
 TIME_UNUSABLE | the time is too uncertain to choose a tariff | Have the time corrected by a person.
@@ -118,6 +124,7 @@ QUANTITY_LIMIT | a quantity is larger than can be real | Check the unit.
 AMOUNT_LIMIT | an amount is larger than allowed | Check unit and tariff.
 TARIFF_FIELD_INVALID | a field of the tariff is not valid | Correct the field.
 TARIFF_EXISTS | that tariff version is known already | Publish the next version.
+METER_INVALID | what the meter signed is not valid | Have the evidence judged again.
 CYCLE_STATE | the settlement is not at that step | Take the step before first.
 LINE_ALREADY_IN_STATEMENT | a line stands in a statement already | Settle only what comes after it.
 CHECKER_IS_MAKER | nobody checks his own work | Have another person check it.
@@ -139,6 +146,31 @@ SUBJECT_FIELD_INVALID | a field of the person is not valid | Correct the field.
 SUBJECT_HOLDS_PACK | the person still holds a pack | Have the pack returned, then ask again.
 ERASURE_NOT_ORDERED | nobody ordered that erasure | Order it first.
 ERASURE_INCOMPLETE | something of the person was still found | Run the sweep again; call a person.
+LOG_KEY_FIELD_INVALID | a field of the key or ceremony is not valid | Correct the field.
+LOG_KEY_EXISTS | a key of that id or label stands already | Look at that key; choose another label.
+LOG_KEY_UNKNOWN | no key of that id was announced | Correct the id, or announce the key.
+LOG_KEY_TOO_SOON | a new key is announced 7 days before it signs | Choose a later day.
+LOG_KEY_LAST | no other key of that purpose is in force | Announce the next key first.
+LOG_KEY_ENDED | the key is trusted for less already | Nothing is left to do.
+CEREMONY_EXISTS | another ceremony of that id was held | Use the id of this ceremony.
+ORDER_UNKNOWN | no order, contract or sheet of that id | Open it first, or correct the id.
+ORDER_EXISTS | an order, contract or sheet of that id is known | Use it, or choose another id.
+ORDER_ENDED | the order is closed or cancelled | Open a new one.
+ORDER_STAGE | the order is not at that stage | Read its stage; take the step before first.
+ORDER_FIELD_INVALID | a field of the order is not valid | Correct the field.
+NOT_DUE | the time for this has not come | Wait until it is due.
+QUANTITY_EXCEEDED | more than the order line has left | Order no more than the line says.
+WORK_ORDER_OPEN | a work order on it is still open | Close the work order; it ends the work.
+REPORT_MISSING | the report, by digest, is missing | Hand the digest of the report in.
+WARRANTY_ENDED | the warranty does not cover that day | Have it repaired at our own cost.
+MASS_BALANCE | more mass came out than went in | Check the masses; they are in grams.
+CHARGER_UNKNOWN | no charger of that id | Order the charger, or correct the id.
+CHARGER_EXISTS | a charger of that id is known already | Use it, or choose another id.
+CHARGER_STAGE | the charger is not at that stage | Read its stage; take the step before first.
+NOT_CAUSAL | it rests on what is of another pack, or came later | Name only what was known then.
+BOUNDS_INVALID | not 0 <= lower <= soh <= upper <= 10,000 | Correct the bounds; they are in bp.
+INSTRUMENT_EXPIRED | the instrument's calibration had ended | Measure with a calibrated instrument.
+MODEL_NOT_RELEASED | the model is not released for that day | Have two persons release it first.
 """
 
 

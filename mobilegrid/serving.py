@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -15,12 +16,12 @@ from ledger.kernel.errors import Misconfigured, MobileGridError
 from ledger.runtime.auditing import AccessLog, seal_days
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.published import PublishedLog
-from mobilegrid import heads, wiring
+from mobilegrid import evidence_files, heads, personal, wiring
 from mobilegrid.refusals import words
 from mobilegrid.settings import Settings
 from partner_api.app import bare_app, create_app
 from partner_api.auth import Auditor, Gate, read_auditors
-from partner_api.deps import Parts
+from partner_api.deps import Parts, People
 from partner_api.jobs import Jobs
 from partner_api.openapi import document
 from partner_api.paging import Cursors
@@ -57,10 +58,17 @@ def open_parts(ledger: Ledger, settings: Settings) -> Iterator[Parts]:
     Raises:
         Misconfigured: a file of auditors, keys, policy or witnessed logs is not as it must be.
     """
+    with personal.reading_people(settings, ledger) as people:
+        parts = _parts(ledger, settings, people)
+        with _running(parts, ledger):
+            yield parts
+
+
+def _parts(ledger: Ledger, settings: Settings, people: People | None) -> Parts:
     clock = wiring.CLOCK
     keys = heads.log_keys(settings, ledger.name.origin)
     policy = heads.own_policy(settings, ledger.name.origin)
-    parts = Parts(
+    return Parts(
         ledger=ledger,
         published=PublishedLog(ledger, keys, b"" if policy is None else policy[0]),
         access_log=AccessLog(ledger),
@@ -72,14 +80,22 @@ def open_parts(ledger: Ledger, settings: Settings) -> Iterator[Parts]:
         ids=wiring.IDS,
         settings=settings.doors,
         witness=heads.witness_desk(settings, ledger),
+        people=people,
+        signings=evidence_files.SigningFiles(settings),
+        passport_facts=partial(evidence_files.facts_of, settings),
     )
+
+
+@contextmanager
+def _running(parts: Parts, ledger: Ledger) -> Iterator[None]:
+    """Run what runs beside the doors."""
     ended = threading.Event()
     sealer = threading.Thread(target=_keep_sealing, args=(ledger, ended), name="sealer")
     parts.access_log.start()
     parts.jobs.start()
     sealer.start()
     try:
-        yield parts
+        yield
     finally:
         ended.set()
         sealer.join()

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -53,6 +53,32 @@ class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sweep: str = ""
 
 
+class SellerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who sells to drivers, as it stands on invoices."""
+
+    name: str = ""
+    street: str = ""
+    post_code: str = ""
+    city: str = ""
+    country: str = ""
+    vat_id: str = ""
+    register_id: str = ""
+    iban: str = ""
+    contact: str = ""
+
+
+class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the bytes lie that entries name by their digest."""
+
+    folder: str = ""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `serve all` and `serve worker` do by the clock, and how often (seconds)."""
+
+    timers_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the program."""
 
@@ -62,6 +88,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify: VerifySettings = VerifySettings()
     witness: WitnessSettings = WitnessSettings()
     vault: VaultSettings = VaultSettings()
+    seller: SellerSettings = SellerSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    worker: WorkerSettings = WorkerSettings()
     doors: DoorSettings = DoorSettings()
 
     @property
@@ -89,6 +118,17 @@ MEANINGS = {
     "vault.key_file": "development only: file of the key that seals persons' keys, mode 600",
     "vault.epoch": "number of the device's key in force; a new one every 30 days",
     "vault.sweep": "more files and folders that an erasure searches: exports, backups in reach",
+    "seller.name": "who sells, as it stands on invoices",
+    "seller.street": "the seller's street and number",
+    "seller.post_code": "the seller's post code",
+    "seller.city": "the seller's city",
+    "seller.country": "the seller's country, two letters",
+    "seller.vat_id": "the seller's tax number",
+    "seller.register_id": "the seller's number in the company register",
+    "seller.iban": "the account that invoices ask to pay to; empty: paid by card or wallet",
+    "seller.contact": "whom a driver asks about an invoice",
+    "evidence.folder": "what meters signed, by its digest; empty: beside a ledger that is a file",
+    "worker.timers_s": "`serve all`, `worker`: seconds between two looks at the timers; 0: never",
     **DOOR_MEANINGS,
 }
 """What each setting does, by its path; written to docs/settings.md."""

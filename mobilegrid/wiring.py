@@ -58,6 +58,11 @@ CLOCK = clock.CLOCK
 IDS = RandomIds(CLOCK)
 
 
+def nonce(size: int) -> bytes:
+    """Make a challenge that nobody can guess."""
+    return secrets.token_bytes(size)
+
+
 # Ledgers ----------------------------------------------------------------------
 
 

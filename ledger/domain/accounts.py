@@ -24,6 +24,10 @@ INCOME_ENERGY = "Income:Energy"
 INCOME_SERVICE = "Income:Swap-Service"
 INCOME_BOOKING = "Income:Booking-Fees"
 PARTNER_SHARE = "Expenses:Partner-Share"
+DISCOUNTS = "Income:Discounts"
+LATE_FEES = "Income:Damage-Late-Fees"
+WALLETS_PROMO = "Liabilities:Wallets:Promo"
+WALLETS_PAID_IN = "Liabilities:Wallets:Paid-In"
 
 DIMENSIONS = frozenset(
     {

@@ -7,11 +7,13 @@ from msgspec.structs import asdict, replace
 from ledger.domain.access import refused
 from ledger.domain.carrying import TITLE_ISSUED, PackMoved, carry, lines_of, title_account
 from ledger.domain.cases import opened
-from ledger.domain.classes import all_classes, know_class
+from ledger.domain.classes import all_classes, class_faults, class_rules, know_class, least_soh
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.parties import PARTIES, party_faults
-from ledger.domain.places import Ask, Permit, permit, rows_at
-from ledger.domain.transitions import ACQUIRED, Family, account_of, place_of
+from ledger.domain.places import Ask, Permit, attestation_rows, permit, rows_at
+from ledger.domain.purchases import PACK_PURCHASES, PURCHASE_ORDERS, line_faults
+from ledger.domain.title_rows import title_row
+from ledger.domain.transitions import ACQUIRED, TERMINAL, Family, account_of, place_of
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
@@ -73,7 +75,10 @@ class ReceivePack(Command):
 
 
 class RecordVerification(Command):
-    """The incoming test of a pack, passed or failed; the report stays outside, by digest."""
+    """The incoming test of a pack, passed or failed; the report stays outside, by digest.
+
+    It passes on level 5, with the digest of the answer that the pack itself gave.
+    """
 
     roles: ClassVar[frozenset[str]] = frozenset({"engineer"})
 
@@ -87,6 +92,7 @@ class RecordVerification(Command):
     instrument_id: str = ""
     firmware: str = ""
     soc_bp: int | None = None
+    attestation_sha256: str = ""
     occurred_at: int = 0
 
 
@@ -199,13 +205,16 @@ def touches(command: AssetCommand) -> Keys:
     match command:
         case PlacePackOrder():
             packs = [touch(PACKS, pack_id) for pack_id in command.pack_ids]
-            return *packs, touch(PARTIES, command.supplier_id), all_classes()
+            order = touch(PURCHASE_ORDERS, command.po_no), class_rules(command.pack_class)
+            return *packs, touch(PARTIES, command.supplier_id), all_classes(), *order
         case AnnounceShipment():
             return touch(PACKS, command.pack_id), touch(PARTIES, command.carrier_id)
         case ReceivePack():
             return touch(PACKS, command.pack_id), touch(PARTIES, command.depot_id)
         case CommissionPack():
-            return touch(PACKS, command.pack_id), touch(PARTIES, command.title_holder_id)
+            holder = touch(PARTIES, command.title_holder_id)
+            bought = touch(PACK_PURCHASES, command.pack_id)
+            return touch(PACKS, command.pack_id), holder, title_row(command.pack_id), bought
         case RecordVerification():
             return (touch(PACKS, command.pack_id),)
         case _ as unknown:
@@ -217,7 +226,12 @@ def follows(world: World, command: AssetCommand) -> Keys:
     if isinstance(command, PlacePackOrder):
         return ()
     pack = world.get(PACKS, command.pack_id)
-    return () if pack is None else rows_at(pack.account, pack.pack_class)
+    if pack is None:
+        return ()
+    rows = rows_at(pack.account, pack.pack_class)
+    if isinstance(command, RecordVerification):
+        rows += attestation_rows(pack.pack_id, command.attestation_sha256)
+    return rows
 
 
 # decide -----------------------------------------------------------------------
@@ -235,7 +249,8 @@ def decide(world: World, command: AssetCommand, request: Request) -> Outcome:
 
 
 def _order(world: World, command: PlacePackOrder) -> Outcome:
-    faults = party_faults(world, command.supplier_id, "service")
+    faults = party_faults(world, command.supplier_id, "service") + line_faults(world, command)
+    faults += class_faults(world, command.pack_class, command.nominal_wh)
     if any(world.get(PACKS, pack_id) is not None for pack_id in command.pack_ids):
         faults.append(RefusalCode.IDENTIFIER_TAKEN)
     if len(command.pack_ids) > PACKS_PER_ORDER_LINE:
@@ -276,7 +291,8 @@ def _ask(pack: Pack | None, command: _PackMove, request: Request) -> Ask:
             return replace(ask, event="pack_received", holder_id=holder_id, order_id=asn_no)
         case RecordVerification():
             verdict = "passed" if command.passed else "failed"
-            return replace(ask, event=f"incoming_verification_{verdict}")
+            shown = command.attestation_sha256
+            return replace(ask, event=f"incoming_verification_{verdict}", attestation=shown)
         case CommissionPack():
             return ask
         case _ as unknown:
@@ -291,7 +307,10 @@ def _moved(
     passed = fields.pop("passed", None)
     for name in ("carrier_id", "depot_id"):
         fields.pop(name, None)
-    fields["order_id"] = fields.pop("asn_no", "")
+    fields |= {"order_id": fields.pop("asn_no", ""), "level": allowed.level}
+    if allowed.row.target in TERMINAL:
+        fields["energy_wh"] = allowed.pack.energy_wh
+        fields["title_holder_id"] = allowed.pack.title_holder_id
     kind = {
         AnnounceShipment: SupplierConsigned,
         ReceivePack: PackReceived,
@@ -313,11 +332,13 @@ def _moved(
 
 def _commission(world: World, command: CommissionPack, allowed: Permit | Refusal) -> Outcome:
     faults = party_faults(world, command.title_holder_id, "title_holder")
+    least_bp = command.min_soh_bp
     if isinstance(allowed, Refusal):
         faults += [allowed.code, *allowed.others]
     else:
         if allowed.pack.commissioned:
             return ()
+        least_bp = least_soh(world, allowed.pack.pack_class, least_bp)
         if not allowed.pack.verified:
             faults.append(RefusalCode.WRONG_STATE)
         if allowed.pack.holds:
@@ -325,11 +346,11 @@ def _commission(world: World, command: CommissionPack, allowed: Permit | Refusal
     pack = world.get(PACKS, command.pack_id)
     holder_id = "" if pack is None else pack.title_holder_id
     same_holder = holder_id in ("", command.title_holder_id)
-    if not (same_holder and 0 <= command.min_soh_bp <= command.soh_bp <= BP_FULL):
+    if not (same_holder and 0 <= least_bp <= command.soh_bp <= BP_FULL):
         faults.append(RefusalCode.PACK_FIELD_INVALID)
     if faults:
         return refused(faults, {"pack": command.pack_id[:40]})
-    fields = asdict(command)
+    fields = asdict(command) | {"min_soh_bp": least_bp}
     occurred_at = fields.pop("occurred_at")
     event = PackCommissioned(**fields, issues_title=not holder_id)
     return (Draft(event, occurred_at=occurred_at),)

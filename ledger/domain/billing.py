@@ -4,7 +4,7 @@ A usage is billed once. What cannot be rated stays on the list of unbilled usage
 and may be tried again; the facts themselves are never refused.
 """
 
-from typing import Any, ClassVar, assert_never
+from typing import Any, ClassVar, NamedTuple, assert_never
 
 import msgspec
 
@@ -149,38 +149,60 @@ def _bill(world: World, command: BillUsage) -> Outcome:
     known = world.get(BILLED, facts.usage_id)
     if known is not None and not known.reason:
         return ()
-    bill = _rated(world, command)
+    found = billed(world, facts, free_swaps=command.free_swaps)
+    if isinstance(found, Refusal):
+        if known is not None and known.reason == found.code.wire:
+            return ()
+        return (Draft(unbilled(facts, found), facts.occurred_at, causes=facts.causes),)
+    return tuple(billed_drafts(facts, found))
+
+
+class Billing(NamedTuple):
+    """What a usage posts: the parts of the bill, then a share for each contract."""
+
+    usages: list[UsageAccrued]
+    shares: list[ShareAccrued]
+
+
+def billed(world: World, facts: UsageFacts, *, free_swaps: int = 0) -> Billing | Refusal:
+    """Rate and share a usage by the tariff and the contracts of its time."""
+    bill = _rated(world, facts, free_swaps)
     held = world.get(CONTRACTS, facts.operator_id)
     contracts = held.at(facts.service_time[0]) if held else []
     if isinstance(bill, Bill):
         bill = _shareable(bill, contracts)
-    if isinstance(bill, Bill):
-        accrued = _accrued(facts, bill)
-        after = tuple(range(len(accrued)))
-        shares = [_share(facts, bill, contract) for contract in contracts]
-        return (
-            *(Draft(event, facts.occurred_at, causes=facts.causes) for event in accrued),
-            *(Draft(event, facts.occurred_at, after=after) for event in shares if event),
-        )
-    if known is not None and known.reason == bill.code.wire:
-        return ()
-    unbilled = UsageUnbilled(
+    if isinstance(bill, Refusal):
+        return bill
+    shares = [_share(facts, bill, contract) for contract in contracts]
+    return Billing(_accrued(facts, bill), [share for share in shares if share])
+
+
+def billed_drafts(facts: UsageFacts, found: Billing, *, first: int = 0) -> list[Draft]:
+    """Make the drafts of a bill; `first` is the index of its first one among all drafts."""
+    after = tuple(range(first, first + len(found.usages)))
+    return [
+        *(Draft(event, facts.occurred_at, causes=facts.causes) for event in found.usages),
+        *(Draft(event, facts.occurred_at, after=after) for event in found.shares),
+    ]
+
+
+def unbilled(facts: UsageFacts, refusal: Refusal) -> UsageUnbilled:
+    """Tell that a usage could not be rated, and why."""
+    return UsageUnbilled(
         usage_id=facts.usage_id,
         usage_kind=facts.kind,
         driver_id=facts.driver_id,
         station_id=facts.station_id,
-        reason=bill.code.wire,
+        reason=refusal.code.wire,
     )
-    return (Draft(unbilled, facts.occurred_at, causes=facts.causes),)
 
 
-def _rated(world: World, command: BillUsage) -> Bill | Refusal:
-    facts = command.facts
+def _rated(world: World, facts: UsageFacts, free_swaps: int) -> Bill | Refusal:
     refusal = unfit(facts)  # first: what an unusable time would read was never loaded
     if refusal is not None:
         return refusal
     tariffs = tariff_rows(world, facts.tariff_id, *price_span(facts))
-    return rate(facts, tariffs, free_swaps=command.free_swaps)
+    return rate(facts, tariffs, free_swaps=free_swaps)
 
 
 def _shareable(bill: Bill, contracts: list[ContractVersion]) -> Bill | Refusal:

@@ -8,8 +8,10 @@ from msgspec.structs import replace
 
 from ledger.domain.cases import CASES
 from ledger.domain.custody import PACKS, Pack, hold_packs
-from ledger.domain.stations import SLOTS
+from ledger.domain.orders import follow_order
+from ledger.domain.slots import fill_slot
 from ledger.domain.transitions import (
+    OUTSIDE,
     STANDING_LOSSES,
     STATES,
     TERMINAL,
@@ -35,6 +37,9 @@ def title_account(holder_id: str) -> str:
 class PackMoved(Event, kw_only=True):
     """What all moves tell: `energy_wh` is what leaves the pack's energy account with it.
 
+    `level` 5 rests on the pack's own answer with the digest `attestation_sha256`, `cause` is the
+    observation it is derived from. A `past` move is told after a later one: the pack has gone on.
+
     `title_holder_id` is given where a life ends, or is resumed: title follows there, and only
     there.
     """
@@ -51,17 +56,26 @@ class PackMoved(Event, kw_only=True):
     soc_bp: int | None = None
     energy_wh: int = 0
     reason: str = ""
+    attestation_sha256: str = ""
+    cause: str = ""
+    past: bool = False
 
 
 def carry(world: World, event: PackMoved, stamp: Stamp) -> Pack:
     """Carry the pack from one account to the other, with slot, driver and case."""
     pack = world.need(PACKS, event.pack_id)
+    if event.past:
+        count_drivers(world, event.from_account, event.to_account, pack.pack_class)
+        return pack
     source, target = place_of(event.from_account)[0], place_of(event.to_account)[0]
-    _stand(world, event.from_account, pack, "")
-    _stand(world, event.to_account, pack, pack.pack_id)
+    for family, account in ((source, event.from_account), (target, event.to_account)):
+        if family is Family.TRN:
+            follow_order(world, place_of(account)[1][1], pack.pack_id, target)
+    leave_and_stand(world, event.from_account, event.to_account, pack)
+    _agree(world, event, pack)
     from_driver = source is Family.DRV and target is not Family.DRV
     # What a driver left inside is unknown; what ended is cleared from the pack's energy account.
-    emptied = from_driver or STATES[target] in TERMINAL
+    emptied = from_driver or STATES[target] in (*TERMINAL, OUTSIDE)
     known_soc = None if from_driver else pack.soc_bp
     row = replace(
         pack,
@@ -75,9 +89,35 @@ def carry(world: World, event: PackMoved, stamp: Stamp) -> Pack:
     return row
 
 
+def _agree(world: World, event: PackMoved, pack: Pack) -> None:
+    """Note for drivers what no swap or case says: a pack fetched from them, or given another."""
+    source, target = place_of(event.from_account), place_of(event.to_account)
+    if source[0] is Family.DRV and target[0] in (Family.TRN, Family.DRV):
+        hold_packs(world, source[1][0], pack.pack_class, 0, agreed=-1)
+        if target[0] is Family.DRV:
+            hold_packs(world, target[1][0], pack.pack_class, 0, agreed=1)
+
+
+def count_drivers(world: World, from_account: str, to_account: str, pack_class: str) -> None:
+    """Count a move for the drivers it concerns, and for nobody else."""
+    for account, more in ((from_account, -1), (to_account, 1)):
+        family, ids = place_of(account)
+        if family is Family.DRV:
+            hold_packs(world, ids[0], pack_class, more)
+
+
+def leave_and_stand(world: World, from_account: str, to_account: str, pack: Pack) -> None:
+    """Take a pack out of the row at one account, and put it into the row at another."""
+    _stand(world, from_account, pack, "")
+    _stand(world, to_account, pack, pack.pack_id)
+
+
 def stand_at(world: World, account: str, pack: Pack) -> None:
     """Put a new pack into the row that stands at its account."""
     _stand(world, account, pack, pack.pack_id)
+    family, ids = place_of(account)
+    if family is Family.DRV:
+        hold_packs(world, ids[0], pack.pack_class, 0, agreed=1)
 
 
 def _stand(world: World, account: str, pack: Pack, pack_id: str) -> None:
@@ -85,8 +125,7 @@ def _stand(world: World, account: str, pack: Pack, pack_id: str) -> None:
     family, ids = place_of(account)
     match family:
         case Family.SLT:
-            key = key_of(*ids)
-            world.put(SLOTS, key, replace(world.need(SLOTS, key), pack_id=pack_id))
+            fill_slot(world, key_of(*ids), pack.pack_id, leaves=not pack_id)
         case Family.DRV:
             hold_packs(world, ids[0], pack.pack_class, 1 if pack_id else -1)
         case Family.SUS | Family.MIS:

@@ -26,7 +26,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """One exception: what kind, about whom, who owes how many packs, open or resolved.
 
     `suspended_pack_id` is the pack whose custody account names this case, while there is one; such
-    a case cannot be resolved.
+    a case cannot be resolved. Nor can one that belongs to a swap (`swap_id`) which has not ended.
     """
 
     case_id: str
@@ -39,9 +39,23 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     vector: tuple[Debt, ...] = ()
     assignee_id: str = ""
     suspended_pack_id: str = ""
+    swap_id: str = ""
 
 
 CASES = Shelf("cases", Case, listed_by=lambda row: "open" if row.is_open else "resolved")
+
+
+class OpenCases(msgspec.Struct, frozen=True):
+    """The open cases about a pack when the batch began: found by the writer, kept nowhere."""
+
+    case_ids: tuple[str, ...] = ()
+
+
+OPEN_CASES = Shelf("open_cases", OpenCases)
+"""Handed over by the writer to the few commands that ask (`asks_open_cases`), and no view."""
+
+FORGIVEN, AGREED = "forgiven", "agreed"
+"""What becomes of the debts of a case: entitlements follow them, or persons saw to the packs."""
 
 SHELVES = (CASES,)
 FOLDS: tuple[type[Event], ...] = ()
@@ -73,13 +87,18 @@ class AssignCase(Command):
 
 
 class ResolveCase(Command):
-    """The case is settled; two persons answer for it."""
+    """The case is settled; two persons answer for it.
+
+    With `forgives`, what it says that drivers owe or are owed is owed no more: what they are
+    entitled to follows in the same command. Without, persons brought the packs in order, or will.
+    """
 
     roles: ClassVar[frozenset[str]] = _STAFF
     needs_second_person: ClassVar[bool] = True
 
     case_id: str
     resolution: str
+    forgives: bool = False
 
 
 CaseCommand = OpenCase | AssignCase | ResolveCase
@@ -109,12 +128,16 @@ class CaseAssigned(Event):
 
 
 class CaseResolved(Event):
-    """It is settled, and why."""
+    """It is settled, and why.
+
+    `debts` says what became of its vector when persons settled it: ``forgiven`` or ``agreed``.
+    """
 
     kind: ClassVar[str] = "case_resolved"
 
     case_id: str
     resolution: str
+    debts: str = ""
 
 
 CaseEvent = CaseOpened | CaseAssigned | CaseResolved
@@ -154,7 +177,15 @@ def decide(world: World, command: CaseCommand, _request: Request) -> Outcome:
         case ResolveCase():
             if case.suspended_pack_id:
                 return Refusal(RefusalCode.CASE_OPEN, {"pack": case.suspended_pack_id})
-            return (Draft(CaseResolved(case_id=case.case_id, resolution=command.resolution)),)
+            if case.swap_id:
+                return Refusal(RefusalCode.CASE_OPEN, {"swap": case.swap_id})
+            settled = FORGIVEN if command.forgives else AGREED
+            event = CaseResolved(
+                case_id=case.case_id,
+                resolution=command.resolution,
+                debts=settled if case.vector else "",
+            )
+            return (Draft(event),)
         case _ as unknown:
             assert_never(unknown)
 
@@ -189,6 +220,16 @@ def opened(
         reason=reason,
         vector=vector,
     )
+
+
+def open_cases_of(world: World, pack_id: str) -> tuple[str, ...]:
+    """List the open cases that name a pack, those of this very batch too."""
+    row = world.get(OPEN_CASES, pack_id)
+    found = set() if row is None else set(row.case_ids)
+    for case_id, case in world.rows(CASES):
+        if pack_id in case.subjects:
+            (found.add if case.is_open else found.discard)(case_id)
+    return tuple(sorted(found))
 
 
 # evolve -----------------------------------------------------------------------

@@ -12,16 +12,15 @@ from msgspec.structs import replace
 
 from ledger.domain.access import refused
 from ledger.domain.parties import PARTIES, party_faults
-from ledger.domain.stations import SLOTS, Station
+from ledger.domain.slots import fill_slot
 from ledger.domain.transitions import (
-    Family,
     driver_account,
     driver_energy,
     energy_account,
-    place_of,
     slot_account,
     staged_account,
 )
+from ledger.domain.waiting import RETURN_AFTER_US, set_timer
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.instants import DAY
@@ -34,7 +33,7 @@ from ledger.kernel.refusal import RefusalCode
 
 
 class OpenHold(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A safety, identity or legal stop in force on a pack."""
+    """A safety, identity or legal stop in force on a pack since `placed_at` (us)."""
 
     hold_id: str
     reason: str
@@ -42,6 +41,7 @@ class OpenHold(msgspec.Struct, frozen=True, omit_defaults=True):
     scopes: tuple[str, ...]
     placed_by: str
     expires_at: int = 0
+    placed_at: int = 0
 
 
 class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,7 +49,8 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `soc_bp` is None while unknown. `energy_wh` is the balance of its energy account, or, while it
     is with a driver, what was in it at hand-out. `allocated_to` is the booking it is pinned to.
-    `proven` says that its identity was proven when it first came into a slot.
+    `proven` says that its identity was proven when it first came into a slot. `bailor_id` is the
+    operator whose pack is only in our care.
     """
 
     pack_id: str
@@ -72,15 +73,21 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
     title_holder_id: str = ""
     verified: bool = False
     proven: bool = False
+    bailor_id: str = ""
 
 
 class DriverPacks(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How many packs of a class a driver has, and how many he is entitled to."""
+    """How many packs of a class a driver has, and how many he is entitled to.
+
+    `agreed` is the part of their difference that an agreement explains, not a swap or a case:
+    an entitlement that was set ahead of its pack (negative), or that ended before the pack came.
+    """
 
     driver_id: str
     pack_class: str
     held: int = 0
     entitled: int = 0
+    agreed: int = 0
 
     @property
     def deviation(self) -> int:
@@ -103,7 +110,10 @@ SOH_MAX_AGE_US = 180 * DAY
 
 
 class SetPackEntitlement(Command):
-    """A driver may keep `count` packs of a class from now on, over all his contracts."""
+    """A driver may keep `count` packs of a class from now on, over all his contracts.
+
+    `settles` is what a swap or a case did to his packs that the entitlement now follows.
+    """
 
     roles: ClassVar[frozenset[str]] = frozenset(
         {"operator", "support", "asset_manager", "system", "importer"}
@@ -114,6 +124,7 @@ class SetPackEntitlement(Command):
     count: int
     contract_id: str = ""
     occurred_at: int = 0
+    settles: int = 0
 
 
 CustodyCommand = SetPackEntitlement
@@ -122,7 +133,7 @@ CustodyCommand = SetPackEntitlement
 
 
 class PackEntitlementSet(Event):
-    """How many packs of a class a driver may keep."""
+    """How many packs of a class a driver may keep; `settles` is explained by a swap or a case."""
 
     kind: ClassVar[str] = "pack_entitlement_set"
 
@@ -130,12 +141,14 @@ class PackEntitlementSet(Event):
     pack_class: str
     count: int
     contract_id: str = ""
+    settles: int = 0
 
 
 class SwapLeg(Event, kw_only=True):
     """What both legs tell: `driver_id` held or got the pack in the books; `stored_wh` goes along.
 
-    `slot` is empty for a pack over the desk, `level` the best evidence level (0 to 5).
+    `slot` is empty for a pack over the desk, `level` the best evidence level (0 to 5), `cause` the
+    observation it is derived from. A `past` leg is told after a later one: the pack has gone on.
     """
 
     pack_id: str
@@ -150,6 +163,8 @@ class SwapLeg(Event, kw_only=True):
     swap_id: str = ""
     soc_bp: int | None = None
     soh_bp: int | None = None
+    cause: str = ""
+    past: bool = False
 
 
 class PackReturned(SwapLeg):
@@ -195,46 +210,16 @@ def decide(world: World, command: CustodyCommand, _request: Request) -> Outcome:
     if faults:
         return refused(faults, {"driver": command.driver_id[:40], "count": command.count})
     row = world.get(DRIVER_PACKS, key_of(command.driver_id, command.pack_class))
-    if row is not None and row.entitled == command.count:
+    if row is not None and row.entitled == command.count and not command.settles:
         return ()
     event = PackEntitlementSet(
         driver_id=command.driver_id,
         pack_class=command.pack_class,
         count=command.count,
         contract_id=command.contract_id,
+        settles=command.settles,
     )
     return (Draft(event, occurred_at=command.occurred_at),)
-
-
-def eligible(
-    pack: Pack,
-    station: Station,
-    *,
-    pack_class: str,
-    at: int,
-    booking_id: str = "",
-    soh_max_age_us: int = SOH_MAX_AGE_US,
-) -> tuple[RefusalCode, ...]:
-    """List what keeps a pack from being handed out at a station, in the order of testing.
-
-    Empty means eligible (custody handbook 5). `booking_id` is the booking it is wanted for, empty
-    for a driver who comes without one.
-    """
-    family, ids = place_of(pack.account)
-    in_place = family in {Family.SLT, Family.STG}
-    assessed = pack.soh_assessed_at
-    tests = (
-        (not in_place, RefusalCode.WRONG_STATE),
-        (in_place and ids[0] != station.station_id, RefusalCode.WRONG_PLACE),
-        (is_stopped(pack, "no_swap_out", at), RefusalCode.HOLD_BLOCKS),
-        (not pack.commissioned, RefusalCode.NOT_COMMISSIONED),
-        (pack.pack_class != pack_class, RefusalCode.CLASS_MISMATCH),
-        ((pack.soc_bp or 0) < station.target_soc_bp, RefusalCode.SOC_BELOW_TARGET),
-        (pack.soh_bp < pack.min_soh_bp, RefusalCode.SOH_BELOW_CLASS),
-        (at - assessed > soh_max_age_us, RefusalCode.SOH_STALE),
-        (pack.allocated_to not in ("", booking_id), RefusalCode.ALLOCATED_ELSEWHERE),
-    )
-    return tuple(code for failed, code in tests if failed)
 
 
 def holds_on(pack: Pack, scope: str, at: int) -> tuple[OpenHold, ...]:
@@ -333,36 +318,51 @@ def evolve(world: World, event: CustodyEvent, stamp: Stamp) -> None:
     """Move the pack between slot and driver, and count what each driver has."""
     match event:
         case PackReturned():
-            _set_slot(world, event.station_id, event.slot, event.pack_id)
             hold_packs(world, event.driver_id, event.pack_class, -1)
             _set_pack(world, event, stamp)
         case PackSwappedOut():
-            _set_slot(world, event.station_id, event.slot, "")
-            hold_packs(world, event.driver_id, event.pack_class, 1)
+            hold_packs(world, event.driver_id, event.pack_class, 1, at=stamp.recorded_at)
             _set_pack(world, event, stamp)
         case PackEntitlementSet():
             key = key_of(event.driver_id, event.pack_class)
             row = world.get(DRIVER_PACKS, key) or DriverPacks(event.driver_id, event.pack_class)
-            world.put(DRIVER_PACKS, key, replace(row, entitled=event.count))
+            more = event.count - row.entitled
+            agreed = row.agreed + event.settles - more
+            changed = replace(row, entitled=event.count, agreed=agreed)
+            world.put(DRIVER_PACKS, key, changed)
+            _watch(world, row, changed, stamp.recorded_at)
         case _ as unknown:
             assert_never(unknown)
 
 
-def hold_packs(world: World, driver_id: str, pack_class: str, more: int) -> None:
-    """Count packs that a driver got (positive) or gave back (negative)."""
+def hold_packs(
+    world: World, driver_id: str, pack_class: str, more: int, *, agreed: int = 0, at: int = 0
+) -> None:
+    """Count packs that a driver got (positive) or gave back (negative).
+
+    `agreed` are those of them that neither a swap nor a case explains. With `at` (us) the ledger
+    begins to wait for a pack that he now owes.
+    """
     key = key_of(driver_id, pack_class)
     row = world.get(DRIVER_PACKS, key) or DriverPacks(driver_id, pack_class)
-    world.put(DRIVER_PACKS, key, replace(row, held=row.held + more))
+    changed = replace(row, held=row.held + more, agreed=row.agreed + agreed)
+    world.put(DRIVER_PACKS, key, changed)
+    _watch(world, row, changed, at)
 
 
-def _set_slot(world: World, station_id: str, slot: str, pack_id: str) -> None:
-    if slot:
-        key = key_of(station_id, slot)
-        row = world.need(SLOTS, key)
-        world.put(SLOTS, key, replace(row, pack_id=pack_id))
+def _watch(world: World, before: DriverPacks, row: DriverPacks, at: int) -> None:
+    owes, owed = row.deviation > 0, before.deviation > 0
+    if owes != owed and (at or owed):
+        due_at = at + RETURN_AFTER_US if owes else 0
+        set_timer(world, "return", key_of(row.driver_id, row.pack_class), due_at)
 
 
 def _set_pack(world: World, event: SwapLeg, stamp: Stamp) -> None:
+    if event.past:
+        return
+    if event.slot:
+        key, leaves = key_of(event.station_id, event.slot), isinstance(event, PackSwappedOut)
+        fill_slot(world, key, event.pack_id, leaves=leaves)
     row = world.need(PACKS, event.pack_id)
     # A driver used what was inside: after a return only a fresh reading says what is left.
     kept = row.soc_bp if isinstance(event, PackSwappedOut) else None
@@ -371,7 +371,6 @@ def _set_pack(world: World, event: SwapLeg, stamp: Stamp) -> None:
         account=event.to_account,
         soc_bp=kept if event.soc_bp is None else event.soc_bp,
         energy_wh=event.stored_wh,
-        allocated_to="",
         moved_at=stamp.occurred_at,
     )
     world.put(PACKS, event.pack_id, row)

@@ -8,9 +8,11 @@ RFC 6962 root over the canonical bytes of the lines in order, so each line can b
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.domain.billing import ShareAccrued, UsageAccrued
 from ledger.domain.invoices import TaxBase
+from ledger.domain.rerating import ShareReversed
 from ledger.domain.settlement import Amounts, Calculation
 from ledger.domain.tax import tax_rule
 from ledger.kernel.envelope import base64_text, canonical
@@ -52,7 +54,8 @@ class StatementLine(
     """One line of a statement, named by (`position`, `posting_index`).
 
     The index is that of the posting that credits the partner. Amounts are minor units of
-    `currency`; the nets are those of the whole usage, the share is the partner's own part.
+    `currency`; the nets are those of the whole usage, the share is the partner's own part. A
+    correction has the amounts of the line named by `corrects` below zero.
     """
 
     position: int
@@ -69,12 +72,16 @@ class StatementLine(
     share_rule_version: str
     swap: str = ""
     charging_session: str = ""
+    corrects: tuple[int, ...] = ()
 
 
 def statement_lines(
-    position: int, event: ShareAccrued, partner_id: str
+    position: int, event: ShareAccrued | ShareReversed, partner_id: str
 ) -> tuple[StatementLine, ...]:
     """Make the partner's line of a share entry; none when he has no part in it."""
+    if isinstance(event, ShareReversed):
+        lines = statement_lines(position, event.original, partner_id)
+        return tuple(_taken_back(line, event.reversed_position) for line in lines)
     partners = [party for party in sorted(event.shares) if party != event.ours]
     credited = [party for party in partners if event.shares[party]]
     if partner_id not in credited:
@@ -97,6 +104,19 @@ def statement_lines(
         charging_session=usage.get("charging_session", ""),
     )
     return (line,)
+
+
+def _taken_back(line: StatementLine, corrected: int) -> StatementLine:
+    return replace(
+        line,
+        kind="correction",
+        corrects=(corrected, line.posting_index),
+        energy_wh=-line.energy_wh,
+        energy_net_minor=-line.energy_net_minor,
+        service_net_minor=-line.service_net_minor,
+        fee_net_minor=-line.fee_net_minor,
+        share_minor=-line.share_minor,
+    )
 
 
 class StatementDraft:
@@ -143,7 +163,10 @@ class StatementDraft:
 class InvoiceLine(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """One usage on an invoice, named by the position of its entry; amounts in minor units."""
+    """One usage on an invoice, named by the position of its entry; amounts in minor units.
+
+    Of a usage that was taken back they are below zero.
+    """
 
     position: int
     usage_id: str
@@ -194,6 +217,10 @@ class InvoiceDraft:
         )
         self._root.add(data)
         return data
+
+    def net_minor(self) -> int:
+        """Give the net sum; below zero where more was taken back than used."""
+        return sum(self._bases.values())
 
     def bases(self) -> tuple[TaxBase, ...]:
         """Give the net sums by country, category and rate."""

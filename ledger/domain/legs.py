@@ -1,36 +1,40 @@
 """Legs: the packs that came and went in a swap, as a station saw it.
 
 Reality wins: what was seen is posted, whatever the rules say about it, and what breaks a rule
-becomes a case in the same command. Refused is only what the books cannot hold: a pack that is
-unknown or elsewhere, a slot that holds another pack, evidence below the custody table's least.
-The leg that makes a swap whole completes it.
+becomes a case in the same command. A report that contradicts the books, or comes late, re-derives
+the packs it tells of (`remaking.py`). Refused is only what cannot be kept: an unknown pack or slot,
+evidence below the custody table's least. The leg that makes a swap whole completes it.
 """
 
 from typing import Any, ClassVar, assert_never
 
+from msgspec.structs import replace
+
+from ledger.domain import sights, sources
 from ledger.domain.access import refused
-from ledger.domain.booking import BookingFulfilled
+from ledger.domain.booking_ends import BookingFulfilled
 from ledger.domain.cases import CASES, CaseOpened, CaseResolved, Debt, case_id_of, opened
 from ledger.domain.claims import BOOKINGS, booking_rows
 from ledger.domain.custody import (
     DRIVER_PACKS,
     PACKS,
-    DriverPacks,
-    Leg,
     Pack,
-    PackEntitlementSet,
     PackReturned,
     PackSwappedOut,
-    is_stopped,
-    returned,
-    swapped_out,
+    holds_on,
 )
-from ledger.domain.energy import true_up
+from ledger.domain.entitling import entitlement_after
 from ledger.domain.metering import is_soc
+from ledger.domain.observations import IN as SEEN_IN
+from ledger.domain.observations import OUT as SEEN_OUT
+from ledger.domain.observations import Observation, content_digest
 from ledger.domain.parties import PARTIES, party_faults
+from ledger.domain.remaking import changed_rows, remade, set_aside
 from ledger.domain.saga import IN, OUT, SWAPS, Swap, leg_of
+from ledger.domain.sights import sight_rows, sighted
+from ledger.domain.sources import Sent, sent_of
 from ledger.domain.stations import SLOTS, STATIONS
-from ledger.domain.swap import SwapCompleted
+from ledger.domain.swap import SwapCompleted, ended
 from ledger.domain.transitions import (
     driver_account,
     find_row,
@@ -38,7 +42,7 @@ from ledger.domain.transitions import (
     slot_account,
     staged_account,
 )
-from ledger.domain.world import Key, Keys, Shelf, Stamp, World, key_of, touch
+from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.messages import Actor, Command, Draft, Event, Observed, Outcome, Request
 from ledger.kernel.postings import QUANTITY_MAX, Posting
 from ledger.kernel.refusal import RefusalCode
@@ -97,6 +101,10 @@ class LegReported(Event):
     soh_bp: int | None = None
     clock_quality: str = "S"
     clock_uncertainty_us: int = 0
+    level: int = 3
+    serial: str = ""
+    verdict: str = ""
+    sent: Sent | None = None
 
 
 class SwapInReported(LegReported):
@@ -124,24 +132,21 @@ def touches(command: LegCommand) -> Keys:
         touch(STATIONS, command.station_id),
         touch(SLOTS, command.station_id, command.slot),
         touch(PARTIES, command.driver_id),
-        touch(PACKS, command.pack_id),
+        *sight_rows(World(), [_observation(command)]),
     )
 
 
 def follows(world: World, command: LegCommand) -> Keys:
-    """Read the booking, and what the people concerned have of the pack's class."""
+    """Read the booking, and what the packs concerned meet at their accounts."""
+    keys = changed_rows(world, [_observation(command)])
     swap = world.get(SWAPS, command.swap_id)
     pack = world.get(PACKS, command.pack_id)
-    keys: list[Key] = []
     if pack is not None:
-        people = (command.driver_id, pack.account.removeprefix(_DRIVER))
-        keys += [touch(DRIVER_PACKS, person, pack.pack_class) for person in people]
+        keys.append(touch(DRIVER_PACKS, command.driver_id, pack.pack_class))
     if swap is not None:
         keys += booking_rows(world, swap.booking_id)
     return keys
 
-
-_DRIVER = driver_account("")
 
 # decide -----------------------------------------------------------------------
 
@@ -154,13 +159,22 @@ def decide(world: World, command: LegCommand, request: Request) -> Outcome:
         return refused(faults, {"pack": command.pack_id[:40]})
     if pack.account == _target(command):
         return ()
-    faults = [*_faults(world, command), *_move_faults(world, command, pack, request.actor)]
+    faults = [
+        *_faults(world, command),
+        *_actor_faults(command, pack, request.actor),
+        *_slot_faults(world, command, pack),
+    ]
     if faults:
         return refused(faults, {"pack": pack.pack_id, "account": pack.account})
+    return told(world, command, _report(command))
+
+
+def told(world: World, command: LegCommand, report: LegReported) -> tuple[Draft, ...]:
+    """Make all that follows from a leg as it was reported; the pack is known."""
     swap = world.get(SWAPS, command.swap_id)
     if swap is not None and not swap.takes(_way(command), command.driver_id, command.station_id):
         swap = None
-    drafts = _seen(world, command, pack, swap)
+    drafts = _seen(world, command, report, swap)
     if swap is not None:
         drafts += _completion(world, command, swap, drafts)
     return tuple(drafts)
@@ -171,9 +185,12 @@ def _way(command: LegCommand) -> str:
 
 
 def _station_account(command: LegCommand) -> str:
-    if command.slot:
-        return slot_account(command.station_id, command.slot)
-    return staged_account(command.station_id)
+    return station_place(command.station_id, command.slot)
+
+
+def station_place(station_id: str, slot: str) -> str:
+    """Give the account of a pack at a station, in a slot or (empty) outside of them."""
+    return slot_account(station_id, slot) if slot else staged_account(station_id)
 
 
 def _target(command: LegCommand) -> str:
@@ -201,64 +218,95 @@ def _faults(world: World, command: LegCommand) -> list[RefusalCode]:
     return faults + [code for failed, code in tests if failed]
 
 
-def _move_faults(world: World, command: LegCommand, pack: Pack, actor: Actor) -> list[RefusalCode]:
-    """Tell why the custody table, or what stands in the slot, does not let the pack move so."""
-    slot = world.get(SLOTS, key_of(command.station_id, command.slot))
+def _actor_faults(command: LegCommand, pack: Pack, actor: Actor) -> list[RefusalCode]:
+    """Tell why nobody may report such a leg so; where the books say otherwise, they are wrong."""
     is_in = isinstance(command, RecordPackIn)
     event = "pack_returned" if is_in else "pack_swapped_out"
-    row = find_row(pack.account, event, "staged" if is_in and not command.slot else "")
-    if isinstance(row, RefusalCode):
-        return [row]
-    in_slot = slot.pack_id if slot is not None and command.slot else ""
-    charging = slot.session_id if slot is not None and command.slot else ""
-    tests = (
-        (not is_in and pack.account != _station_account(command), RefusalCode.WRONG_PLACE),
-        (is_in and bool(in_slot), RefusalCode.SLOT_OCCUPIED),
-        (bool(charging), RefusalCode.CHARGING_SESSION_OVERLAP),
-    )
-    faults = row_faults(row, actor, command.level, proven=pack.proven)
-    return faults + [code for failed, code in tests if failed]
+    usual = driver_account(command.driver_id) if is_in else _station_account(command)
+    row = find_row(usual, event, "staged" if is_in and not command.slot else "")
+    assert not isinstance(row, RefusalCode), "the table has every leg of a swap"
+    return row_faults(row, actor, command.level, proven=pack.proven)
 
 
-def _seen(world: World, command: LegCommand, pack: Pack, swap: Swap | None) -> list[Draft]:
+def _slot_faults(world: World, command: LegCommand, pack: Pack) -> list[RefusalCode]:
+    slot = world.get(SLOTS, key_of(command.station_id, command.slot))
+    is_charging = slot is not None and bool(slot.session_id) and slot.pack_id == pack.pack_id
+    return [RefusalCode.CHARGING_SESSION_OVERLAP] if is_charging else []
+
+
+def _seen(world: World, command: LegCommand, report: LegReported, swap: Swap | None) -> list[Draft]:
     """Make the entries of what was seen: observation, custody, and what breaks a rule."""
-    leg = Leg(
-        pack_id=command.pack_id,
-        station_id=command.station_id,
-        slot=command.slot,
-        driver_id=command.driver_id,
-        swap_id=command.swap_id,
-        soc_bp=command.soc_bp,
-        soh_bp=command.soh_bp,
-        level=command.level,
-    )
-    events: list[Event] = []
+    at, name = command.occurred_at, command.swap_id
+    pack = world.need(PACKS, command.pack_id)
+    changes = sighted(world, [leg_sight(report, at)])
+    drafts = [
+        Draft(report, occurred_at=at, observed=command.observed, correlation_id=name),
+        *remade(world, changes, first=pack.pack_id),
+    ]
+    events: list[Event] = list(set_aside(changes, report.sent))
     if isinstance(command, RecordPackIn):
-        report: LegReported = SwapInReported(**_reported(command))
-        came = returned(world, leg)
-        events.append(came)
-        if came.driver_id != command.driver_id:
-            events.append(_mix_up(command, came))
-        elif swap is not None and pack.pack_class != swap.pack_class:
+        if swap is not None and pack.pack_class != swap.pack_class:
             events.append(_case("PACK_MIXUP", command, "the pack is of another class"))
-    else:
-        report = SwapOutReported(**_reported(command))
-        if command.soc_bp is not None:
-            reading = true_up(pack, command.soc_bp, command.soh_bp)
-            events += [reading] if reading.delta_wh else []
-        events.append(swapped_out(world, leg))
-        if is_stopped(pack, "no_swap_out", command.occurred_at):
-            events.append(_case("HOLD_VIOLATION", command, "the pack went out under a hold"))
-    if swap is None:
+    elif _was_stopped(pack, at) and _own_leg(drafts, pack.pack_id) >= 0:
+        events.append(_case("HOLD_VIOLATION", command, "the pack went out under a hold"))
+    if swap is None and name:
         count = 1 if isinstance(command, RecordPackOut) else -1
         debt = Debt(command.driver_id, pack.pack_class, count)
         events.append(_case("UNAUTHORISED_SWAP", command, "no swap waits for it", (debt,)))
-    at, name = command.occurred_at, command.swap_id
-    first = Draft(report, occurred_at=at, observed=command.observed, correlation_id=name)
-    return [
-        first,
-        *(Draft(event, occurred_at=at, after=(0,), correlation_id=name) for event in events),
-    ]
+    drafts += [Draft(event, occurred_at=at, after=(0,)) for event in events]
+    return [replace(draft, correlation_id=name) for draft in drafts]
+
+
+def _was_stopped(pack: Pack, at: int) -> bool:
+    """Tell whether a pack may not go out at an instant; a late report may tell of before a hold."""
+    return any(hold.placed_at <= at for hold in holds_on(pack, "no_swap_out", at))
+
+
+def _own_leg(drafts: list[Draft], pack_id: str) -> int:
+    """Find the leg of a swap that a pack has made with this report, -1 for none."""
+    found = (
+        index
+        for index, draft in enumerate(drafts)
+        if isinstance(draft.event, PackReturned | PackSwappedOut)
+        and draft.event.pack_id == pack_id
+        and not draft.event.past
+        and not draft.causes
+    )
+    return max(found, default=-1)
+
+
+def _report(command: LegCommand) -> LegReported:
+    kind = SwapInReported if isinstance(command, RecordPackIn) else SwapOutReported
+    return kind(**_reported(command))
+
+
+def _observation(command: LegCommand) -> Observation:
+    return leg_sight(_report(command), command.occurred_at)
+
+
+def leg_sight(event: LegReported, at: int, position: int = -1) -> Observation:
+    """Give what a report of a leg says of the pack, as the derivation reads it."""
+    sent = event.sent or Sent(event.station_id)
+    return Observation(
+        source=sent.source,
+        boot=sent.boot,
+        seq=sent.seq,
+        kind=SEEN_IN if isinstance(event, SwapInReported) else SEEN_OUT,
+        place=station_place(event.station_id, event.slot),
+        pack_id=event.pack_id,
+        at=at,
+        digest=sent.digest,
+        driver_id=event.driver_id,
+        level=event.level,
+        uncertainty_us=event.clock_uncertainty_us,
+        quality=event.clock_quality,
+        verdict=event.verdict,
+        received_at=sent.received_at,
+        swap_id=event.swap_id,
+        soc_bp=event.soc_bp,
+        soh_bp=event.soh_bp,
+        position=position,
+    )
 
 
 def _reported(command: LegCommand) -> dict[str, Any]:
@@ -273,7 +321,14 @@ def _reported(command: LegCommand) -> dict[str, Any]:
         "soh_bp": command.soh_bp,
         "clock_quality": clock.quality,
         "clock_uncertainty_us": clock.uncertainty_us,
+        "level": command.level,
+        "sent": sent_of(command.observed, _digest(command), relayed=True),
     }
+
+
+def _digest(command: LegCommand) -> str:
+    told = (command.swap_id, command.pack_id, command.driver_id, command.occurred_at)
+    return content_digest((type(command).__name__, command.slot, *told))
 
 
 def _case(
@@ -284,36 +339,29 @@ def _case(
     return opened(case_type, seed, subjects, reason, vector)
 
 
-def _mix_up(command: LegCommand, came: PackReturned) -> CaseOpened:
-    vector = (
-        Debt(command.driver_id, came.pack_class, 1),
-        Debt(came.driver_id, came.pack_class, -1),
-    )
-    return _case("PACK_MIXUP", command, "another driver held the pack", vector)
-
-
 def _completion(world: World, command: LegCommand, swap: Swap, seen: list[Draft]) -> list[Draft]:
     """Make what follows when this leg is the last one that the swap waits for."""
     pack = world.need(PACKS, command.pack_id)
-    index, moved = next(
-        (at, draft.event)
-        for at, draft in enumerate(seen)
-        if isinstance(draft.event, PackReturned | PackSwappedOut)
-    )
+    index = _own_leg(seen, pack.pack_id)
+    if index < 0:
+        return []
+    moved = seen[index].event
+    assert isinstance(moved, PackReturned | PackSwappedOut)
     causes = tuple(leg.position for leg in (*swap.legs_in, *swap.legs_out))
     clock = command.observed.clock
     whole = swap.with_leg(_way(command), leg_of(moved, pack, command.occurred_at))
     whole = whole.with_clock(clock.quality, clock.uncertainty_us)
     if not whole.is_met():
         return []
-    done: list[Event] = [SwapCompleted(**whole.facts(command.station_id))]
+    done: list[Event] = [ended(whole, command.station_id)]
+    is_whole = isinstance(done[0], SwapCompleted)
     booking = world.get(BOOKINGS, swap.booking_id)
-    if booking is not None and booking.may("booking_fulfilled"):
+    if is_whole and booking is not None and booking.may("booking_fulfilled"):
         done.append(BookingFulfilled(booking_id=booking.booking_id, swap_id=swap.swap_id))
     case = world.get(CASES, case_id_of("HALF_SWAP", swap.swap_id))
     if case is not None and case.is_open:
         done.append(CaseResolved(case_id=case.case_id, resolution="the swap was completed"))
-    done += _entitlement(world, swap, pack)
+    done += entitlement_after(world, swap, pack)
     at, name = command.occurred_at, swap.swap_id
     return [
         Draft(event, occurred_at=at, after=(index,), causes=causes, correlation_id=name)
@@ -321,34 +369,16 @@ def _completion(world: World, command: LegCommand, swap: Swap, seen: list[Draft]
     ]
 
 
-def _entitlement(world: World, swap: Swap, pack: Pack) -> list[Event]:
-    """A hand-out raises what a driver may keep, if that is too little; a return lowers it."""
-    row = world.get(DRIVER_PACKS, key_of(swap.driver_id, pack.pack_class))
-    packs = row or DriverPacks(swap.driver_id, pack.pack_class)
-    match swap.swap_kind:
-        case "HANDOUT":
-            count = max(packs.entitled, packs.held + 1)
-        case "RETURN":
-            count = max(packs.entitled - swap.count, 0)
-        case _:
-            return []
-    if count == packs.entitled:
-        return []
-    return [
-        PackEntitlementSet(
-            driver_id=swap.driver_id,
-            pack_class=pack.pack_class,
-            count=count,
-            contract_id=swap.contract_id,
-        )
-    ]
-
-
 # evolve -----------------------------------------------------------------------
 
 
-def evolve(world: World, event: LegEvent, _stamp: Stamp) -> None:
-    """Keep for the swap how sure the time of its legs is."""
+def evolve(world: World, event: LegEvent, stamp: Stamp) -> None:
+    """Keep what was seen, and for the swap how sure the time of its legs is."""
+    if event.sent is not None:
+        sources.keep(world, event.sent)
+        sights.keep(world, [leg_sight(event, stamp.occurred_at, stamp.position)])
+    if not event.swap_id:
+        return
     swap = world.get(SWAPS, event.swap_id)
     way = IN if isinstance(event, SwapInReported) else OUT
     if swap is not None and swap.takes(way, event.driver_id, event.station_id):

@@ -7,19 +7,22 @@ the case it opens, so that no pack is ever unaccounted for.
 
 from typing import ClassVar, get_args
 
+from ledger.domain import told
 from ledger.domain.carrying import PackMoved, carry, lines_of
-from ledger.domain.cases import CASES, Case, CaseResolved, Debt, case_id_of, opened
+from ledger.domain.cases import CASES, CaseResolved, case_id_of, opened
 from ledger.domain.custody import DRIVER_PACKS, PACKS, Pack
 from ledger.domain.holds import stopped
+from ledger.domain.orders import PACK_WORK, order_rows
 from ledger.domain.parties import PARTIES
-from ledger.domain.places import Ask, Permit, permit, rows_at
+from ledger.domain.places import Ask, Permit, attestation_rows, permit, rows_at
 from ledger.domain.stations import SLOTS, STATIONS
+from ledger.domain.suspense import UNEXPLAINED, settled_case, vector_of
 from ledger.domain.transitions import ROWS, TERMINAL, Family, place_of
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting
-from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.kernel.refusal import Fact, Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
@@ -29,18 +32,15 @@ FOLDS: tuple[type[Event], ...] = ()
 MISSING_AFTER_US = 30 * DAY
 """Policy: so long a pack stays in suspense before it may be declared missing."""
 
-_UNEXPLAINED = frozenset({Family.SUS, Family.MIS})
-
 # Commands ---------------------------------------------------------------------
 
 
 class MovePack(Command):
     """One row of the custody table happened to a pack.
 
-    `event` and `place` name the row (``transfer_received``, ``workshop``). `holder_id` is the
-    party that gets the pack (depot, carrier, workshop, partner, driver), `order_id` the transfer
-    order, `level` the best evidence level (0 to 5). `expected_account`, where given, must be the
-    pack's account still.
+    `event` and `place` name the row (``transfer_received``, ``workshop``), `holder_id` the party
+    that gets the pack, `order_id` the transfer order, `level` the best evidence level; 5 needs
+    `attestation_sha256`. `expected_account`, where given, must be the pack's account still.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset(role for row in ROWS for role in row.who)
@@ -56,6 +56,7 @@ class MovePack(Command):
     soc_bp: int | None = None
     reason: str = ""
     expected_account: str = ""
+    attestation_sha256: str = ""
     occurred_at: int = 0
 
 
@@ -70,19 +71,19 @@ class PackOrderCancelled(PackMoved):
     kind: ClassVar[str] = "pack_order_cancelled"
 
 
-class TransferDispatched(PackMoved):
+class TransferDispatched(told.Shipped):
     """A carrier took the pack on a transfer order (rows 10 to 13)."""
 
     kind: ClassVar[str] = "transfer_dispatched"
 
 
-class TransferReceived(PackMoved):
+class TransferReceived(told.Shipped):
     """The carrier handed it over at depot, station, workshop or partner (rows 14 to 17)."""
 
     kind: ClassVar[str] = "transfer_received"
 
 
-class RecyclerReceived(PackMoved):
+class RecyclerReceived(told.HandedOver):
     """The carrier handed it to the recycler (row 18)."""
 
     kind: ClassVar[str] = "recycler_received"
@@ -130,13 +131,13 @@ class SentToWorkshop(PackMoved):
     kind: ClassVar[str] = "sent_to_workshop"
 
 
-class ReleasedFromWorkshop(PackMoved):
+class ReleasedFromWorkshop(told.Repaired):
     """It came back from repair, and all repair holds were cleared (row 32)."""
 
     kind: ClassVar[str] = "released_from_workshop"
 
 
-class SecondLifeDeployed(PackMoved):
+class SecondLifeDeployed(told.Repurposed):
     """It began a second life elsewhere (row 33)."""
 
     kind: ClassVar[str] = "second_life_deployed"
@@ -148,13 +149,13 @@ class SecondLifeEnded(PackMoved):
     kind: ClassVar[str] = "second_life_ended"
 
 
-class HandedToRecycler(PackMoved):
+class HandedToRecycler(told.HandedOver):
     """A retired pack went to the recycler (rows 35 to 37)."""
 
     kind: ClassVar[str] = "handed_to_recycler"
 
 
-class RecyclingCertified(PackMoved):
+class RecyclingCertified(told.Recovered):
     """It exists no more (row 38)."""
 
     kind: ClassVar[str] = "recycling_certified"
@@ -208,7 +209,7 @@ class PackRecovered(PackMoved):
     kind: ClassVar[str] = "pack_recovered"
 
 
-class WrittenOff(PackMoved):
+class WrittenOff(told.Valued):
     """A missing pack left the books (row 61)."""
 
     kind: ClassVar[str] = "written_off"
@@ -262,6 +263,7 @@ def touches(command: MoveCommand) -> Keys:
         touch(PARTIES, command.holder_id),
         touch(STATIONS, command.station_id),
         touch(SLOTS, command.station_id, command.slot),
+        *order_rows(command.event, command.pack_id, command.order_id),
     )
 
 
@@ -270,13 +272,12 @@ def follows(world: World, command: MoveCommand) -> Keys:
     pack = world.get(PACKS, command.pack_id)
     if pack is None:
         return ()
-    rows = list(rows_at(pack.account, pack.pack_class))
-    if command.holder_id:
-        rows.append(touch(DRIVER_PACKS, command.holder_id, pack.pack_class))
-    case_id = _new_case_id(command, pack)
-    if case_id:
-        rows.append(touch(CASES, case_id))
-    return rows
+    return (
+        *rows_at(pack.account, pack.pack_class),
+        *attestation_rows(pack.pack_id, command.attestation_sha256),
+        touch(DRIVER_PACKS, command.holder_id, pack.pack_class),
+        touch(CASES, _new_case_id(command, pack)),
+    )
 
 
 def _new_case_id(command: MovePack, pack: Pack) -> str:
@@ -297,10 +298,21 @@ def _case_seed(pack: Pack) -> str:
 
 
 def decide(world: World, command: MoveCommand, request: Request) -> Outcome:
+    """Make the move the table permits, unless its facts need a command of their own."""
+    if command.event not in MOVES or command.event in told.TOLD_ELSEWHERE:
+        ask_for = told.TOLD_ELSEWHERE.get(command.event, "")
+        facts: dict[str, Fact] = {"event": command.event[:40], "ask": ask_for}
+        return Refusal(RefusalCode.PACK_FIELD_INVALID, facts)
+    if command.event == "released_from_workshop":
+        work = world.get(PACK_WORK, command.pack_id)
+        if work is not None and work.work_order_id:
+            return Refusal(RefusalCode.WORK_ORDER_OPEN, {"work_order": work.work_order_id})
+    return make(world, command, request)
+
+
+def make(world: World, command: MoveCommand, request: Request) -> Outcome:
     """Make the move the table permits, with the case and the hold that go with it."""
     pack = world.get(PACKS, command.pack_id)
-    if command.event not in MOVES:
-        return Refusal(RefusalCode.PACK_FIELD_INVALID, {"event": command.event[:40]})
     at = command.occurred_at or request.at
     ask = Ask(
         command.event,
@@ -315,6 +327,7 @@ def decide(world: World, command: MoveCommand, request: Request) -> Outcome:
         case_id="" if pack is None else _new_case_id(command, pack),
         soc_bp=command.soc_bp,
         expected_account=command.expected_account,
+        attestation=command.attestation_sha256,
     )
     allowed = permit(world, pack, ask)
     if isinstance(allowed, Refusal):
@@ -333,38 +346,18 @@ def _drafts(world: World, command: MovePack, allowed: Permit) -> tuple[Draft, ..
             _case_seed(allowed.pack),
             (command.pack_id,),
             command.reason or command.event,
-            _vector(allowed),
+            vector_of(allowed),
         )
         drafts.append(Draft(case, occurred_at=at))
     move = len(drafts)
     drafts.append(Draft(_moved(command, allowed), occurred_at=at, after=tuple(range(move))))
-    settled = _settled_case(world, allowed)
-    if settled is not None:
+    if (settled := settled_case(world, allowed)) is not None:
         event = CaseResolved(case_id=settled.case_id, resolution=command.event)
         drafts.append(Draft(event, occurred_at=at, after=(move,)))
     if command.event == "pack_recovered":
         hold = stopped(command.pack_id, "INSPECTION_AFTER_RECOVERY", allowed.pack.account)
         drafts.append(Draft(hold, occurred_at=at, after=(move,)))
     return tuple(drafts)
-
-
-def _vector(allowed: Permit) -> tuple[Debt, ...]:
-    # The driver's count falls by one with the move; the case explains that one.
-    if allowed.row.credit is not Family.DRV:
-        return ()
-    driver_id = place_of(allowed.pack.account)[1][0]
-    return (Debt(driver_id, allowed.pack.pack_class, -1),)
-
-
-def _settled_case(world: World, allowed: Permit) -> Case | None:
-    """Give the case that ends with this move: the pack is back, and no driver's count is open."""
-    row = allowed.row
-    if row.credit not in _UNEXPLAINED or row.debit in _UNEXPLAINED or row.target in TERMINAL:
-        return None
-    case = world.need(CASES, place_of(allowed.pack.account)[1][0])
-    gives_back = row.debit is Family.DRV and place_of(allowed.target)[1][0]
-    open_debts = [debt for debt in case.vector if debt.driver_id != gives_back]
-    return None if open_debts or not case.is_open else case
 
 
 def _moved(command: MovePack, allowed: Permit) -> MoveEvent:
@@ -376,14 +369,15 @@ def _moved(command: MovePack, allowed: Permit) -> MoveEvent:
         from_account=pack.account,
         to_account=allowed.target,
         pack_class=pack.pack_class,
-        level=command.level,
+        level=allowed.level,
         place=command.place,
         order_id=command.order_id,
-        case_id=place_of(allowed.target)[1][0] if row.debit in _UNEXPLAINED else "",
+        case_id=place_of(allowed.target)[1][0] if row.debit in UNEXPLAINED else "",
         title_holder_id=pack.title_holder_id if ends or row.source in TERMINAL else "",
         soc_bp=command.soc_bp,
         energy_wh=pack.energy_wh if takes_energy else 0,
         reason=command.reason,
+        attestation_sha256=command.attestation_sha256,
     )
 
 

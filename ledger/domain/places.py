@@ -6,12 +6,21 @@ Shared by every area that moves packs by the table of `transitions.py`.
 import msgspec
 
 from ledger.domain.access import refused
-from ledger.domain.cases import CASES
+from ledger.domain.bindings import PACK_BMS
+from ledger.domain.cases import CASES, open_cases_of
+from ledger.domain.classes import class_rules, rules_of
 from ledger.domain.custody import DRIVER_PACKS, Pack, holds_on
+from ledger.domain.orders import (
+    OVERDUE_AFTER_US,
+    TRANSFER_ORDERS,
+    shipping_faults,
+    workshop_faults,
+)
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.stations import SLOTS, STATIONS
 from ledger.domain.transitions import (
     HOLDER_ROLES,
+    PROOF_BY_PACK,
     Family,
     Row,
     account_of,
@@ -22,11 +31,15 @@ from ledger.domain.transitions import (
 )
 from ledger.domain.world import Key, World, key_of, touch
 from ledger.kernel.ids import is_id
+from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor
 from ledger.kernel.refusal import Refusal, RefusalCode
 
 TRANSPORT_SOC_BP = 9_500
-"""Policy: a fuller pack does not travel."""
+"""Policy: a fuller pack does not travel, unless its class says otherwise."""
+
+ATTESTED_US = DAY
+"""Policy: so near to a move must be the answer of the pack that proves it (E5)."""
 
 
 def rows_at(account: str, pack_class: str) -> tuple[Key, ...]:
@@ -39,13 +52,17 @@ def rows_at(account: str, pack_class: str) -> tuple[Key, ...]:
         case Family.SLT:
             return touch(STATIONS, ids[0]), touch(SLOTS, *ids)
         case Family.STG:
-            return (touch(STATIONS, ids[0]),)
+            return touch(STATIONS, ids[0]), class_rules(pack_class)
         case Family.DRV:
             return touch(PARTIES, ids[0]), touch(DRIVER_PACKS, ids[0], pack_class)
         case Family.SUS | Family.MIS:
             return (touch(CASES, ids[0]),)
+        case Family.TRN:
+            return touch(PARTIES, ids[0]), touch(TRANSFER_ORDERS, ids[1])
+        case _ if family in HOLDER_ROLES:
+            return touch(PARTIES, ids[0]), class_rules(pack_class)
         case _:
-            return (touch(PARTIES, ids[0]),) if family in HOLDER_ROLES else ()
+            return ()
 
 
 def faults_at(world: World, account: str, pack_class: str) -> list[RefusalCode]:
@@ -85,6 +102,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     Of the ids only those are read that the account of the target has: a slot has a station, a
     carrier an order, everybody else is a `holder_id`. Empty `expected_account` expects nothing.
+    `attestation` is the digest of the pack's own answer, on which level 5 rests.
     """
 
     event: str
@@ -99,14 +117,19 @@ class Ask(msgspec.Struct, frozen=True):
     case_id: str = ""
     soc_bp: int | None = None
     expected_account: str = ""
+    attestation: str = ""
 
 
 class Permit(msgspec.Struct, frozen=True):
-    """A move that may be made: the pack as it is, the row of the table, the account it goes to."""
+    """A move that may be made: the pack as it is, the row of the table, the account it goes to.
+
+    `level` is what the evidence is worth: 5 only with an answer of the pack itself.
+    """
 
     pack: Pack
     row: Row
     target: str
+    level: int
 
 
 def permit(world: World, pack: Pack | None, ask: Ask) -> Permit | Refusal:
@@ -121,14 +144,64 @@ def permit(world: World, pack: Pack | None, ask: Ask) -> Permit | Refusal:
     if not all(is_id(text) for text in ids):
         return Refusal(RefusalCode.PACK_FIELD_INVALID, facts)
     target = account_of(row.debit, *ids)
-    faults = row_faults(row, ask.actor, ask.level, proven=pack.proven)
+    level = proven_level(world, pack, ask)
+    faults = row_faults(row, ask.actor, level, proven=pack.proven)
     faults += _guards(row, pack, ask)
+    faults += _charge_faults(world, row, pack, ask)
+    faults += _order_faults(world, row, pack, ask)
     if row.debit in (Family.SUS, Family.MIS):
         if row.opens_case and world.get(CASES, ask.case_id) is not None:
             faults.append(RefusalCode.CASE_OPEN)
     else:
         faults += faults_at(world, target, pack.pack_class)
-    return refused(faults, facts) if faults else Permit(pack, row, target)
+    return refused(faults, facts) if faults else Permit(pack, row, target, level)
+
+
+def _charge_faults(world: World, row: Row, pack: Pack, ask: Ask) -> list[RefusalCode]:
+    """Tell whether a pack is too full to travel, by what is registered of its class."""
+    if row.blocked_by != "no_transport":
+        return []
+    rules = rules_of(world, pack.pack_class)
+    limit_bp = TRANSPORT_SOC_BP if rules is None else rules.transport_soc_bp
+    soc_bp = ask.soc_bp if ask.soc_bp is not None else (pack.soc_bp or 0)
+    return [RefusalCode.SOC_ABOVE_TRANSPORT_LIMIT] if soc_bp > limit_bp else []
+
+
+def _order_faults(world: World, row: Row, pack: Pack, ask: Ask) -> list[RefusalCode]:
+    """Tell what its order, or a case about the pack, says against a move."""
+    if row.debit is Family.TRN:
+        return shipping_faults(world, ask.order_id, pack.pack_id, ask.holder_id, pack.account)
+    if row.event == "title_transferred_out":
+        return [RefusalCode.CASE_OPEN] if open_cases_of(world, pack.pack_id) else []
+    if row.event == "sent_to_workshop":
+        return workshop_faults(world, ask.order_id, pack.pack_id)
+    if row.event == "delivery_overdue":
+        order = world.get(TRANSFER_ORDERS, place_of(pack.account)[1][1])
+        early = order is not None and ask.at < order.due_at + OVERDUE_AFTER_US
+        return [RefusalCode.NOT_DUE] if early else []
+    return []
+
+
+def attestation_rows(pack_id: str, attestation: str) -> tuple[Key, ...]:
+    """Name the rows that show whether a pack gave an answer; none where none is named."""
+    return (touch(PACK_BMS, pack_id),) if attestation else ()
+
+
+def proven_level(world: World, pack: Pack, ask: Ask) -> int:
+    """Give the level of evidence (0 to 5) that holds: without the pack's own answer at most 4.
+
+    The answer must be valid under the enrolled key, near in time, and of a pack that is not under
+    suspicion of being a copy.
+    """
+    if ask.level < PROOF_BY_PACK:
+        return ask.level
+    bms = world.get(PACK_BMS, pack.pack_id) if ask.attestation else None
+    suspect = any(hold.reason == "COUNTERFEIT_SUSPECT" for hold in pack.holds)
+    answers = () if bms is None or suspect else bms.seen
+    is_shown = any(
+        one.sha256 == ask.attestation and abs(ask.at - one.at) <= ATTESTED_US for one in answers
+    )
+    return PROOF_BY_PACK if is_shown else PROOF_BY_PACK - 1
 
 
 def _target_ids(row: Row, pack: Pack, ask: Ask) -> tuple[str, ...]:
@@ -150,16 +223,13 @@ def _guards(row: Row, pack: Pack, ask: Ask) -> list[RefusalCode]:
     own_ids = place_of(pack.account)[1]
     in_force = holds_on(pack, row.blocked_by, ask.at) if pack.holds else ()
     holds = {hold.reason for hold in in_force}
-    soc_bp = ask.soc_bp if ask.soc_bp is not None else (pack.soc_bp or 0)
     docks = (row.credit, row.debit) == (Family.STG, Family.SLT)
     arrives = row.credit in (Family.TRN, Family.CIN) and not row.opens_case
-    ships = row.blocked_by == "no_transport"
     expected = ask.expected_account or pack.account
     tests = (
         (docks and own_ids[0] != ask.station_id, RefusalCode.WRONG_PLACE),
         (expected != pack.account, RefusalCode.VERSION_CONFLICT),
         (bool(holds - {"LEGAL_LIEN"}), RefusalCode.HOLD_BLOCKS),
-        (ships and soc_bp > TRANSPORT_SOC_BP, RefusalCode.SOC_ABOVE_TRANSPORT_LIMIT),
         (arrives and own_ids[1] != ask.order_id, RefusalCode.NOT_ON_ORDER),
         (row.retired_only and not pack.retired, RefusalCode.NOT_RETIRED),
         ("LEGAL_LIEN" in holds, RefusalCode.LIEN_EXISTS),

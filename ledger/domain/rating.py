@@ -16,6 +16,7 @@ from ledger.kernel.instants import DAY, MINUTE
 from ledger.kernel.money import nano_to_minor, split_by
 from ledger.kernel.postings import QUANTITY_MAX
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.kernel.signed_facts import INVALID, UNSIGNED
 
 SWAP: Literal["swap"] = "swap"
 CHARGING_SESSION: Literal["charging_session"] = "charging_session"
@@ -46,7 +47,8 @@ class UsageFacts(
     a swap, its pack-out leg; a session is priced from `begin_at` to `end_at`. `level` is the
     lowest evidence level and `clock_quality` the worst clock among its legs; `stage` is where its
     saga ended; `capacity_wh` the nominal energy of its packs (0 = not known); `causes` are the
-    positions of the entries it derives from.
+    positions of the entries it derives from; `billing_class` says what its meter's signature is
+    worth.
     """
 
     kind: Literal["swap", "charging_session"]
@@ -68,6 +70,7 @@ class UsageFacts(
     capacity_wh: int = 0
     booking_id: str = ""
     causes: tuple[int, ...] = ()
+    billing_class: str = UNSIGNED
 
     @property
     def service_time(self) -> tuple[int, int]:
@@ -148,6 +151,8 @@ def unfit(facts: UsageFacts) -> Refusal | None:
         return Refusal(RefusalCode.SWAP_NOT_BILLABLE, {"stage": facts.stage})
     if facts.level < LEVEL_MIN:
         return Refusal(RefusalCode.EVIDENCE_TOO_WEAK, {"level": facts.level})
+    if facts.billing_class == INVALID:
+        return Refusal(RefusalCode.METER_INVALID, {"usage": facts.usage_id})
     begin, end = facts.service_time
     if (
         facts.clock_quality == "U"

@@ -44,7 +44,8 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     """One place in a station that holds a pack.
 
     `busy_*` remember the latest ended charging sessions of the slot, which is what the overlap
-    rule needs (see charging.py).
+    rule needs (see charging.py). `others` are packs in it beside `pack_id` while a batch moves
+    several; once the batch is done there are none.
     """
 
     station_id: str
@@ -57,6 +58,7 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     busy_to: int = 0
     busy_point: bool = False
     busy_before: int = 0
+    others: tuple[str, ...] = ()
 
 
 class Meter(msgspec.Struct, frozen=True, omit_defaults=True):

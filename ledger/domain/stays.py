@@ -10,12 +10,9 @@ from typing import ClassVar, assert_never
 import msgspec
 
 from ledger.domain.cases import opened
-from ledger.domain.charging import (
-    SESSIONS,
-    ChargeSessionEnded,
-    ChargeSessionStarted,
-    ChargingSession,
-)
+from ledger.domain.charge_begin import ChargeSessionStarted
+from ledger.domain.charging import ChargeSessionEnded
+from ledger.domain.classes import ClassRules, class_rules, rules_of
 from ledger.domain.custody import (
     DRIVER_PACKS,
     PACKS,
@@ -26,6 +23,7 @@ from ledger.domain.custody import (
 )
 from ledger.domain.metering import contradiction, is_soc, soc_change, unusable
 from ledger.domain.parties import PARTIES
+from ledger.domain.sessions import SESSIONS, ChargingSession
 from ledger.domain.stations import SLOTS, Slot
 from ledger.domain.transitions import driver_account, slot_account
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
@@ -154,9 +152,12 @@ def touches(command: StayCommand) -> Keys:
 
 
 def follows(world: World, command: StayCommand) -> Keys:
-    """Read how many packs of this class the driver has."""
+    """Read how many packs of this class the driver has, and the class."""
     pack = world.get(PACKS, command.pack_id)
-    return () if pack is None else (touch(DRIVER_PACKS, command.driver_id, pack.pack_class),)
+    if pack is None:
+        return ()
+    held = touch(DRIVER_PACKS, command.driver_id, pack.pack_class)
+    return held, class_rules(pack.pack_class)
 
 
 # decide -----------------------------------------------------------------------
@@ -188,7 +189,7 @@ def decide(world: World, command: StayCommand, _request: Request) -> Outcome:
     if not reason and slot is not None:
         if pack is None:
             return Refusal(RefusalCode.UNKNOWN_PACK, {"pack": command.pack_id[:40]})
-        drafts = [report, *_stay(command, session_id, slot, pack)]
+        drafts = [report, *_stay(world, command, session_id, slot, pack)]
         if pack.holds and is_stopped(pack, "no_swap_out", command.end_at or 0):
             drafts.append(_case("HOLD_VIOLATION", command, session_id, after=(4,)))
         return tuple(drafts)
@@ -278,26 +279,26 @@ class _Energy(msgspec.Struct, frozen=True):
     mismatch: bool = False
 
 
-def _inside(command: ReportStay, pack: Pack) -> _Energy:
+def _inside(command: ReportStay, pack: Pack, rules: ClassRules | None) -> _Energy:
     """Trust readings of the state of charge where both are there and rise; else the meter."""
     energy_wh = command.energy_wh or 0
     begin_bp, end_bp = command.soc_begin_bp, command.soc_end_bp
     if begin_bp is None or end_bp is None or end_bp <= begin_bp:
         return _Energy(0, energy_wh, energy_wh)
-    change, plausible = soc_change(pack, begin_bp, end_bp, (energy_wh, 0))
+    change, plausible = soc_change(pack, begin_bp, end_bp, (energy_wh, 0), rules)
     begin_wh = stored_wh(pack.nominal_wh, begin_bp, pack.soh_bp)
     return _Energy(begin_wh, change, begin_wh + change, begin_bp, end_bp, not plausible)
 
 
 def _stay(
-    command: ReportStay, session_id: str, slot: Slot, pack: Pack
+    world: World, command: ReportStay, session_id: str, slot: Slot, pack: Pack
 ) -> tuple[Draft, Draft, Draft, Draft]:
     """Make the four entries that follow from an accepted report: in, started, ended, out."""
     begin_at, end_at = command.begin_at, command.end_at or 0
     pack_id, station_id, level = command.pack_id, command.station_id, command.level
     driver_id, pack_class = command.driver_id, pack.pack_class
     at_slot = slot_account(station_id, command.slot)
-    inside = _inside(command, pack)
+    inside = _inside(command, pack, rules_of(world, pack.pack_class))
     came = PackReturned(
         pack_id=pack_id,
         station_id=station_id,

@@ -6,6 +6,8 @@ Every function is pure and gives lines that sum to zero in each currency; amount
 from collections.abc import Iterable, Mapping
 
 from ledger.domain.accounts import (
+    DISCOUNTS,
+    LATE_FEES,
     OUTPUT_VAT,
     PARTNER_SHARE,
     PARTNERS_ACCRUED,
@@ -13,6 +15,8 @@ from ledger.domain.accounts import (
     RECEIVABLE,
     SUSPENSE,
     UNBILLED,
+    WALLETS_PAID_IN,
+    WALLETS_PROMO,
 )
 from ledger.kernel.postings import Posting, pair
 
@@ -71,3 +75,29 @@ def payment_captured(
         *pair(currency, applied_minor, debit=PSP, credit=RECEIVABLE, dims=dims),
         *pair(currency, amount_minor - applied_minor, debit=PSP, credit=SUSPENSE, dims=spare),
     )
+
+
+def wallet_topped_up(currency: str, amount_minor: int, dims: Dims) -> tuple[Posting, ...]:
+    """Take money into a wallet: Dr PSP, Cr wallets paid-in, by driver."""
+    return pair(currency, amount_minor, debit=PSP, credit=WALLETS_PAID_IN, dims=dims)
+
+
+def promo_granted(currency: str, amount_minor: int, dims: Dims) -> tuple[Posting, ...]:
+    """Give a driver credit for an inconvenience: Dr discounts, Cr wallets promo."""
+    return pair(currency, amount_minor, debit=DISCOUNTS, credit=WALLETS_PROMO, dims=dims)
+
+
+def fee_late(
+    currency: str, net_minor: int, tax: tuple[str, int], dims: Dims
+) -> tuple[Posting, ...]:
+    """Owe a fee for coming late or not at all: Dr receivable, Cr late fees, Cr output VAT.
+
+    `tax` is the code of its treatment and the amount.
+    """
+    code, tax_minor = tax
+    lines = [
+        Posting(RECEIVABLE, currency, net_minor + tax_minor, dims),
+        Posting(LATE_FEES, currency, -net_minor, dims),
+        Posting(OUTPUT_VAT, currency, -tax_minor, {**dims, "tax_code": code}),
+    ]
+    return tuple(line for line in lines if line.quantity)

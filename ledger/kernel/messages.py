@@ -41,10 +41,13 @@ class Event(
     `kind` is the stored name and never changes; `version` counts the shapes of the body. A field
     `pack_id` or `pack_ids` names the packs of the entry, other fields ending in `_id` its entities.
     No field may be a float or None in the stored form: a missing member means "does not apply".
+    `sealed_fields` are not in the body: the entry holds their commitments, and what opens them is
+    kept beside the log.
     """
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
+    sealed_fields: ClassVar[tuple[str, ...]] = ()
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -88,12 +91,21 @@ class Observed(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Unsealed(msgspec.Struct, frozen=True):
+    """What opens a sealed field of an entry: its name, salt, and value as canonical JSON."""
+
+    name: str
+    salt: bytes
+    value: bytes
+
+
 class Draft(msgspec.Struct, frozen=True):
     """An event on its way to become an entry, with what only the rule knows about it.
 
     `occurred_at` is valid time in us (0 = the time of the request). `after` are indexes of earlier
     drafts of the same command that caused this one; `causes` are positions of older entries.
-    `sealed` are commitments of fields that the entry vouches for without showing them.
+    `sealed` are commitments of fields that the entry vouches for without showing them; `openings`
+    open those of the event's `sealed_fields` and are kept beside the log.
     """
 
     event: Event
@@ -105,6 +117,7 @@ class Draft(msgspec.Struct, frozen=True):
     correlation_id: str = ""
     observed: Observed | None = None
     sealed: dict[str, bytes] = {}
+    openings: tuple[Unsealed, ...] = ()
 
 
 Outcome = tuple[Draft, ...] | Refusal

@@ -45,7 +45,7 @@ class RefusalCode(IntEnum):
     KEY_REUSED = 132
     MAP_TOO_SOON = 133
 
-    # parties: 200-206, last given 206
+    # parties: 200-207, last given 207
     PARTY_UNKNOWN = 200
     PARTY_EXISTS = 201
     PARTY_ROLE_MISSING = 202
@@ -53,6 +53,7 @@ class RefusalCode(IntEnum):
     CONTRACT_UNKNOWN = 204
     CONTRACT_EXISTS = 205
     CONTRACT_FIELD_INVALID = 206
+    DRIVER_BLOCKED = 207
 
     # stations: 300-308, last given 308
     STATION_UNKNOWN = 300
@@ -65,7 +66,7 @@ class RefusalCode(IntEnum):
     METER_UNKNOWN = 307
     METER_EXISTS = 308
 
-    # custody, in the order of the custody handbook 3.3: 400-425, last given 430
+    # custody, in the order of the custody handbook 3.3: 400-425, last given 433
     UNKNOWN_PACK = 400
     IDENTIFIER_TAKEN = 401
     PACK_ENDED = 402
@@ -97,8 +98,11 @@ class RefusalCode(IntEnum):
     CASE_UNKNOWN = 428
     CASE_ENDED = 429
     PASSPORT_FACT_MISSING = 430
+    LIEN_UNKNOWN = 431
+    CLASS_EXISTS = 432
+    CLASS_FIELD_INVALID = 433
 
-    # bookings: 500-507, last given 507
+    # bookings: 500-508, last given 508
     BOOKING_UNKNOWN = 500
     BOOKING_EXISTS = 501
     BOOKING_OF_ANOTHER_DRIVER = 502
@@ -107,6 +111,7 @@ class RefusalCode(IntEnum):
     BOOKING_WINDOW_INVALID = 505
     NO_PACK_AVAILABLE = 506
     BOOKING_WINDOW_PASSED = 507
+    EXTENSION_REFUSED = 508
 
     # swaps: 600-606, last given 606
     SWAP_UNKNOWN = 600
@@ -117,7 +122,7 @@ class RefusalCode(IntEnum):
     SWAP_BALANCE = 605
     ENTITLEMENT_EXCEEDED = 606
 
-    # energy: 700-707, last given 707
+    # energy: 700-708, last given 708
     CHARGING_SESSION_UNKNOWN = 700
     CHARGING_SESSION_EXISTS = 701
     CHARGING_SESSION_ENDED = 702
@@ -126,8 +131,9 @@ class RefusalCode(IntEnum):
     ENERGY_NEGATIVE = 705
     ENERGY_LIMIT = 706
     SESSION_TIME_INVALID = 707
+    SESSION_CHAIN_BROKEN = 708
 
-    # rating, in the order of the money handbook 5.2: 800-812, last given 812
+    # rating, in the order of the money handbook 5.2: 800-812, last given 813
     SWAP_NOT_BILLABLE = 800
     EVIDENCE_TOO_WEAK = 801
     TIME_UNUSABLE = 802
@@ -141,6 +147,7 @@ class RefusalCode(IntEnum):
     AMOUNT_LIMIT = 810
     TARIFF_FIELD_INVALID = 811
     TARIFF_EXISTS = 812
+    METER_INVALID = 813
 
     # settlement, in the order of the money handbook 9.1: 900-908, last given 914
     CYCLE_STATE = 900
@@ -166,6 +173,37 @@ class RefusalCode(IntEnum):
     SUBJECT_HOLDS_PACK = 1003
     ERASURE_NOT_ORDERED = 1004
     ERASURE_INCOMPLETE = 1005
+
+    # keys of the log: 1100-1106, last given 1106
+    LOG_KEY_FIELD_INVALID = 1100
+    LOG_KEY_EXISTS = 1101
+    LOG_KEY_UNKNOWN = 1102
+    LOG_KEY_TOO_SOON = 1103
+    LOG_KEY_LAST = 1104
+    LOG_KEY_ENDED = 1105
+    CEREMONY_EXISTS = 1106
+
+    # orders: 1200-1213, last given 1213
+    ORDER_UNKNOWN = 1200
+    ORDER_EXISTS = 1201
+    ORDER_ENDED = 1202
+    ORDER_STAGE = 1203
+    ORDER_FIELD_INVALID = 1204
+    NOT_DUE = 1205
+    QUANTITY_EXCEEDED = 1206
+    WORK_ORDER_OPEN = 1207
+    REPORT_MISSING = 1208
+    WARRANTY_ENDED = 1209
+    MASS_BALANCE = 1210
+    CHARGER_UNKNOWN = 1211
+    CHARGER_EXISTS = 1212
+    CHARGER_STAGE = 1213
+
+    # health: 1400-1403, last given 1403
+    NOT_CAUSAL = 1400
+    BOUNDS_INVALID = 1401
+    INSTRUMENT_EXPIRED = 1402
+    MODEL_NOT_RELEASED = 1403
 
     @property
     def wire(self) -> str:

@@ -5,9 +5,12 @@ from collections.abc import Callable
 import msgspec
 
 from ledger.kernel.errors import MobileGridError
+from ledger.runtime.holding import check_billing_waits, check_holding
+from ledger.runtime.owing import check_debts
 from ledger.runtime.proving import check_newest_checkpoint
 from ledger.runtime.reads import Reads
 from ledger.runtime.replay import replay
+from ledger.runtime.titles import check_titles
 from ledger.runtime.verify import compare, verify_books, verify_bytes
 from ledger.store import guards
 
@@ -35,8 +38,12 @@ def _guards(reads: Reads) -> None:
 INVARIANTS: dict[str, Callable[[Reads], None]] = {
     "entries_hash_to_the_tree_and_the_head": verify_bytes,
     "every_commodity_sums_to_zero_and_balances_to_their_postings": verify_books,
+    "titles_sum_to_the_commissioned_fleet": check_titles,
     "the_newest_checkpoint_is_of_this_log": _newest_checkpoint,
     "append_only_guards_stand": _guards,
+    "every_pack_has_one_place_and_every_doubt_an_open_case": check_holding,
+    "no_swap_is_billed_before_its_end": check_billing_waits,
+    "every_debt_of_packs_is_explained": check_debts,
     "replaying_every_rule_gives_every_table": _replay,
 }
 """Every invariant by name; the last one takes as long as the log is."""

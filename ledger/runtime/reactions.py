@@ -10,17 +10,33 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ledger.domain.billing import BILLED, BillUsage
-from ledger.domain.charging import SESSIONS, ChargeSessionEnded, EndChargingSession
+from ledger.domain.charge_begin import StartChargingSession
+from ledger.domain.charging import ChargeSessionEnded, EndChargingSession
 from ledger.domain.contracts import CONTRACTS
+from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.rating import CHARGING_SESSION, SWAP, UNCERTAINTY_MAX, UsageFacts
+from ledger.domain.reassessing import EvidenceReassessed, ReassessMeterEvidence
+from ledger.domain.reports import RecordObservation, source_of, tell
+from ledger.domain.rerating import RerateSwap
+from ledger.domain.reversing import PostingReversed
 from ledger.domain.saga import SWAPS, Swap
+from ledger.domain.sessions import SESSIONS, ChargingSession
+from ledger.domain.sources import SOURCES
 from ledger.domain.stations import STATIONS
 from ledger.domain.stays import ReportStay, stay_id
-from ledger.domain.swap import CloseSwapIncomplete, SwapClosedIncomplete, SwapCompleted
+from ledger.domain.swap import CloseSwapIncomplete, SwapClosedIncomplete, SwapCompleted, TimeOutSwap
 from ledger.domain.tariffs import tariff_keys
 from ledger.domain.world import Keys, Stamp, World, touch
 from ledger.kernel.messages import Command, Event
+from ledger.kernel.signed_facts import INVALID, SIGNED_VALID
+from ledger.runtime.reactions_bookings import (
+    BOOKING_NEEDING,
+    BOOKING_REACTIONS,
+    after_closing,
+    booking_needs,
+)
+from ledger.runtime.reactions_reports import report_needs
 
 
 def react(world: World, event: Event, stamp: Stamp) -> Iterable[Command]:
@@ -33,18 +49,56 @@ def _after_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Ite
     return (_bill_session(world, event, stamp),) if event.driver_id else ()
 
 
+def _after_verdict(world: World, event: EvidenceReassessed, _stamp: Stamp) -> Iterable[Command]:
+    """Bill a session that could not be billed while its signed records were not valid."""
+    row = world.need(SESSIONS, event.session_id)
+    if not row.driver_id or event.billing_class == INVALID:
+        return ()
+    return (_bill_verdict(world, row, event),)
+
+
 def _after_swap(world: World, event: SwapCompleted, stamp: Stamp) -> Iterable[Command]:
-    return (_bill_swap(world, event, stamp, "completed"),)
+    return (_bill_swap(world, event, stamp, "completed"),) if _has_swapped(event) else ()
 
 
 def _after_half_swap(world: World, event: SwapClosedIncomplete, stamp: Stamp) -> Iterable[Command]:
-    return (_bill_swap(world, event, stamp, "closed_incomplete"),)
+    if _has_swapped(event):
+        yield _bill_swap(world, event, stamp, "closed_incomplete")
+    yield from after_closing(world, event)
+
+
+def _has_swapped(event: SwapCompleted | SwapClosedIncomplete) -> bool:
+    """Tell whether anything was swapped: a driver who took his own pack back pays no swap.
+
+    What a stay costs is the price of its charging session.
+    """
+    packs_in = {leg.pack_id for leg in event.legs_in}
+    return packs_in != {leg.pack_id for leg in event.legs_out}
+
+
+def _after_leg_anew(
+    world: World, event: PostingReversed | PackReturned | PackSwappedOut, stamp: Stamp
+) -> Iterable[Command]:
+    """Hold the bill of a swap that has ended against its legs once they are told anew."""
+    if not isinstance(event, PostingReversed) and not event.cause:
+        return ()  # a leg that no observation tells of is not given to a swap that has ended
+    swap = world.get(SWAPS, event.swap_id) if event.swap_id else None
+    if swap is None or swap.stage not in ("COMPLETED", "CLOSED_INCOMPLETE"):
+        return ()
+    if world.get(BILLED, swap.swap_id) is None:
+        return ()
+    return (RerateSwap(swap_id=swap.swap_id, causes=(stamp.position,)),)
 
 
 _REACTIONS: dict[type[Event], Callable[[World, Any, Stamp], Iterable[Command]]] = {
     ChargeSessionEnded: _after_session,
+    EvidenceReassessed: _after_verdict,
     SwapCompleted: _after_swap,
     SwapClosedIncomplete: _after_half_swap,
+    PostingReversed: _after_leg_anew,
+    PackReturned: _after_leg_anew,
+    PackSwappedOut: _after_leg_anew,
+    **BOOKING_REACTIONS,
 }
 
 
@@ -68,8 +122,38 @@ def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Bill
             end_at=event.ended_at,
             pack_class=event.pack_class,
             causes=(stamp.position,),
+            billing_class=event.billing_class,
         )
     )
+
+
+def _bill_verdict(world: World, row: ChargingSession, event: EvidenceReassessed) -> BillUsage:
+    station = world.need(STATIONS, row.station_id)
+    return BillUsage(
+        facts=UsageFacts(
+            kind=CHARGING_SESSION,
+            usage_id=row.session_id,
+            driver_id=row.driver_id,
+            station_id=row.station_id,
+            operator_id=station.operator_id,
+            country=station.country,
+            tariff_id=station.tariff_id,
+            occurred_at=event.ended_at,
+            energy_wh=event.energy_in_wh,
+            level=_LEVELS.get(event.billing_class, _UNSIGNED_LEVEL),
+            clock_quality=row.clock_quality,
+            clock_uncertainty_us=row.clock_uncertainty_us,
+            begin_at=row.started_at,
+            end_at=event.ended_at,
+            pack_class=row.pack_class,
+            causes=(event.position,),
+            billing_class=event.billing_class,
+        )
+    )
+
+
+_LEVELS = {SIGNED_VALID: 5}
+_UNSIGNED_LEVEL = 3
 
 
 def _bill_swap(
@@ -101,8 +185,12 @@ def _bill_swap(
 
 def needs(world: World, command: Command) -> Keys:
     """Name the rows that the follow-ups of a command will read, as far as they are known yet."""
-    if type(command) not in _NEEDING:
-        return ()
+    kind = type(command)
+    rows = booking_needs(world, command) if kind in BOOKING_NEEDING else ()
+    return (*rows, *_bill_needs(world, command)) if kind in _NEEDING else rows
+
+
+def _bill_needs(world: World, command: Command) -> Keys:
     match command:
         case ReportStay() if command.end_at is not None:
             span = (command.begin_at, command.end_at)
@@ -115,23 +203,54 @@ def needs(world: World, command: Command) -> Keys:
             clock = command.observed.clock.uncertainty_us if command.observed else 0
             span = (session.started_at, command.ended_at)
             return _bill_rows(world, session.station_id, session.session_id, span, clock)
+        case StartChargingSession():
+            return _session_rows(world, world.get(SESSIONS, command.resumed_from))
+        case ReassessMeterEvidence():
+            return _session_rows(world, world.get(SESSIONS, command.session_id))
         case RecordPackIn() | RecordPackOut():
             swap = world.get(SWAPS, command.swap_id)
             at, clock = command.occurred_at, command.observed.clock.uncertainty_us
             return _swap_rows(world, swap, command.station_id, (at, at), clock)
-        case CloseSwapIncomplete():
+        case RecordObservation():
+            return (*report_needs(world, command), *_report_rows(world, command))
+        case CloseSwapIncomplete() | TimeOutSwap():
             swap = world.get(SWAPS, command.swap_id)
             return _swap_rows(world, swap, swap.station_id, (), 0) if swap else ()
         case _:
             return ()
 
 
+def _report_rows(world: World, command: RecordObservation) -> Keys:
+    """Name what the bill of a swap reads that a report may complete, or give up."""
+    if not world.is_loaded(SOURCES, source_of(command)):
+        return ()
+    told = tell(world, command)
+    swap_id = getattr(told.event, "swap_id", "")
+    if not swap_id or not world.is_loaded(SWAPS, swap_id):
+        return ()
+    at, clock = told.moment.at, told.moment.clock.uncertainty_us
+    return _swap_rows(world, world.get(SWAPS, swap_id), command.station_id, (at, at), clock)
+
+
+def _session_rows(world: World, session: ChargingSession | None) -> Keys:
+    """Name what the bill of a known session reads: one cut off, or one with a new verdict."""
+    if session is None or not session.driver_id:
+        return ()
+    span = (session.started_at, session.last_at)
+    clock = session.clock_uncertainty_us
+    return _bill_rows(world, session.station_id, session.session_id, span, clock)
+
+
 _NEEDING = {
     ReportStay,
+    StartChargingSession,
+    ReassessMeterEvidence,
     EndChargingSession,
     RecordPackIn,
     RecordPackOut,
     CloseSwapIncomplete,
+    TimeOutSwap,
+    RecordObservation,
 }
 """Commands with follow-ups; most have none, and are asked often."""
 

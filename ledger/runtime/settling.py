@@ -20,6 +20,7 @@ from ledger.domain.documents import (
 from ledger.domain.invoices import INVOICED, INVOICES, InvoiceIssued, IssueInvoice
 from ledger.domain.opening import LedgerOpened
 from ledger.domain.periods import Ranges
+from ledger.domain.rerating import ShareReversed, UsageReversed, taken_back
 from ledger.domain.settlement import (
     SETTLED,
     STATEMENTS,
@@ -146,7 +147,7 @@ def _document_id(event: Event) -> str:
 def partner_lines(reads: Reads, partner_id: str, span: Span) -> Iterator[StatementLine]:
     """Yield a partner's lines with positions in the span, in order, with bounded memory."""
     for one in _entries_on(reads, PARTNERS_ACCRUED, partner_id, span):
-        if isinstance(one.event, ShareAccrued):
+        if isinstance(one.event, ShareAccrued | ShareReversed):
             yield from statement_lines(one.envelope.position, one.event, partner_id)
 
 
@@ -207,10 +208,15 @@ def statement(reads: Reads, partner_id: str, period: str) -> StatementView:
 
 
 def driver_usages(reads: Reads, driver_id: str, span: Span) -> Iterator[Entry]:
-    """Yield a driver's accrued usages with positions in the span, in order."""
+    """Yield a driver's accrued usages with positions in the span, in order.
+
+    A usage that was taken back comes as one whose amounts are below zero.
+    """
     for one in _entries_on(reads, UNBILLED, driver_id, span):
         if isinstance(one.event, UsageAccrued):
             yield one
+        elif isinstance(one.event, UsageReversed):
+            yield Entry(one.data, one.envelope, taken_back(one.event))
 
 
 def _invoice_commands(
@@ -218,28 +224,53 @@ def _invoice_commands(
 ) -> Iterator[IssueInvoice]:
     drivers = _parties_on(reads, UNBILLED, span)
     for done, driver in enumerate(drivers, 1):
-        drafts: dict[str, InvoiceDraft] = {}
-        for one in driver_usages(reads, driver, span):
-            event = one.event
-            assert isinstance(event, UsageAccrued)
-            draft = drafts.setdefault(event.currency, InvoiceDraft(event.currency))
-            draft.add(one.envelope.position, event)
-        for currency, draft in sorted(drafts.items()):
+        for currency, used in sorted(_drafts(reads, driver, span).items()):
             invoiced = reads.row(INVOICED, key_of(driver, currency)) or Ranges()
-            if invoiced.overlap(span.from_position, span.to_position) is None:
+            if invoiced.overlap(span.from_position, span.to_position) is not None:
+                continue
+            whole = _with_carried(reads, driver, currency, span, invoiced)
+            draft = used if whole == span else _drafts(reads, driver, whole)[currency]
+            if draft.net_minor() >= 0:  # else it waits for what is used next
                 yield IssueInvoice(
                     driver_id=driver,
                     period=span.period,
                     zone=span.zone,
                     currency=currency,
-                    from_position=span.from_position,
-                    to_position=span.to_position,
+                    from_position=whole.from_position,
+                    to_position=whole.to_position,
                     line_count=draft.line_count,
                     bases=draft.bases(),
                     lines_root=draft.lines_root(),
                     issued_at=at,
                 )
         progress("invoices", done, len(drivers))
+
+
+def _drafts(reads: Reads, driver_id: str, span: Span) -> dict[str, InvoiceDraft]:
+    """Sum a driver's usages in a span by currency."""
+    drafts: dict[str, InvoiceDraft] = {}
+    for one in driver_usages(reads, driver_id, span):
+        event = one.event
+        assert isinstance(event, UsageAccrued)
+        draft = drafts.setdefault(event.currency, InvoiceDraft(event.currency))
+        draft.add(one.envelope.position, event)
+    return drafts
+
+
+def _with_carried(
+    reads: Reads, driver_id: str, currency: str, span: Span, invoiced: Ranges
+) -> Span:
+    """Begin a span earlier where more was taken back before it than used, and not invoiced yet."""
+    ends = [end for _, end in invoiced.spans if end <= span.from_position]
+    before = msgspec.structs.replace(
+        span, from_position=max(ends, default=-1), to_position=span.from_position
+    )
+    if before.from_position == before.to_position:
+        return span
+    draft = _drafts(reads, driver_id, before).get(currency)
+    if draft is None or draft.net_minor() >= 0:
+        return span
+    return msgspec.structs.replace(span, from_position=before.from_position)
 
 
 class BillView(msgspec.Struct, frozen=True):

@@ -1,17 +1,63 @@
 """Kinds of arguments: times, output files, ids."""
 
+from collections.abc import Callable
 from datetime import date, datetime, time
+from functools import wraps
 from pathlib import Path
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from typing_extensions import override
 
 from ledger.kernel.errors import Malformed, NotFound, Unavailable
+from ledger.kernel.ids import is_id
 from ledger.kernel.instants import Instant, parse_instant
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class TwoPersons(NamedTuple):
+    """Who does it, who agreed, and in which role."""
+
+    by: str
+    second: str
+    role: str
+
+
+def two_persons(
+    role: str, *, required: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options --by and --second, handed in as `persons`.
+
+    Where they are not `required`, both may be left out: `persons` is None then.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--by", required=required, metavar="ID", callback=_check_person, help="Who does it."
+        )
+        @click.option(
+            "--second", required=required, metavar="ID", callback=_check_person, help="Who agreed."
+        )
+        @wraps(command)
+        def with_persons(*given: Any, by: str, second: str, **named: Any) -> Any:
+            if not by and not second:
+                return command(*given, persons=None, **named)
+            if by == second or not (by and second):
+                raise click.UsageError("--by and --second are two different persons.")
+            return command(*given, persons=TwoPersons(by, second, role), **named)
+
+        return with_persons
+
+    return decorate
+
+
+def _check_person(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
+    if value and not is_id(value):
+        raise click.BadParameter("an opaque id such as OF-1, never a name.")
+    return value or ""
 
 
 class TimeType(click.ParamType[Instant]):

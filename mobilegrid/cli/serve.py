@@ -67,7 +67,9 @@ def all_(app: App, host: str, port: int) -> None:
 
     The signer is started first, as a process of its own, and again whenever it dies. Heads are
     signed every second while the log grows, and witnessed as `witness.policy_file` says. Nothing is
-    served when the ledger contradicts itself, the signer or a witness: exit code 3.
+    served when the ledger contradicts itself, the signer or a witness: exit code 3. What the clock
+    alone decides is asked for every `worker.timers_s`; once a day, after midnight, packs are
+    assessed and meters held against their sessions.
     """
     settings = app.settings
     with ExitStack() as stack:
@@ -76,6 +78,7 @@ def all_(app: App, host: str, port: int) -> None:
         if health.error is not None:
             raise health.error
         ledger = stack.enter_context(_opened(app, settings, signs=True))
+        stack.enter_context(_clockwork(app, settings, ledger))
         _serve_doors(app, settings, ledger, (list(DOORS), host, port))
 
 
@@ -85,13 +88,14 @@ def all_(app: App, host: str, port: int) -> None:
 def worker(app: App, socket: str) -> None:
     """Sign and publish heads without any door, until interrupted.
 
-    For a ledger whose doors are served by other processes; the signer runs already.
+    For a ledger whose doors are served by other processes; the signer runs already. Timers and the
+    work of the night run here too, as in `serve all`.
     """
     settings = _with_socket(app.settings, socket)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with _opened(app, settings, signs=True) as ledger:
+    with _opened(app, settings, signs=True) as ledger, _clockwork(app, settings, ledger):
         app.console.remark(f"Signing the heads of {ledger.name.origin}")
         ended.wait()
 
@@ -147,6 +151,22 @@ def _opened(app: App, settings: Settings, *, signs: bool) -> Iterator[Ledger]:
                 publishing.stop()
     if remarks.stopped is not None:
         raise remarks.stopped
+
+
+@contextmanager
+def _clockwork(app: App, settings: Settings, ledger: Ledger) -> Iterator[None]:
+    """Run the timers and the work of the night beside what is served."""
+    from mobilegrid.clockwork import clockwork_of
+
+    if not settings.worker.timers_s:
+        yield
+        return
+    clockwork = clockwork_of(ledger, wiring.CLOCK, app.console.remark)
+    clockwork.start(settings.worker.timers_s)
+    try:
+        yield
+    finally:
+        clockwork.stop()
 
 
 def _serve_doors(

@@ -1,20 +1,24 @@
 """`settle`: closing periods, statements, bills."""
 
+from pathlib import Path
+
 import click
 import msgspec
 
 from ledger.domain.billing import UsageAccrued
 from ledger.domain.invoices import InvoiceIssued
-from ledger.domain.settlement import Amounts
+from ledger.domain.settlement import Amounts, Statement, StatementIssued
 from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.messages import Actor
 from ledger.kernel.money import amount_text
 from ledger.kernel.postings import WH
 from ledger.kernel.quantities import kwh_text
 from ledger.runtime import settling
+from ledger.runtime.ledger import Ledger
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts, table
+from mobilegrid.cli.signed_documents import signed_option, write_signed
 from mobilegrid.cli.wording import (
     kind_words,
     percent,
@@ -72,17 +76,32 @@ def close(app: App, period: str, operator: str, act_as: str, approve_as: str) ->
     show_default=True,
     help="How many lines to print; the sums are over all of them.",
 )
+@signed_option
 @click.pass_obj
-def statement(app: App, operator: str, period: str, line_count: int) -> None:
+def statement(app: App, operator: str, period: str, line_count: int, signed: Path | None) -> None:
     """Show an operator's statement.
 
-    It is calculated once more from its entries; a difference is evidence, exit code 3.
+    It is calculated once more from its entries; a difference is evidence, exit code 3. With
+    --signed it is written as a document that anybody can check offline, with the document keys.
     """
     with wiring.reading(app.settings) as reads:
         view = settling.statement(reads, operator, period)
     if not view.agrees:
         raise ReplayDiffers(f"the lines of {view.statement.statement_id} are not what was issued")
+    if signed is not None:
+        write_signed(app, lambda ledger: _issued_at(ledger, view.statement), signed)
     app.console.answer(view, *_statement_text(view, line_count))
+
+
+def _issued_at(ledger: Ledger, said: Statement) -> list[int]:
+    with ledger.reading() as reads:
+        found = reads.entries(said.to_position + 1, None, (StatementIssued.kind,))
+        return [
+            each.envelope.position
+            for each in found
+            if isinstance(each.event, StatementIssued)
+            and each.event.statement_id == said.statement_id
+        ]
 
 
 def _statement_text(view: settling.StatementView, line_count: int) -> list[object]:
@@ -161,11 +180,13 @@ class Bill(msgspec.Struct, frozen=True):
 @click.command(cls=Command)
 @click.argument("driver")
 @click.argument("period")
+@signed_option
 @click.pass_obj
-def bill(app: App, driver: str, period: str) -> None:
+def bill(app: App, driver: str, period: str, signed: Path | None) -> None:
     """Show a driver's itemised bill.
 
     Every line names the entry it comes from; invoices stand at the end once the period is closed.
+    With --signed they are written as documents that anybody can check offline.
     """
     with wiring.reading(app.settings) as reads:
         view = settling.bill(reads, driver, period)
@@ -174,6 +195,8 @@ def bill(app: App, driver: str, period: str) -> None:
         for each in view.usages
         if isinstance(each.event, UsageAccrued)
     ]
+    if signed is not None:
+        write_signed(app, lambda ledger: _invoiced_at(ledger, view), signed)
     rows = [row for usage in usages for row in _usage_rows(usage)]
     columns = ("Entry", "When", "What", "Quantity", "Rate", "Tariff", "Net")
     app.console.answer(
@@ -183,6 +206,17 @@ def bill(app: App, driver: str, period: str) -> None:
         *(facts(_invoice_facts(each)) for each in view.invoices),
         *([] if view.invoices else ["Not invoiced yet: close the period first."]),
     )
+
+
+def _invoiced_at(ledger: Ledger, view: settling.BillView) -> list[int]:
+    numbers = {each.invoice_no for each in view.invoices}
+    after = view.usages[-1].envelope.position
+    with ledger.reading() as reads:
+        return [
+            each.envelope.position
+            for each in reads.entries(after + 1, None, (InvoiceIssued.kind,))
+            if isinstance(each.event, InvoiceIssued) and each.event.invoice_no in numbers
+        ]
 
 
 def _usage_rows(usage: Usage) -> list[tuple[str, ...]]:

@@ -9,11 +9,12 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import NamedTuple
 
-from ledger.domain.charging import EndChargingSession, StartChargingSession
+from ledger.domain.asking import AuthoriseSwap, RequestSwap, swap_id_of
+from ledger.domain.charge_begin import StartChargingSession
+from ledger.domain.charging import EndChargingSession
 from ledger.domain.invoices import INVOICES, RecordPayment
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.stays import ReportStay
-from ledger.domain.swap import AuthoriseSwap, RequestSwap, swap_id_of
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import HOUR, MINUTE, SECOND
 from ledger.kernel.messages import Actor, ClockReading, Command, Observed, Receipt, Request, Source
@@ -220,7 +221,7 @@ class Day:
     def plug(self, slot: Slot, when: When) -> None:
         """Charge the pack in a slot until it is nearly full, or the day is over."""
         pack = slot.pack
-        if pack is None or pack.is_stopped or slot.session_id:
+        if pack is None or pack.is_stopped or slot.session_id or slot.is_blocked:
             return
         begin_bp, goal_bp = pack.soc_bp, self.dice.randint(9_100, 9_900)
         needed_wh = self._drawn_wh(pack, goal_bp)

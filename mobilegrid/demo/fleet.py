@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from random import Random  # noqa: TID251  seeded by the caller
 from typing import NamedTuple
 
+from ledger.domain.asset_numbers import AllocateAssetNumbers
 from ledger.domain.contracts import AgreeContract, ContractTerms
 from ledger.domain.custody import SetPackEntitlement
 from ledger.domain.parties import RegisterParty
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.domain.takeover import TakeOverPack
 from ledger.domain.tariffs import HOURS, Element, PublishTariff, Restrictions, TariffTerms
+from ledger.domain.title import StartLease
 from ledger.domain.transitions import depot_account, driver_account, slot_account
 from ledger.kernel.instants import DAY, HOUR, MINUTE, parse_instant
 from ledger.kernel.messages import Actor, Command
+from ledger.kernel.quantities import BP_FULL
+from mobilegrid.demo.papers import class_papers, pack_papers
 
 ZONE, COUNTRY, CURRENCY = "Europe/Paris", "FR", "EUR"
 PERIOD = "2026-03-10"
@@ -42,6 +46,8 @@ CR-1    | carrier              | Carrier
 WS-1    | workshop             | Workshop
 """
 _TITLE_HOLDERS = {"MG50": US, "MG75": "BK-1"}
+_COST_MINOR = {"MG50": 620_000, "MG75": 890_000}
+GS1_PREFIX = "9520001"
 _DRIVERS = {"MG50": 15, "MG75": 10}
 _STORED = {"MG50": 8, "MG75": 5}
 NEW_DRIVER = "DR-26"
@@ -163,6 +169,13 @@ class Town:
             if each.site is site and each.pack_class == pack_class and not each.is_blocked
         ]
 
+    def beside(self, slot: Slot) -> list[Slot]:
+        """List the slots that stand beside one."""
+        numbers = {int(slot.number) - 1, int(slot.number) + 1}
+        return [
+            each for each in self.slots if each.site is slot.site and int(each.number) in numbers
+        ]
+
     def _new_pack(self, pack_class: str, soc_bp: int) -> Pack:
         spread_bp = self.dice.randint(-300, 150)
         soh_bp = self.dice.randint(8_700, 9_950)
@@ -176,7 +189,9 @@ class Town:
         yield [(FINANCE, command) for command in self._terms()]
         yield [(_MANAGER, command) for command in _stations()]
         yield [(_MANAGER, command) for command in self._equipment()]
+        yield [(_MANAGER, command) for command in class_papers(NOMINAL_WH)]
         yield [(_MANAGER, command) for command in self._stock()]
+        yield [(_MANAGER, command) for command in self._papers()]
 
     def _parties(self) -> Iterator[Command]:
         for row in _PARTIES.strip().splitlines():
@@ -240,6 +255,15 @@ class Town:
         for pack in self.stored:
             yield _take_over(pack, depot_account(DEPOT))
 
+    def _papers(self) -> Iterator[Command]:
+        """Number the packs, record their inspection, and lease the bank's packs to us."""
+        names = tuple(pack.pack_id for pack in self.packs)
+        yield AllocateAssetNumbers(pack_ids=names, prefix=GS1_PREFIX)
+        for pack in self.packs:
+            yield pack_papers(pack.pack_id, NOMINAL_WH[pack.pack_class], pack.soh_bp)
+            if _TITLE_HOLDERS[pack.pack_class] != US:
+                yield StartLease(pack_id=pack.pack_id, lessee_id=US)
+
 
 def _repeated(counts: dict[str, int]) -> list[str]:
     return [name for name, count in counts.items() for _ in range(count)]
@@ -271,6 +295,8 @@ def _take_over(pack: Pack, account: str) -> Command:
         soc_bp=pack.soc_bp,
         min_soh_bp=7_000,
         title_holder_id=_TITLE_HOLDERS[pack.pack_class],
+        book_value_minor=_COST_MINOR[pack.pack_class] * pack.soh_bp // BP_FULL,
+        currency=CURRENCY,
     )
 
 

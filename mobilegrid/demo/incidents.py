@@ -1,13 +1,20 @@
 """What the day of the town brings: ordinary visits, and all that does not go by plan."""
 
 from functools import partial
+from hashlib import sha256
 
-from ledger.domain.booking import AllocatePack, CancelBooking, MarkNoShow, ReserveSwap
+from ledger.domain.booking import ReserveSwap
+from ledger.domain.booking_ends import CancelBooking, MarkNoShow
 from ledger.domain.holds import PlaceHold
+from ledger.domain.loads import DispatchTransfer
+from ledger.domain.logistics import CreateTransferOrder
 from ledger.domain.moves import MovePack
+from ledger.domain.pinning import AllocatePack
 from ledger.domain.places import TRANSPORT_SOC_BP
+from ledger.domain.stations import UnblockSlot
 from ledger.domain.swap import TimeOutSwap
-from ledger.kernel.instants import MINUTE
+from ledger.domain.transitions import staged_account
+from ledger.kernel.instants import HOUR, MINUTE
 from ledger.kernel.messages import Actor
 from mobilegrid.demo.drive import Day, Visit, When
 from mobilegrid.demo.fleet import (
@@ -134,6 +141,8 @@ def thermal_alarm(day: Day, driver: Driver) -> None:
             occurred_at=when.at,
         )
         day.ask(station, hold, when.now)
+        for near in day.town.beside(slot):
+            near.is_blocked = True
         day.plan(at_time(15, 31), partial(refuse, slot))
         day.visit(driver, CENTRAL, at_time(15, 32))
         day.plan(at_time(16, 10), partial(take_away, slot))
@@ -150,31 +159,50 @@ def thermal_alarm(day: Day, driver: Driver) -> None:
         for event, holder_id in (("pack_undocked", ""), ("sent_to_workshop", WORKSHOP)):
             move = MovePack(pack_id=pack_id, event=event, level=2, holder_id=holder_id)
             day.ask(operator, move, when.now)
+        for near in day.town.beside(slot):
+            near.is_blocked = False
+            free = UnblockSlot(station_id=CENTRAL.station_id, slot=near.number, reason="cooled")
+            day.ask(operator, free, when.now)
 
     day.plan(at_time(15, 5), top_up)
 
 
 def transfer(day: Day, at: int, source: Site, target: Site) -> None:
     """Bring two packs from one station to another, by carrier."""
-    operator, carrier = Actor(source.operator_id, "operator"), Actor("CA-1", "carrier")
+    operator = Actor(source.operator_id, "operator")
+    hands = Actor(source.operator_id, "operator", "CA-1")
     order_id = day.name("TO")
 
-    def move(pack_id: str, actor: Actor, when: When, event: str, **more: str) -> None:
+    def move(pack_id: str, when: When, event: str, **more: str) -> None:
         step = MovePack(pack_id=pack_id, event=event, level=2, **more)  # type: ignore[arg-type]
-        day.ask(actor, step, when.now)
+        day.ask(operator, step, when.now)
 
     def leave(when: When) -> None:
         ready = day.ready(source, "MG50")
         light = [one for one in ready if one.pack and one.pack.soc_bp <= TRANSPORT_SOC_BP]
+        order = CreateTransferOrder(
+            order_id=order_id,
+            from_account=staged_account(source.station_id),
+            to_account=staged_account(target.station_id),
+            carrier_id=CARRIER,
+            pack_ids=tuple(one.pack.pack_id for one in light[:2] if one.pack),
+            due_at=when.at + 4 * HOUR,
+        )
+        day.ask(operator, order, when.now)
         for slot in light[:2]:
             pack, slot.pack = slot.pack, None
             assert pack is not None, "it is ready"
-            move(pack.pack_id, operator, when, "pack_undocked")
-            to = {"holder_id": CARRIER, "order_id": order_id}
-            move(pack.pack_id, carrier, when, "transfer_dispatched", **to)
+            move(pack.pack_id, when, "pack_undocked")
             there = next(each for each in day.town.at(target, "MG50") if each.pack is None)
             there.pack, pack.is_pinned = pack, True
             day.plan(when.at + 45 * MINUTE, partial(arrive, there))
+        gone = DispatchTransfer(
+            order_id=order_id,
+            pack_ids=order.pack_ids,
+            scan_sha256=_photo(f"{order_id} left"),
+            carrier_scan_sha256=_photo(f"{order_id} taken"),
+        )
+        day.ask(hands, gone, when.now)
 
     def arrive(slot: Slot, when: When) -> None:
         assert slot.pack is not None, "it was meant for this slot"
@@ -183,10 +211,15 @@ def transfer(day: Day, at: int, source: Site, target: Site) -> None:
             ("transfer_received", place | {"place": "station", "order_id": order_id}),
             ("pack_docked", place | {"slot": slot.number}),
         ):
-            move(slot.pack.pack_id, operator, when, event, **more)
+            move(slot.pack.pack_id, when, event, **more)
         slot.pack.is_pinned = False
 
     day.plan(at, leave)
+
+
+def _photo(of: str) -> str:
+    """Give the digest of a simulated photo."""
+    return sha256(of.encode()).hexdigest()
 
 
 # Bookings ---------------------------------------------------------------------

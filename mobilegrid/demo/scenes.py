@@ -4,11 +4,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from ledger.domain import booking, cases, charging, holds, moves, stations, swap
+from ledger.domain import (
+    asking,
+    booking,
+    booking_ends,
+    cases,
+    charging,
+    holds,
+    moves,
+    stations,
+    swap,
+)
 from ledger.domain.billing import UsageAccrued
 from ledger.domain.cases import CASES
 from ledger.domain.claims import BOOKINGS
-from ledger.domain.custody import PACKS, PackSwappedOut, eligible
+from ledger.domain.custody import PACKS, PackSwappedOut
+from ledger.domain.eligibility import eligible
 from ledger.domain.parties import PARTIES
 from ledger.domain.saga import SWAPS, PackLeg, Swap
 from ledger.domain.stations import SLOTS, STATIONS
@@ -88,12 +99,12 @@ def _note_of_driver(reads: Reads, event: Event) -> str:
         case booking.BookingRequested():
             at = clock(event.window_from)
             return f"{event.driver_id} books a pack at {event.station_id} for {at}"
-        case booking.BookingCanceled() | booking.BookingNoShow():
+        case booking_ends.BookingCanceled() | booking_ends.BookingNoShow():
             row = reads.row(BOOKINGS, event.booking_id)
-            canceled = isinstance(event, booking.BookingCanceled)
+            canceled = isinstance(event, booking_ends.BookingCanceled)
             did = "calls the booking off" if canceled else "does not come for the booked pack"
             return f"{row.driver_id} {did}" if row else ""
-        case swap.SwapRefused():
+        case asking.SwapRefused():
             asked = reads.row(SWAPS, event.swap_id)
             why = ", ".join(map(kind_words, event.reasons))
             return f"{asked.station_id} refuses {asked.driver_id}: {why}" if asked else ""
@@ -206,11 +217,11 @@ def swaps(reads: Reads, entries: list[Entry]) -> Any:
     for one in entries:
         event = one.event
         match event:
-            case swap.SwapRequested():
+            case asking.SwapRequested():
                 asked[event.swap_id] = one.envelope.valid_at
             case UsageAccrued(usage_kind="swap"):
                 net[event.usage_id] += event.net_minor
-            case swap.SwapRefused():
+            case asking.SwapRefused():
                 remarks[event.swap_id] = f"refused: {', '.join(map(kind_words, event.reasons))}"
             case swap.SwapCompleted() if event.swap_id in halves:
                 remarks[event.swap_id] = f"half swap until {clock(event.out_at)}"

@@ -26,7 +26,7 @@ from mobilegrid.cli.console import Console
 from mobilegrid.cli.history import step_of
 from mobilegrid.cli.params import write_file
 from mobilegrid.cli.wording import kind_words, place_words
-from mobilegrid.demo import books, scenes
+from mobilegrid.demo import books, evidence, scenes
 from mobilegrid.demo.drive import Day, close_day, open_town
 from mobilegrid.demo.fleet import MIDNIGHT, ZONE, Town, at_time
 from mobilegrid.demo.incidents import plan_day
@@ -75,6 +75,7 @@ def run(seed: int, keep: Path | None, console: Console) -> int:
                 _show(screen, reads, entries, seed)
         proofs = _prove(ledger, pack_id, folder)
         told, history = _check(proofs, pack_id, vkey)
+        shown_to_strangers = evidence.show(ledger, pack_id)
         with ledger.reading() as reads:
             found = verify(reads, deep=True)
             proving.check_newest_checkpoint(reads)
@@ -94,6 +95,11 @@ def run(seed: int, keep: Path | None, console: Console) -> int:
         "Every byte hashed again, every rule replayed, every table compared, every sum added up.",
         f"VERIFIED {found.size:,} entries, root {root},",
         "all views equal.",
+    )
+    screen.section(
+        "Evidence in other hands",
+        "On a copy of the ledger: devices sign, a witness cosigns, a stranger's program checks.",
+        shown_to_strangers,
     )
     screen.verbatim(_next_steps(shown, proofs, folder))
     return 0
@@ -257,6 +263,8 @@ def _next_steps(shown: Shown, proofs: list[Path], folder: Path) -> list[str]:
         "Try (from a source tree with `python3 bootstrap.py` in place of `mobilegrid`):",
         f"  mobilegrid history {shown.pack} --ledger {shown.ledger}",
         f"  mobilegrid balance Energy --ledger {shown.ledger}",
+        f"  mobilegrid title-statement --ledger {shown.ledger}",
+        f"  mobilegrid passport export {shown.pack} PASSPORT --ledger {shown.ledger}",
         f"  mobilegrid verify --deep --ledger {shown.ledger}",
         f"  mobilegrid verify {proofs[-1]} --vkey {shown.vkey}",
     ]

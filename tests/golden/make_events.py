@@ -26,22 +26,23 @@ from ledger.domain.transitions import ROWS, TERMINAL, Family, Row, account_of
 from ledger.kernel.envelope import Envelope, Link, canonical, command_key, open_entry, seal
 from ledger.kernel.errors import Malformed
 from ledger.kernel.hashing import leaf_hash
-from ledger.kernel.instants import MINUTE, SECOND, parse_instant
+from ledger.kernel.instants import MINUTE, SECOND
 from ledger.kernel.messages import Actor, ClockReading, Event, Evidence, Source
 from ledger.kernel.postings import check_zero
 from ledger.runtime.ledger import create_ledger
 from mobilegrid.demo.drive import Day, close_day, open_town
 from mobilegrid.demo.fleet import ZONE, Town
 from mobilegrid.demo.incidents import plan_day
+from tests.golden.values import AT, CODES, POSITION, VALUES
 from tests.support.ledgers import SYSTEM, asking, sqlite_url
 
 FOLDER = Path(__file__).parent / "events"
-AT = parse_instant("2026-03-10T12:00:00Z", "at")
-LEDGER, POSITION = "town", 10_000
+LEDGER = "town"
 
 _EXPLAINED = {Family.SUS, Family.MIS}
 _MOVING = {Family.TRN, Family.CIN}
 _IDS: dict[Family, tuple[str, ...]] = {
+    Family.BAI: ("OP-2",),
     Family.SUP: ("SV-1",),
     Family.CIN: ("CR-1", "DA-1"),
     Family.DRC: ("DE-1",),
@@ -56,119 +57,6 @@ _IDS: dict[Family, tuple[str, ...]] = {
     Family.SUS: ("CA-1",),
     Family.MIS: ("CA-1",),
 }
-_VALUES: dict[str, Any] = {
-    "account": "Packs:Supplier:SV-1",
-    "after_wh": 46_000,
-    "amount_minor": 2_400,
-    "applied_minor": 2_000,
-    "as_of": POSITION,
-    "assignee_id": "P-1",
-    "before_wh": 47_500,
-    "billing_class": "SIGNED_VALID",
-    "binding_type": "bms-serial",
-    "book_value_minor": 812_500,
-    "booking_id": "BK-1",
-    "bytes_swept": 1_048_576,
-    "capacity_mah": 139_500,
-    "capacity_wh": 50_000,
-    "case_id": "CA-1",
-    "cell_delta_mv": 12,
-    "cleared_by": "P-1",
-    "clock_quality": "S",
-    "clock_uncertainty_us": 250_000,
-    "codes": ("X12PBPM27KLPCLH3F0000001",),
-    "condition": "sealed",
-    "contract_id": "CT-1",
-    "currency": "EUR",
-    "curve": "secp256r1",
-    "driver_id": "DR-1",
-    "energy_in_wh": 21_500,
-    "energy_wh": 21_500,
-    "files": 4,
-    "finding": "CLONE_SUSPECT",
-    "firmware": "4.1.7",
-    "format": "OCMF",
-    "found": 0,
-    "gateway": "GW-1",
-    "hold_id": "HD-1",
-    "instrument_id": "IN-1",
-    "insulation_kohm": 2_500,
-    "invoice_no": "MG1-2026-000001",
-    "keep_until": AT + 365 * 24 * 60 * MINUTE,
-    "key_id": "0123456789abcdef",
-    "level": 2,
-    "lower_bp": 9_150,
-    "maker": "Example Meters",
-    "manifest_sha256": "5a" * 32,
-    "meter_id": "MT-1",
-    "method": "full-capacity-test",
-    "min_soh_bp": 7_000,
-    "model": "EM-3",
-    "nominal_wh": 50_000,
-    "occurred_at": AT - MINUTE,
-    "oldest_at": AT - MINUTE,
-    "order_id": "TO-1",
-    "out_at": AT - SECOND,
-    "party_id": "WS-1",
-    "pack_class": "MG50",
-    "pack_id": "PK-1",
-    "pack_ids": ("PK-1", "PK-2"),
-    "page_kind": "T",
-    "pagination_begin": 41,
-    "pagination_end": 42,
-    "payment_id": "PY-1",
-    "photos": ("5a" * 32,),
-    "place_id": "DE-1",
-    "po_no": "PO-1",
-    "position": POSITION - 9,
-    "prefix": "X12PBPM",
-    "public_key": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE" + "A" * 88,
-    "purpose": "contact",
-    "purposes": ("contact",),
-    "raw_sha256": ("3b" * 32,),
-    "reason": "seen by the crew",
-    "remarks": ("PAGE_GAP",),
-    "report_id": "RP-1",
-    "requested_by": "DR-1",
-    "report_sha256": "7d" * 32,
-    "residual_soh_bp": 6_850,
-    "resolution": "paid back",
-    "day": "2026-03-10",
-    "root_sha256": "4c" * 32,
-    "sample_id": "SM-1",
-    "seed": "March",
-    "second_person": "P-2",
-    "serial": "S-1",
-    "session_id": "CS-1",
-    "sha256": "3b" * 32,
-    "slot": "2",
-    "soc_bp": 4_300,
-    "soh_bp": 9_200,
-    "station_id": "ST-1",
-    "stored_wh": 20_400,
-    "subject_id": "DR-1",
-    "step": 0,
-    "swap_id": "SW-1",
-    "swap_kind": "EXCHANGE",
-    "texts": ("X12PBPM27KLPCLH3F0000001", "yard 17"),
-    "time_quality": "S",
-    "title_holder_id": "TH-1",
-    "un_no": "UN3480",
-    "unit_price_minor": 850_000,
-    "upper_bp": 9_250,
-    "usage_id": "SW-1",
-    "usage_kind": "swap",
-    "value": "BMS-0001",
-    "verdict": "VALID",
-    "viewer": "interest",
-    "warranty_until": AT + 365 * 24 * 60 * MINUTE,
-}
-_CODES = {
-    "observation_quarantined": "ENERGY_OVER_LIMIT",
-    "subject.erasure_ordered": "person_asked",
-    "usage.unbilled": "tariff_not_found",
-}
-"""Kinds whose reason is a code."""
 
 
 # The shape of an event --------------------------------------------------------
@@ -242,8 +130,8 @@ def built_entry(event_type: type[Event]) -> bytes:
     rule = EVENTS[event_type]
     row = next((row for row in ROWS if row.event == event_type.kind), None)
     known = _moved(row) if row and issubclass(event_type, PackMoved) else {}
-    if event_type.kind in _CODES:
-        known["reason"] = _CODES[event_type.kind]
+    if event_type.kind in CODES:
+        known["reason"] = CODES[event_type.kind]
     event = _value(event_type, "", known)
     postings = rule.postings(event)
     check_zero(postings)
@@ -273,6 +161,7 @@ def built_entry(event_type: type[Event]) -> bytes:
             entities=rule.entities(event),
             packs=tuple(Link(2, pack, POSITION - 3, previous) for pack in rule.packs(event)),
             postings=postings,
+            sealed={name: bytes(range(32)) for name in event.sealed_fields},
             body=msgspec.Raw(canonical(event)),
         )
     )
@@ -289,16 +178,16 @@ def _moved(row: Row) -> dict[str, Any]:
         "to_account": target if target != source else target.replace("-1", "-2"),
         "level": max(row.who.values()),
         "place": row.place,
-        "order_id": _VALUES["order_id"] if {row.credit, row.debit} & _MOVING else "",
-        "case_id": _VALUES["case_id"] if row.debit in _EXPLAINED else "",
-        "title_holder_id": _VALUES["title_holder_id"] if ends else "",
-        "energy_wh": _VALUES["energy_wh"] if ends or from_driver else 0,
+        "order_id": VALUES["order_id"] if {row.credit, row.debit} & _MOVING else "",
+        "case_id": VALUES["case_id"] if row.debit in _EXPLAINED else "",
+        "title_holder_id": VALUES["title_holder_id"] if ends else "",
+        "energy_wh": VALUES["energy_wh"] if ends or from_driver else 0,
     }
 
 
 def _value(kind: Any, name: str, known: dict[str, Any]) -> Any:
     """Make a value of a type for a field of a name."""
-    values = _VALUES | known
+    values = VALUES | known
     if name in values:
         return values[name]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

@@ -8,6 +8,7 @@ from random import Random  # noqa: TID251  seeded
 import msgspec
 import pytest
 
+from ledger.domain.asking import SwapRefused
 from ledger.domain.billing import UsageAccrued
 from ledger.domain.cases import CASES
 from ledger.domain.custody import DRIVER_PACKS, PACKS
@@ -15,7 +16,6 @@ from ledger.domain.documents import StatementLine
 from ledger.domain.saga import SWAPS
 from ledger.domain.settlement import STATEMENTS
 from ledger.domain.stations import STATIONS
-from ledger.domain.swap import SwapRefused
 from ledger.kernel.instants import HOUR, MINUTE
 from ledger.kernel.money import amount_text
 from ledger.runtime import settling
@@ -221,6 +221,16 @@ def test_the_tour_ends_with_the_verified_root_of_the_ledger(reads, text):
     assert f"VERIFIED {reads.size:,} entries, root {reads.head.root.hex()}" in text
 
 
+def test_the_tour_ends_with_evidence_that_strangers_checked(text):
+    parts = sections(text)
+    part = parts[max(parts, key=int)]
+    assert re.search(r"^head +signed by device a .* and device b ", part, re.MULTILINE)
+    assert re.search(r"^witness +witness\.town-hall\.example cosigned", part, re.MULTILINE)
+    assert re.search(r"^erased .*: 0 bytes of keys or e-mail are left$", part, re.MULTILINE)
+    assert re.search(r"^history +VERIFIED: these \d+ entries are all of PK-", part, re.MULTILINE)
+    assert re.search(r"^forgery .*: REFUSED step H4$", part, re.MULTILINE)
+
+
 # What is left behind ----------------------------------------------------------
 
 
@@ -285,7 +295,8 @@ def test_the_document_shows_what_the_program_prints(text):
     document = DOCUMENT.read_text(encoding="utf-8")
     pattern = re.compile(r"(^## (\d+)\..*?^```text\n)(.*?)(^```$)", re.MULTILINE | re.DOTALL)
     printed = sections(text)
-    printed["10"] = printed["10"].partition("\n\nThe ledger is ")[0]
+    last = max(printed, key=int)
+    printed[last] = printed[last].partition("\n\nThe ledger is ")[0]
     written = pattern.sub(lambda hit: f"{hit[1]}{printed[hit[2]]}\n{hit[4]}", document)
     if os.environ.get(WRITE):
         DOCUMENT.write_text(written, encoding="utf-8")

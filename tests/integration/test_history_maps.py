@@ -44,7 +44,7 @@ SIGNER = Ed25519Signer("log.example.net/log/town", bytes(32))
 TRUSTED = [Ed25519Verifier(SIGNER.key)]
 LATER = MARCH + 200 * HOUR
 AUDITOR = Actor("AU-1", "auditor")
-STATION = Actor("ST-1", "station")
+STATION = Actor("ST-1", "station", "P2")
 
 
 @pytest.fixture(params=BOTH)
@@ -80,7 +80,7 @@ def dock(pack: str, turn: int) -> Request:
     command = MovePack(
         pack_id=pack,
         event="pack_undocked" if turn % 2 else "pack_docked",
-        level=5,
+        level=4,
         station_id="ST-1",
         slot="" if turn % 2 else "1",
         occurred_at=LATER,

@@ -6,7 +6,8 @@ import pytest
 
 from ledger.domain.attesting import RecordAttestation
 from ledger.domain.bindings import BINDINGS, PACK_BMS, pack_at
-from ledger.domain.charging import EndChargingSession, StartChargingSession
+from ledger.domain.charge_begin import StartChargingSession
+from ledger.domain.charging import EndChargingSession
 from ledger.domain.identity import EnrolBmsKey, ReplaceBms
 from ledger.domain.meter_keys import SIGNED_METERS, RegisterMeterKey
 from ledger.domain.parties import RegisterParty

@@ -9,16 +9,27 @@ from hypothesis import strategies as st
 from ledger.domain import custody
 from ledger.domain.cases import CASES
 from ledger.domain.custody import DRIVER_PACKS, PACKS, Leg, Pack, returned, swapped_out
-from ledger.domain.health import AssessSoh
+from ledger.domain.ending import (
+    SECOND_LIFE,
+    CertifyRecycling,
+    DeploySecondLife,
+    HandToRecycler,
+    SecondLifeContract,
+    WriteOffPack,
+)
+from ledger.domain.health import AssessSoh, RetirePack
+from ledger.domain.loads import DispatchTransfer, ReceiveTransfer
 from ledger.domain.moves import MISSING_AFTER_US, MOVES, MovePack
+from ledger.domain.orders import TRANSFER_ORDERS
 from ledger.domain.stations import SLOTS
 from ledger.domain.takeover import TakeOverPack
-from ledger.domain.transitions import ROWS, TERMINAL, place_of, state_of
+from ledger.domain.transitions import ROWS, TERMINAL, Family, place_of, state_of
+from ledger.domain.warranty import WARRANTY_CLAIMS, SettleWarrantyClaim, WarrantyClaim
 from ledger.domain.world import World
-from ledger.kernel.messages import Actor
+from ledger.kernel.messages import Actor, Command
 from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import Refusal
-from tests.support.rules import act, fold, small_town, sums_of
+from tests.support.rules import act, fold, put_order, small_town, sums_of
 
 PACK_IDS = ("PK-1", "PK-2", "PK-3")
 ROWS_FROM = {
@@ -67,12 +78,61 @@ class Walk:
         elif self.draw(st.integers(0, 9)) == 0:
             soh_bp = self.one_of((8_000, 9_000))
             self.do(AssessSoh(pack_id=pack.pack_id, soh_bp=soh_bp, method="model"), "engineer")
+        elif self.draw(st.integers(0, 9)) == 0:
+            self.do(RetirePack(pack_id=pack.pack_id, reason="below its class"), "asset_manager")
         elif ROWS_FROM.get(state):
             self.move(pack, self.one_of(ROWS_FROM[state]))
 
     def move(self, pack: Pack, row: Any) -> None:
+        order_id = f"TO-{pack.pack_id}"
+        known = self.world.get(TRANSFER_ORDERS, order_id)
+        if row.debit is Family.TRN and (known is None or known.stage == "CLOSED"):
+            end = self.one_of(("Packs:Station:ST-1:Staged", "Packs:Recycler:SV-1"))
+            put_order(self.world, order_id, start=pack.account, end=end, packs=(pack.pack_id,))
+        self.do(self.asked(pack, row, order_id), min(row.who))
+
+    def asked(self, pack: Pack, row: Any, order_id: str) -> Command:
+        """Write the command of a row, where it has one of its own with made-up papers."""
+        pack_id, packs = pack.pack_id, (pack.pack_id,)
+        match row.event:
+            case "transfer_dispatched":
+                scans: dict[str, Any] = {
+                    "scan_sha256": "5a" * 32,
+                    "carrier_scan_sha256": "6b" * 32,
+                }
+                return DispatchTransfer(order_id=order_id, pack_ids=packs, **scans)
+            case "recycler_received":
+                return ReceiveTransfer(
+                    order_id=order_id,
+                    pack_ids=packs,
+                    scan_sha256="5a" * 32,
+                    waybill="WB-7",
+                    masses_g={pack_id: 9},
+                )
+            case "second_life_deployed":
+                contract = SecondLifeContract("SL-1", "SV-1", PACK_IDS, 1)
+                self.world.put(SECOND_LIFE, "SL-1", contract)
+                return DeploySecondLife(contract_id="SL-1", pack_id=pack_id)
+            case "handed_to_recycler":
+                return HandToRecycler(pack_id=pack_id, recycler_id="SV-1", waybill="WB-7", mass_g=9)
+            case "recycling_certified":
+                return CertifyRecycling(
+                    pack_id=pack_id, certificate="RC-1", certificate_sha256="5a" * 32, mass_g=9
+                )
+            case "supplier_return_accepted":
+                claim = WarrantyClaim("WC-1", pack_id, "SV-1", "swollen")
+                self.world.put(WARRANTY_CLAIMS, "WC-1", claim)
+                return SettleWarrantyClaim(claim_id="WC-1", settlement="RETURNED")
+            case "written_off":
+                return WriteOffPack(
+                    pack_id=pack_id, book_value_minor=5, currency="EUR", decision_sha256="5a" * 32
+                )
+            case _:
+                return self.bare(pack, row, order_id)
+
+    def bare(self, pack: Pack, row: Any, order_id: str) -> MovePack:
         holders = ("DE-1", "CR-1", "WS-1", "SV-1", "DR-1", "DR-2")
-        command = MovePack(
+        return MovePack(
             pack_id=pack.pack_id,
             event=row.event,
             place=row.place,
@@ -80,9 +140,8 @@ class Walk:
             station_id=self.one_of(("ST-1", "ST-2")),
             slot=self.one_of(("1", "2")),
             holder_id=self.one_of(holders),
-            order_id="TO-1",
+            order_id=order_id if Family.TRN in (row.debit, row.credit) else "",
         )
-        self.do(command, min(row.who))
 
     def swap(self, pack: Pack, state: str) -> None:
         ids = place_of(pack.account)[1]
@@ -121,6 +180,9 @@ def check(world: World, balances: Counter[tuple[str, str]]) -> None:
             held[ids[0]] += 1
         if state in ("IN_SUSPENSE", "MISSING"):
             in_cases[ids[0]] = pack_id
+        order = world.get(TRANSFER_ORDERS, f"TO-{pack_id}")
+        on_its_way = order is not None and order.stage_of(pack_id) == "IN_TRANSIT"
+        assert on_its_way == (state == "IN_TRANSIT")
     assert in_slots == {key: row.pack_id for key, row in world.rows(SLOTS) if row.pack_id}
     assert held == Counter({row.driver_id: row.held for _, row in world.rows(DRIVER_PACKS)})
     suspended = {key: row for key, row in world.rows(CASES) if row.suspended_pack_id}

@@ -64,7 +64,7 @@ takeovers = st.builds(
 moves = st.builds(
     MovePack,
     pack_id=packs,
-    event=st.sampled_from(("pack_docked", "pack_undocked", "transfer_dispatched", *MOVES)),
+    event=st.sampled_from(("pack_docked", "pack_undocked", "sent_to_workshop", *MOVES)),
     place=st.sampled_from(("", "", "station", "workshop", "staged")),
     level=st.sampled_from((5, 5, 1)),
     station_id=st.sampled_from(("ST-1", "ST-1", "ST-9")),

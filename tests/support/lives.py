@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.domain.asking import AuthoriseSwap, RequestSwap
 from ledger.domain.assets import (
     AnnounceShipment,
     CommissionPack,
@@ -12,19 +13,27 @@ from ledger.domain.assets import (
     ReceivePack,
     RecordVerification,
 )
+from ledger.domain.ending import (
+    AgreeSecondLife,
+    CertifyRecycling,
+    DeploySecondLife,
+    HandToRecycler,
+)
 from ledger.domain.health import AssessSoh, RetirePack
 from ledger.domain.holds import ClearHold, PlaceHold
 from ledger.domain.identity import BindIdentifier
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.loads import DispatchTransfer
+from ledger.domain.logistics import CreateTransferOrder
 from ledger.domain.moves import MovePack
 from ledger.domain.parties import RegisterParty
-from ledger.domain.swap import AuthoriseSwap, RequestSwap
 from ledger.kernel.envelope import Envelope, canonical, seal
 from ledger.kernel.instants import DAY, HOUR, MINUTE
 from ledger.kernel.messages import Actor, ClockReading, Command, Event, Observed, Source
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.proving import sign_checkpoint
 from ledger.runtime.reads import Entry
+from tests.support.attested import answer, answer_sha256, enrolment
 from tests.support.doors import log_signer
 from tests.support.ledgers import asking
 from tests.support.town import MARCH, OPERATOR, PACK_CLASS
@@ -81,11 +90,18 @@ def new_pack(pack_id: str = LIFE, *, codes: bool = True) -> Iterator[Step]:
         for kind, value in (("GIAI", GIAI), ("GBT_CODE", CODE)):
             bind = BindIdentifier(**usual, binding_type=kind, value=value)
             yield 3, "depot_clerk", bind
+    yield 3, "engineer", enrolment(pack_id)
+    yield 3, "engineer", answer(pack_id, 2, APRIL + 3 * HOUR)
     yield (
         4,
         "engineer",
         RecordVerification(
-            **usual, passed=True, level=5, report_sha256="ab" * 32, capacity_mah=206_000
+            **usual,
+            passed=True,
+            level=5,
+            report_sha256="ab" * 32,
+            capacity_mah=206_000,
+            attestation_sha256=answer_sha256(pack_id, 2),
         ),
     )
     yield (
@@ -109,7 +125,20 @@ def parties() -> Iterator[Step]:
 def at_station(pack_id: str = LIFE) -> Iterator[Step]:
     """Bring it to slot 2 of station ST-1, and swap it for the town's first pack, twice."""
     order: dict[str, Any] = {"pack_id": pack_id, "order_id": "TO-1", "level": 2}
-    yield 10, "depot_clerk", MovePack(event="transfer_dispatched", holder_id="CR-1", **order)
+    yield (
+        9,
+        "depot_clerk",
+        CreateTransferOrder(
+            order_id="TO-1",
+            from_account="Packs:Depot:DE-1:Stored",
+            to_account="Packs:Station:ST-1:Staged",
+            carrier_id="CR-1",
+            pack_ids=(pack_id,),
+            due_at=APRIL + 24 * HOUR,
+        ),
+    )
+    scans: dict[str, Any] = {"scan_sha256": "5a" * 32, "carrier_scan_sha256": "6b" * 32}
+    yield 10, "depot_clerk", DispatchTransfer(order_id="TO-1", pack_ids=(pack_id,), **scans)
     yield (
         12,
         "operator",
@@ -178,18 +207,30 @@ def old_age(pack_id: str = LIFE) -> Iterator[Step]:
     yield 70, "asset_manager", RetirePack(**usual, reason="below class", residual_soh_bp=7_850)
     bind = BindIdentifier(**usual, binding_type="GBT_CODE", value=NEW_CODE)
     yield 71, "depot_clerk", bind
-    yield (
-        72,
-        "asset_manager",
-        MovePack(**usual, event="second_life_deployed", holder_id="SV-1", level=2),
+    agreed = AgreeSecondLife(
+        contract_id="SL-1", operator_id="SV-1", pack_ids=(pack_id,), from_at=APRIL
     )
+    yield 72, "asset_manager", agreed
+    yield 72, "asset_manager", DeploySecondLife(**usual, contract_id="SL-1")
 
 
 def recycled(pack_id: str = LIFE) -> Iterator[Step]:
     """End it."""
     usual: dict[str, Any] = {"pack_id": pack_id, "level": 2}
-    yield 90, "operator", MovePack(**usual, event="handed_to_recycler", holder_id="RE-1")
-    yield 99, "operator", MovePack(**usual, event="recycling_certified")
+    given = HandToRecycler(**usual, recycler_id="RE-1", waybill="WB-7", mass_g=400_000)
+    yield 90, "operator", given
+    yield (
+        99,
+        "operator",
+        CertifyRecycling(
+            **usual,
+            certificate="RC-1",
+            certificate_sha256="cd" * 32,
+            mass_g=400_000,
+            recovered_ni_g=28_000,
+            recovered_cu_g=31_000,
+        ),
+    )
 
 
 def whole_life() -> Iterator[Step]:

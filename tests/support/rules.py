@@ -15,7 +15,9 @@ import msgspec
 
 from ledger.domain.access import authorise
 from ledger.domain.carrying import stand_at
+from ledger.domain.cases import CASES, OPEN_CASES, OpenCases
 from ledger.domain.custody import PACKS, Pack
+from ledger.domain.orders import TRANSFER_ORDERS, OrderLine, TransferOrder
 from ledger.domain.parties import PARTIES, Party
 from ledger.domain.stations import METERS, SLOTS, STATIONS, Meter, Slot, Station
 from ledger.domain.world import Key, Stamp, World, key_of
@@ -59,6 +61,9 @@ def act(
 def load(world: World, area: ModuleType, command: Command) -> World:
     """Copy the rows a command asks for into a world that knows nothing else."""
     narrow = World()
+    pack_id = getattr(command, "pack_id", "")
+    cases = [key for key, case in world.rows(CASES) if case.is_open and pack_id in case.subjects]
+    narrow.admit(OPEN_CASES, {pack_id: OpenCases(tuple(cases))})
     _admit(world, narrow, area.touches(command))
     for _ in range(_ROUNDS):
         _admit(world, narrow, area.follows(narrow, command))
@@ -148,6 +153,23 @@ def put_pack(world: World, account: str, pack_id: str = "PK-1", **fields: Any) -
     world.put(PACKS, pack_id, pack)
     stand_at(world, account, pack)
     return pack
+
+
+def put_order(
+    world: World,
+    order_id: str = "TO-1",
+    *,
+    start: str = "Packs:Depot:DE-1:Stored",
+    end: str = "Packs:Station:ST-1:Staged",
+    packs: tuple[str, ...] = ("PK-1",),
+    **fields: Any,
+) -> TransferOrder:
+    """Put an order of carrier CR-1, due at 1, for packs to go from one account to another."""
+    usual: dict[str, Any] = {"carrier_id": "CR-1", "due_at": 1}
+    lines = tuple(OrderLine(pack_id) for pack_id in packs)
+    order = TransferOrder(order_id, start, end, lines=lines, **usual | fields)
+    world.put(TRANSFER_ORDERS, order_id, order)
+    return order
 
 
 def sums_of(event: Event) -> Counter[tuple[str, str]]:

@@ -4,10 +4,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ledger.domain.asking import AuthoriseSwap, RequestSwap
 from ledger.domain.custody import PackEntitlementSet
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.saga import SWAPS, Swap
-from ledger.domain.swap import AuthoriseSwap, CloseSwapIncomplete, RequestSwap, TimeOutSwap
+from ledger.domain.swap import CloseSwapIncomplete, TimeOutSwap
 from ledger.domain.world import World
 from ledger.kernel.instants import HOUR
 from ledger.kernel.messages import Actor, ClockReading, Observed, Source

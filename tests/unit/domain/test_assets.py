@@ -14,8 +14,10 @@ from ledger.domain.assets import (
 from ledger.domain.cases import CaseOpened
 from ledger.domain.custody import PACKS, OpenHold
 from ledger.domain.world import World
+from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor
 from ledger.kernel.refusal import Refusal, RefusalCode
+from tests.support.attested import attest
 from tests.support.rules import act, events, put_pack, small_town
 
 ORDER: dict[str, Any] = {
@@ -65,7 +67,12 @@ def test_a_pack_goes_from_its_order_into_service():
     assert account(world) == "Packs:Carrier:CR-1:Inbound:ASN-1"
     act(world, RECEIVE, at=3)
     assert account(world) == RECEIVED
-    act(world, RecordVerification(**VERIFY, passed=True, capacity_mah=160_000), at=4)
+    shown = attest(world, at=4)
+    passed = RecordVerification(
+        **VERIFY, passed=True, capacity_mah=160_000, attestation_sha256=shown
+    )
+    (verified,) = events(act(world, passed, at=4))
+    assert (verified.level, verified.attestation_sha256) == (5, shown)
     assert account(world) == STORED
     assert world.need(PACKS, "PK-1").verified
     (event,) = events(act(world, CommissionPack(**COMMISSION), at=5))
@@ -156,6 +163,42 @@ def test_a_pack_skips_no_step_on_its_way(start, command, actor, code):
     if start:
         put_pack(world, start, commissioned=False)
     assert refused_with(world, command, actor) == code
+
+
+def test_a_pack_that_fails_its_test_takes_its_energy_out_of_the_books():
+    world = small_town()
+    put_pack(world, RECEIVED, commissioned=False, energy_wh=3_000)
+    failed = RecordVerification(**VERIFY, passed=False)
+    (event,) = events(act(world, failed, actor=ENGINEERS))
+    assert event.level == 4
+    assert lines(event)["Energy:Losses:Standing"] == 3_000
+    assert world.need(PACKS, "PK-1").energy_wh == 0
+
+
+@pytest.mark.parametrize(
+    ("wait_us", "named", "hold"),
+    [
+        (0, False, ""),
+        (DAY + 1, True, ""),
+        (0, True, "COUNTERFEIT_SUSPECT"),
+    ],
+)
+def test_a_verification_passes_only_with_an_answer_of_the_pack_itself(wait_us, named, hold):
+    world = small_town()
+    holds = (OpenHold("HD-1", hold, 1, ("isolate",), "P1"),) if hold else ()
+    put_pack(world, RECEIVED, commissioned=False, holds=holds)
+    shown = attest(world, at=DAY)
+    command = RecordVerification(
+        **VERIFY, passed=True, attestation_sha256=shown if named else "", occurred_at=DAY + wait_us
+    )
+    assert refused_with(world, command) == "EVIDENCE_TOO_LOW"
+    # another pack's answer proves nothing either
+    put_pack(world, RECEIVED, "PK-2", commissioned=False)
+    theirs = attest(world, "PK-2", at=DAY)
+    other = RecordVerification(
+        **VERIFY, passed=True, attestation_sha256=theirs, occurred_at=DAY + wait_us
+    )
+    assert refused_with(world, other) == "EVIDENCE_TOO_LOW"
 
 
 @pytest.mark.parametrize(

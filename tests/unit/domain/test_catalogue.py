@@ -7,10 +7,10 @@ import pytest
 
 from ledger.domain import catalogue, opening
 from ledger.domain.access import ROLES
+from ledger.domain.asking import SwapAuthorised
 from ledger.domain.catalogue import AREAS, COMMANDS, EVENTS, KINDS, SHELVES
 from ledger.domain.moves import PackDocked
 from ledger.domain.opening import LedgerOpened, OpenLedger
-from ledger.domain.swap import SwapAuthorised
 from ledger.domain.world import World
 from ledger.kernel.messages import Command, Event
 from tests.support.ledgers import SYSTEM

@@ -13,12 +13,12 @@ from ledger.domain.custody import (
     Pack,
     PackEntitlementSet,
     SetPackEntitlement,
-    eligible,
     is_stopped,
     postings,
     returned,
     swapped_out,
 )
+from ledger.domain.eligibility import eligible
 from ledger.domain.stations import SLOTS, STATIONS
 from ledger.domain.world import World
 from ledger.kernel.postings import WH, Posting, check_zero
@@ -45,7 +45,7 @@ def held(world: World, driver_id: str) -> int:
 def test_a_driver_owes_what_he_has_beyond_his_entitlement():
     world = small_town()
     act(world, SetPackEntitlement(driver_id="DR-1", pack_class="C1", count=2, contract_id="CO-1"))
-    assert world.need(DRIVER_PACKS, "DR-1|C1") == DriverPacks("DR-1", "C1", 0, 2)
+    assert world.need(DRIVER_PACKS, "DR-1|C1") == DriverPacks("DR-1", "C1", 0, 2, -2)
     assert world.need(DRIVER_PACKS, "DR-1|C1").deviation == -2
     put_pack(world, "Packs:Driver:DR-1")
     assert world.need(DRIVER_PACKS, "DR-1|C1").deviation == -1
@@ -81,7 +81,7 @@ def test_a_pack_in_goes_from_its_recorded_holder_into_the_slot_whoever_brings_it
     fold(world, event, at=7)
     pack = world.need(PACKS, "PK-1")
     assert (pack.account, pack.soc_bp, pack.energy_wh) == (SLOT_1, 2_500, 2_500)
-    assert (pack.moved_at, pack.allocated_to) == (7, "")
+    assert (pack.moved_at, pack.allocated_to) == (7, "BK-1")
     assert world.need(SLOTS, "ST-1|1").pack_id == "PK-1"
     assert held(world, "DR-2") == 0
 
@@ -103,7 +103,7 @@ def test_a_pack_out_takes_the_stored_energy_to_the_driver():
     assert energy(event) == {"Energy:Driver:DR-1": 8_820, "Energy:Pack:PK-1": -8_820}
     fold(world, event, at=9)
     pack = world.need(PACKS, "PK-1")
-    assert (pack.account, pack.energy_wh, pack.allocated_to) == ("Packs:Driver:DR-1", 8_820, "")
+    assert (pack.account, pack.energy_wh) == ("Packs:Driver:DR-1", 8_820)
     assert not world.need(SLOTS, "ST-1|1").pack_id
     assert held(world, "DR-1") == 1
 

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.domain import rerating
 from ledger.domain.billing import BillUsage, ShareAccrued, UsageAccrued, postings
 from ledger.domain.documents import (
     InvoiceDraft,
@@ -11,6 +12,7 @@ from ledger.domain.documents import (
     statement_lines,
 )
 from ledger.domain.invoices import TaxBase
+from ledger.domain.rerating import ShareReversed
 from ledger.domain.settlement import Amounts
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.errors import InvariantBroken
@@ -66,6 +68,64 @@ def test_a_share_becomes_the_line_of_each_partner():
         posted = postings(share)[line.posting_index]
         assert (posted.dims["partner"], posted.quantity) == (partner, -amount)
         assert posted.account == "Liabilities:Partners:Accrued"
+
+
+def reversed_share(share):
+    return ShareReversed(
+        reversed_position=9,
+        usage_id=share.usage_id,
+        usage_kind=share.usage_kind,
+        station_id=share.station_id,
+        partner_id=share.partner_id,
+        reason="a leg of the swap was told anew",
+        original=share,
+    )
+
+
+def test_a_share_taken_back_is_a_correction_that_names_the_old_line():
+    _, share = usage(swap(booking_id="BK-1"))
+    back = reversed_share(share)
+    for partner, amount in [("CAR-1", 60), ("OP-1", 180)]:
+        (old,) = statement_lines(9, share, partner)
+        (line,) = statement_lines(30, back, partner)
+        assert (line.kind, line.corrects) == ("correction", (9, old.posting_index))
+        assert (line.position, line.share_minor, line.energy_wh) == (30, -amount, -41_700)
+        assert (line.swap, line.service_start_at) == (old.swap, old.service_start_at)
+        posted = rerating.postings(back)[line.posting_index]
+        assert (posted.dims["partner"], posted.quantity) == (partner, amount)
+        draft = StatementDraft()
+        draft.add(old)
+        draft.add(line)
+        sums = draft.calculation()
+        assert (sums.energy_wh, sums.amounts) == (0, (Amounts("EUR", 0, 0, 0, 0),))
+    assert statement_lines(30, back, "MG") == ()
+
+
+def test_an_original_line_says_nothing_of_corrections():
+    _, share = usage(swap())
+    (line,) = statement_lines(9, share, "OP-1")
+    assert b"corrects" not in canonical(line)
+
+
+def test_an_invoice_says_when_more_was_taken_back_than_used():
+    accrued, _ = usage(swap())
+    draft = InvoiceDraft("EUR")
+    assert draft.net_minor() == 0
+    back = rerating.UsageReversed(
+        reversed_position=1,
+        usage_id=accrued.usage_id,
+        usage_kind=accrued.usage_kind,
+        driver_id=accrued.driver_id,
+        station_id=accrued.station_id,
+        reason="a leg of the swap was told anew",
+        original=accrued,
+    )
+    line = draft.add(2, rerating.taken_back(back))
+    assert b'"net_minor":-2001' in line
+    assert draft.net_minor() == -2001
+    draft.add(3, accrued)
+    assert (draft.net_minor(), draft.energy_wh) == (0, 0)
+    assert {base.net_minor for base in draft.bases()} == {0}
 
 
 def test_who_earns_nothing_has_no_line():

@@ -1,10 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.booking import AllocatePack, ReserveSwap
+from ledger.domain.booking import ReserveSwap
 from ledger.domain.cases import CASES, Debt, ResolveCase, case_id_of
 from ledger.domain.claims import BOOKINGS
 from ledger.domain.custody import DRIVER_PACKS, PACKS, OpenHold
+from ledger.domain.pinning import AllocatePack
 from ledger.domain.stations import SLOTS
 from ledger.kernel.instants import HOUR
 from ledger.kernel.messages import Actor, ClockReading
@@ -28,6 +29,10 @@ from tests.support.swaps import (
 )
 
 DESK = replace(PACK_IN, slot="")
+MOVED = {
+    *("leg_inferred", "leg_confirmed", "slot_found_empty"),
+    *("pack_returned", "pack_swapped_out"),
+}
 CLERK = Actor("P1", "operator")
 
 
@@ -120,7 +125,8 @@ def test_a_pack_handed_out_under_an_entitlement_leaves_it():
     handout = replace(REQUEST, swap_id="SW-2", swap_kind="HANDOUT")
     do(world, handout)
     do(world, replace(AUTHORISE, swap_id="SW-2"))
-    assert kinds(do(world, replace(PACK_OUT, swap_id="SW-2")))[-1] == "swap_completed"
+    done, entitled = do(world, replace(PACK_OUT, swap_id="SW-2"))[-2:]
+    assert (done.kind, entitled.count, entitled.settles) == ("swap_completed", 1, 1)
     assert world.need(DRIVER_PACKS, "DR-1|C1").entitled == 1
 
 
@@ -166,11 +172,17 @@ def test_a_late_pack_out_completes_a_half_swap_at_any_station():
     assert world.need(DRIVER_PACKS, "DR-1|C1").deviation == 0
 
 
-def test_a_case_that_was_settled_before_is_not_settled_again():
+def test_the_case_of_a_swap_is_settled_by_hand_only_once_the_swap_was_closed():
     world = swapping(AUTHORISE, PACK_IN, TIME_OUT)
-    case = case_id_of("HALF_SWAP", "SW-1")
-    do(world, ResolveCase(case_id=case, resolution="paid"), SUPPORT)
-    assert kinds(do(world, PACK_OUT))[-1] == "swap_completed"
+    settle = ResolveCase(case_id=case_id_of("HALF_SWAP", "SW-1"), resolution="paid", forgives=True)
+    outcome = act(world, settle, actor=SUPPORT)
+    assert isinstance(outcome, Refusal)
+    assert (outcome.code, outcome.facts) == (RefusalCode.CASE_OPEN, {"swap": "SW-1"})
+    do(world, CLOSE)
+    (settled,) = do(world, settle, SUPPORT)
+    assert settled.debts == "forgiven"
+    late = do(world, PACK_OUT)[-1]
+    assert (late.case_type, late.vector) == ("UNAUTHORISED_SWAP", (Debt("DR-1", "C1", 1),))
 
 
 @pytest.mark.parametrize(
@@ -233,24 +245,44 @@ def test_a_hand_out_under_a_hold_is_posted_and_opens_a_case():
         (replace(DESK, station_id="ST-9"), RefusalCode.STATION_UNKNOWN),
         (replace(PACK_IN, slot="9"), RefusalCode.SLOT_UNKNOWN),
         (replace(PACK_IN, pack_id="PK-9"), RefusalCode.UNKNOWN_PACK),
-        (replace(PACK_IN, pack_id="PK-8"), RefusalCode.PACK_ENDED),
-        (replace(PACK_OUT, pack_id="PK-6"), RefusalCode.WRONG_STATE),
-        (replace(PACK_OUT, slot="1"), RefusalCode.WRONG_PLACE),
-        (replace(PACK_OUT, slot=""), RefusalCode.WRONG_PLACE),
         (replace(PACK_IN, level=2), RefusalCode.EVIDENCE_TOO_LOW),
-        (replace(PACK_IN, slot="2"), RefusalCode.SLOT_OCCUPIED),
         (replace(PACK_IN, soc_bp=10_001), RefusalCode.PACK_FIELD_INVALID),
         (replace(PACK_IN, soh_bp=-1), RefusalCode.PACK_FIELD_INVALID),
         (replace(PACK_IN, occurred_at=0), RefusalCode.SESSION_TIME_INVALID),
     ],
 )
-def test_what_the_books_cannot_hold_is_refused(command, code):
+def test_what_cannot_be_kept_is_refused(command, code):
     world = swapping(AUTHORISE)
-    put_pack(world, "Packs:Ended:WrittenOff", "PK-8")
-    put_pack(world, "Packs:Depot:DE-1:Stored", "PK-6")
     outcome = act(world, command, actor=STATION)
     assert isinstance(outcome, Refusal)
     assert outcome.code is code
+
+
+@pytest.mark.parametrize(
+    ("command", "kinds_of_moves", "case_type"),
+    [
+        (replace(PACK_IN, pack_id="PK-8"), [], "SIGHTED_OUT_OF_LIFE"),
+        (
+            replace(PACK_OUT, pack_id="PK-6"),
+            ["slot_found_empty", "leg_inferred", "leg_confirmed"],
+            "MISSING_LEG",
+        ),
+        (replace(PACK_OUT, slot="1"), ["leg_inferred", "leg_confirmed"], "MISSING_LEG"),
+        (replace(PACK_OUT, slot=""), ["leg_inferred", "leg_confirmed"], "MISSING_LEG"),
+        (
+            replace(PACK_IN, slot="2"),
+            ["slot_found_empty", "pack_returned"],
+            "UNEXPLAINED_REMOVAL",
+        ),
+    ],
+)
+def test_what_contradicts_the_books_is_posted_and_opens_a_case(command, kinds_of_moves, case_type):
+    world = swapping(AUTHORISE)
+    put_pack(world, "Packs:Ended:WrittenOff", "PK-8")
+    put_pack(world, "Packs:Depot:DE-1:Stored", "PK-6")
+    made = do(world, command)
+    assert [kind for kind in kinds(made) if kind in MOVED] == kinds_of_moves
+    assert case_type in [event.case_type for event in made if event.kind == "case_opened"]
 
 
 def test_a_pack_leaves_only_after_its_charging_session_ended():

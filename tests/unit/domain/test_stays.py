@@ -1,9 +1,9 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.charging import SESSIONS, STAGES
 from ledger.domain.custody import DRIVER_PACKS, PACKS, OpenHold
 from ledger.domain.parties import PARTIES, Party
+from ledger.domain.sessions import SESSIONS, STAGES
 from ledger.domain.stations import SLOTS
 from ledger.domain.stays import ObservationQuarantined, ReportStay, stay_id
 from ledger.kernel.instants import HOUR

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.domain import cases, charging, custody, stays
+from ledger.domain import cases, charge_begin, charging, custody, stays
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.metering import overlaps, unusable
 from ledger.domain.parties import PARTIES, Party
@@ -24,7 +24,7 @@ from tests.support.rules import events
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "charging_sessions"
 REQUEST = Request(bytes(16), "tests", Actor("I1", "importer"), 0, Command())
-AREAS = {area.__name__: area for area in (stays, charging, custody, cases)}
+AREAS = {area.__name__: area for area in (stays, charge_begin, charging, custody, cases)}
 
 EXPECTED = {
     "dundee": (47_135, 406_813_431, 2_056_367, 824),
