@@ -53,38 +53,37 @@ An object that is refuted is not the pack: it stops the slot that it is in, neve
 
 
 def account_rows(world: World, changes: Sighted) -> list[Key]:
-    """Name the rows that stand at the accounts of changed packs, and their cases."""
+    """Name the rows at the accounts of changed packs, and their cases.
+
+    A leg that stands as it did needs none of them; there may be dozens of those.
+    """
     keys: list[Key] = []
     for pack_id, row in changes.after.items():
         pack = world.need(PACKS, pack_id)
         before, now = changes.before[pack_id].derived(), row.derived()
         keys += [touch(CASES, one.case_id) for one in (*before.findings, *now.findings)]
-        posted = {account for leg in row.legs for account in (leg.from_account, leg.to_account)}
-        made = {account for leg in now.legs for account in (leg.from_account, leg.to_account)}
-        for account in sorted(posted | made | {pack.account}):
+        told = _told_anew(row.legs, now.legs)
+        moved = {account for leg in told for account in (leg.from_account, leg.to_account)}
+        for account in sorted(moved | {pack.account}):
             keys += rows_at(account, pack.pack_class)
-        swap_ids = {leg.swap_id for leg in row.legs}
-        swap_ids |= {leg.observation.swap_id for leg in now.legs}
-        for swap_id in sorted(swap_ids - {""}):
+        swaps: dict[str, list[int]] = {}
+        for leg in told:
+            swap_id = leg.swap_id if isinstance(leg, PostedLeg) else leg.observation.swap_id
+            swaps.setdefault(swap_id, []).append(leg.occurred_at)
+        for swap_id in sorted(swaps.keys() - {""}):
             case_id = case_id_of(BILL_REVIEW, swap_id)
             keys += [touch(SWAPS, swap_id), touch(BILLED, swap_id), touch(CASES, case_id)]
-        for swap_id, times in _told_anew(row.legs, now.legs):
-            keys += rerating_rows(world, swap_id, times)
+            keys += rerating_rows(world, swap_id, tuple(swaps[swap_id]))
     return keys
 
 
 def _told_anew(
     posted: Sequence[PostedLeg], derived: Sequence[DerivedLeg]
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Tell which swaps lose or get legs, and when those were (us)."""
-    old = {leg.identity: (leg.swap_id, leg.occurred_at) for leg in posted}
-    new = {leg.identity: (leg.observation.swap_id, leg.occurred_at) for leg in derived}
-    found: dict[str, list[int]] = {}
-    for identity in old.keys() ^ new.keys():
-        swap_id, at = old.get(identity) or new[identity]
-        found.setdefault(swap_id, []).append(at)
-    for swap_id in sorted(found.keys() - {""}):
-        yield swap_id, tuple(found[swap_id])
+) -> list[PostedLeg | DerivedLeg]:
+    """List the legs that are gone, and those that are new."""
+    old, new = ({leg.identity for leg in legs} for legs in (posted, derived))
+    gone: list[PostedLeg | DerivedLeg] = [leg for leg in posted if leg.identity not in new]
+    return gone + [leg for leg in derived if leg.identity not in old]
 
 
 def changed_rows(world: World, observations: Sequence[Observation]) -> list[Key]:

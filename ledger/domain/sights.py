@@ -10,6 +10,7 @@ changes, and the rules that decide and those that fold call the same function.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -85,12 +86,19 @@ class PackSights(msgspec.Struct, frozen=True, omit_defaults=True):
     base_soc_bp: int | None = None
 
     def derived(self) -> Derived:
-        """Fold what is kept."""
-        return fold(self.pack_id, self.base, self.in_order(), must_prove=self.must_prove)
+        """Fold what is kept; nobody changes what comes back."""
+        return _derived(self.pack_id, self.base, self.sights, must_prove=self.must_prove)
 
     def in_order(self) -> list[Timed]:
         """Give the observations in their canonical order."""
         return in_order(self.sights)
+
+
+@lru_cache(maxsize=1024)  # one report asks several times: what to load, to decide, to fold
+def _derived(
+    pack_id: str, base: str, sights: tuple[Observation, ...], *, must_prove: bool
+) -> Derived:
+    return fold(pack_id, base, in_order(sights), must_prove=must_prove)
 
 
 class SlotSights(msgspec.Struct, frozen=True, omit_defaults=True):
