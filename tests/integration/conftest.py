@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.runtime.ledger import Ledger
+from tests.support.facts import encoded, facts_file
 from tests.support.ledgers import sqlite_url
+from tests.support.lives import live, whole_life
 from tests.support.town import new_town
 
 
@@ -22,3 +25,19 @@ def url(built: Path, tmp_path: Path) -> str:
     """Copy the town and give its URL."""
     shutil.copy(built, tmp_path)
     return sqlite_url(tmp_path)
+
+
+@pytest.fixture
+def lived(url: str) -> str:
+    """Add a pack's whole life to the town."""
+    with Ledger(url) as ledger:
+        live(ledger, whole_life())
+    return url
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> Path:
+    """Write what a class and a pack need for a passport."""
+    file = tmp_path / "facts.json"
+    file.write_bytes(encoded(facts_file()))
+    return file

@@ -8,24 +8,9 @@ from ledger.domain.passports import PassportDisclosed
 from ledger.runtime.ledger import Ledger
 from tests.support.cli import answer, error, run
 from tests.support.facts import INDIVIDUAL, MODEL, encoded, facts_file, measured
-from tests.support.lives import LIFE, live, whole_life
+from tests.support.lives import LIFE
 
 NUMBERS = ("--nominal-wh", "75000", "--rated-mv", "355200")
-
-
-@pytest.fixture
-def lived(url):
-    """Add a pack's whole life to the town."""
-    with Ledger(url) as ledger:
-        live(ledger, whole_life())
-    return url
-
-
-@pytest.fixture
-def facts(tmp_path):
-    file = tmp_path / "facts.json"
-    file.write_bytes(encoded(facts_file()))
-    return file
 
 
 @pytest.fixture

@@ -128,10 +128,10 @@ class _Officers(ceremonies.Officers):
         self._keys = {name: load_key(born / "keys" / f"{name}.key", name) for name in names}
 
     def confirm(self, officer: str, sentence: str) -> bool:
-        raise NotImplementedError
+        pytest.fail(f"{officer} is asked only for a signature here")
 
     def part(self, officer: str, label: str) -> bytes:
-        raise NotImplementedError
+        pytest.fail(f"{officer} is asked only for a signature here")
 
     def sign(self, officer: str, message: bytes) -> bytes:
         return self._keys[officer].sign(message)
