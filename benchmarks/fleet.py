@@ -7,16 +7,16 @@ from tempfile import mkdtemp
 import sqlalchemy as sa
 
 from ledger.domain.asking import AuthoriseSwap, RequestSwap
-from ledger.domain.billing import BillUsage
 from ledger.domain.custody import SetPackEntitlement
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.money.billing import BillUsage
+from ledger.domain.money.rating import UsageFacts
+from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
 from ledger.domain.moves import MovePack
 from ledger.domain.opening import OpenLedger
 from ledger.domain.parties import RegisterParty
-from ledger.domain.rating import UsageFacts
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.domain.takeover import TakeOverPack
-from ledger.domain.tariffs import Element, PublishTariff, TariffTerms
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import DAY, MINUTE
 from ledger.kernel.messages import Actor, ClockReading, Command, Observed, Request, Source

@@ -27,11 +27,11 @@ from ledger.domain.claims import (
     is_window,
 )
 from ledger.domain.metering import is_soc
+from ledger.domain.money.pending import ReserveMoney, created, reserve_faults
+from ledger.domain.money.pending_rows import reserve_rows
+from ledger.domain.money.tax import tax_rule
 from ledger.domain.parties import party_faults
-from ledger.domain.pending import ReserveMoney, created, reserve_faults
-from ledger.domain.pending_rows import reserve_rows
 from ledger.domain.stations import STATIONS, Station
-from ledger.domain.tax import tax_rule
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.instants import DAY

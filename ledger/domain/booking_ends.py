@@ -7,14 +7,14 @@ the driver gets the credit that the terms promise.
 
 from typing import Any, ClassVar, assert_never
 
-from ledger.domain import templates
 from ledger.domain.access import refused
 from ledger.domain.booking import step_faults
 from ledger.domain.claims import BOOKINGS, Booking, advance, booking_rows, deposit_of
-from ledger.domain.pending import settled
-from ledger.domain.pending_rows import PENDINGS
+from ledger.domain.money import templates
+from ledger.domain.money.pending import settled
+from ledger.domain.money.pending_rows import PENDINGS
+from ledger.domain.money.tax import tax_rule
 from ledger.domain.stations import STATIONS
-from ledger.domain.tax import tax_rule
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Actor, Command, Draft, Event, Outcome, Request
 from ledger.kernel.money import vat_of

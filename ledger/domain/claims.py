@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.custody import PACKS
-from ledger.domain.pending_rows import pending_rows
+from ledger.domain.money.pending_rows import pending_rows
 from ledger.domain.stations import STATIONS
 from ledger.domain.waiting import set_timer
 from ledger.domain.world import Keys, Shelf, World, key_of, touch

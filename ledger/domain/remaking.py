@@ -8,7 +8,6 @@ fold finds it no more. Everything names the observation that caused it.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ledger.domain.billing import BILLED
 from ledger.domain.cases import CASES, CaseOpened, CaseResolved, Debt, case_id_of, opened
 from ledger.domain.custody import PACKS, Pack, PackReturned, PackSwappedOut
 from ledger.domain.derive import (
@@ -18,11 +17,12 @@ from ledger.domain.derive import (
 )
 from ledger.domain.energy import EnergyTrueUp
 from ledger.domain.holds import HoldCleared, stopped
+from ledger.domain.money.billing import BILLED
+from ledger.domain.money.rerating import rerating_rows
 from ledger.domain.moves import MOVES
 from ledger.domain.observations import Observation
 from ledger.domain.places import rows_at
 from ledger.domain.rederive import difference
-from ledger.domain.rerating import rerating_rows
 from ledger.domain.reversing import (
     EnergyRestated,
     ObservationSetAside,

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from hashlib import sha256
 
-from ledger.domain.accounts import account_info, export_name
+from ledger.domain.money.accounts import account_info, export_name
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.money import EXPONENTS
 from ledger.kernel.postings import PACK, WH

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
-from ledger.domain.billing import ShareAccrued, UsageAccrued
 from ledger.domain.charging import ChargeSessionEnded
-from ledger.domain.contracts import CONTRACTS
-from ledger.domain.rating import UNCERTAINTY_MAX
+from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.contracts import CONTRACTS
+from ledger.domain.money.rating import UNCERTAINTY_MAX
+from ledger.domain.money.tariffs import TARIFF_DAYS, TARIFFS, day_text
+from ledger.domain.money.tax import RULES
 from ledger.domain.stations import StationCommissioned
 from ledger.domain.swap import SwapClosedIncomplete, SwapCompleted
-from ledger.domain.tariffs import TARIFF_DAYS, TARIFFS, day_text
-from ledger.domain.tax import RULES
 from ledger.domain.world import key_of
 from ledger.kernel.errors import InvariantBroken, Malformed
 from ledger.kernel.instants import DAY

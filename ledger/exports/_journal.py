@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from ledger.domain.accounts import export_name
+from ledger.domain.money.accounts import export_name
 from ledger.exports import _heads as heads
 from ledger.exports._accounts import amount, leaf_name
 from ledger.exports._days import Days

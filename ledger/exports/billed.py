@@ -8,11 +8,11 @@ made: what is on paper is what is in the log.
 from collections.abc import Iterable
 from datetime import date
 
-from ledger.domain.billing import UsageAccrued
-from ledger.domain.documents import InvoiceDraft
-from ledger.domain.invoices import InvoiceIssued, TaxBase
-from ledger.domain.rating import Line as RatedLine
-from ledger.domain.tax import tax_rule
+from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.documents import InvoiceDraft
+from ledger.domain.money.invoices import InvoiceIssued, TaxBase
+from ledger.domain.money.rating import Line as RatedLine
+from ledger.domain.money.tax import tax_rule
 from ledger.exports.einvoice import (
     Address,
     BusinessDocument,

@@ -8,8 +8,8 @@ Columns of the postings: money handbook 12.2, one row per line of an entry.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ledger.domain.accounts import account_info
-from ledger.domain.billing import UsageAccrued
+from ledger.domain.money.accounts import account_info
+from ledger.domain.money.billing import UsageAccrued
 from ledger.exports._accounts import commodity_of
 from ledger.exports._tables import Cell, Control, layout, write_table
 from ledger.exports.log import Progress

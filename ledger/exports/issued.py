@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from ledger.domain.invoices import InvoiceIssued
-from ledger.domain.settlement import StatementIssued
+from ledger.domain.money.invoices import InvoiceIssued
+from ledger.domain.money.settlement import StatementIssued
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.errors import Conflict, Malformed
 from ledger.runtime.proving import tile_reader

@@ -31,10 +31,10 @@ from typing import Any
 
 import msgspec
 
-from ledger.domain.billing import ShareAccrued, UsageAccrued
-from ledger.domain.documents import InvoiceDraft
-from ledger.domain.invoices import InvoiceIssued
-from ledger.domain.settlement import StatementIssued
+from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.documents import InvoiceDraft
+from ledger.domain.money.invoices import InvoiceIssued
+from ledger.domain.money.settlement import StatementIssued
 from ledger.exports._files import staged
 from ledger.exports._gathered import Gathered
 from ledger.exports.issued import IsFinal, SignDocument, always, sign_issued

@@ -7,8 +7,8 @@ order of the rows, is the statement's `lines_root`.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ledger.domain.documents import StatementDraft, StatementLine
-from ledger.domain.settlement import STATEMENTS, Amounts, Calculation, Statement
+from ledger.domain.money.documents import StatementDraft, StatementLine
+from ledger.domain.money.settlement import STATEMENTS, Amounts, Calculation, Statement
 from ledger.exports._tables import Cell, Control, Summary, layout, write_table
 from ledger.kernel.errors import NotFound, ReplayDiffers
 from ledger.kernel.hashing import leaf_hash

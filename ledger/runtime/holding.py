@@ -7,9 +7,9 @@ counted for him. Memory: one entry for each pack.
 
 from collections import Counter
 
-from ledger.domain.billing import BILLED
 from ledger.domain.cases import CASES
 from ledger.domain.custody import DRIVER_PACKS, PACKS
+from ledger.domain.money.billing import BILLED
 from ledger.domain.saga import ENDED, SWAPS
 from ledger.domain.stations import SLOTS
 from ledger.domain.transitions import ACQUIRED, Family, place_of, slot_account

@@ -5,7 +5,7 @@ The writer makes these rows and the replay makes them again, by the same functio
 
 from collections.abc import Iterable, Sequence
 
-from ledger.domain.accounts import item_of
+from ledger.domain.money.accounts import item_of
 from ledger.kernel.postings import Posting
 from ledger.store.append import Row
 

@@ -9,16 +9,17 @@ the facts they rest on: there is no moment in which one stands in the log withou
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ledger.domain.billing import BILLED, BillUsage
 from ledger.domain.charge_begin import StartChargingSession
 from ledger.domain.charging import ChargeSessionEnded, EndChargingSession
-from ledger.domain.contracts import CONTRACTS
 from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.legs import RecordPackIn, RecordPackOut
-from ledger.domain.rating import CHARGING_SESSION, SWAP, UNCERTAINTY_MAX, UsageFacts
+from ledger.domain.money.billing import BILLED, BillUsage
+from ledger.domain.money.contracts import CONTRACTS
+from ledger.domain.money.rating import CHARGING_SESSION, SWAP, UNCERTAINTY_MAX, UsageFacts
+from ledger.domain.money.rerating import RerateSwap
+from ledger.domain.money.tariffs import tariff_keys
 from ledger.domain.reassessing import EvidenceReassessed, ReassessMeterEvidence
 from ledger.domain.reports import RecordObservation, source_of, tell
-from ledger.domain.rerating import RerateSwap
 from ledger.domain.reversing import PostingReversed
 from ledger.domain.saga import SWAPS, Swap
 from ledger.domain.sessions import SESSIONS, ChargingSession
@@ -26,7 +27,6 @@ from ledger.domain.sources import SOURCES
 from ledger.domain.stations import STATIONS
 from ledger.domain.stays import ReportStay, stay_id
 from ledger.domain.swap import CloseSwapIncomplete, SwapClosedIncomplete, SwapCompleted, TimeOutSwap
-from ledger.domain.tariffs import tariff_keys
 from ledger.domain.world import Keys, Stamp, World, touch
 from ledger.kernel.messages import Command, Event
 from ledger.kernel.signed_facts import INVALID, SIGNED_VALID

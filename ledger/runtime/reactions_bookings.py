@@ -21,9 +21,9 @@ from ledger.domain.custody import (
 from ledger.domain.health import AssessSoh, SohAssessed
 from ledger.domain.holds import HoldPlaced, PlaceHold
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.money.pending import SettlePending
 from ledger.domain.moves import MOVES, MovePack
 from ledger.domain.parties import PARTIES
-from ledger.domain.pending import SettlePending
 from ledger.domain.pinning import ReviewPins
 from ledger.domain.saga import SWAPS
 from ledger.domain.swap import SwapClosedIncomplete, SwapExpired, SwapOutTimedOut

@@ -9,19 +9,18 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from ledger.domain.accounts import PARTNERS_ACCRUED, UNBILLED
-from ledger.domain.billing import ShareAccrued, UsageAccrued
-from ledger.domain.documents import (
+from ledger.domain.money.accounts import PARTNERS_ACCRUED, UNBILLED
+from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.documents import (
     InvoiceDraft,
     StatementDraft,
     StatementLine,
     statement_lines,
 )
-from ledger.domain.invoices import INVOICED, INVOICES, InvoiceIssued, IssueInvoice
-from ledger.domain.opening import LedgerOpened
-from ledger.domain.periods import Ranges
-from ledger.domain.rerating import ShareReversed, UsageReversed, taken_back
-from ledger.domain.settlement import (
+from ledger.domain.money.invoices import INVOICED, INVOICES, InvoiceIssued, IssueInvoice
+from ledger.domain.money.periods import Ranges
+from ledger.domain.money.rerating import ShareReversed, UsageReversed, taken_back
+from ledger.domain.money.settlement import (
     SETTLED,
     STATEMENTS,
     Calculation,
@@ -29,6 +28,7 @@ from ledger.domain.settlement import (
     Statement,
     StatementIssued,
 )
+from ledger.domain.opening import LedgerOpened
 from ledger.domain.world import key_of
 from ledger.kernel.errors import NotFound, Refused
 from ledger.kernel.ids import key_at

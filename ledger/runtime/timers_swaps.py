@@ -13,8 +13,8 @@ from ledger.domain.booking_ends import FailBooking, MarkNoShow
 from ledger.domain.claims import BOOKINGS, Booking
 from ledger.domain.custody import DRIVER_PACKS, PACKS, Pack
 from ledger.domain.eligibility import eligible
+from ledger.domain.money.pending import ExpirePending
 from ledger.domain.moves import MovePack
-from ledger.domain.pending import ExpirePending
 from ledger.domain.pinning import SPARES_MAX, AllocatePack, ReviewPins
 from ledger.domain.stations import SLOTS, STATIONS
 from ledger.domain.swap import TimeOutSwap

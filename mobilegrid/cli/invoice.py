@@ -6,8 +6,8 @@ from typing import Literal
 import click
 import msgspec
 
-from ledger.domain.billing import UsageAccrued
-from ledger.domain.invoices import INVOICES, Invoice, InvoiceIssued
+from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.invoices import INVOICES, Invoice, InvoiceIssued
 from ledger.exports.billed import invoice_document
 from ledger.exports.einvoice import Address, BusinessDocument, Trader
 from ledger.exports.einvoice_cii import write_cii

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from ledger.domain.billing import UsageAccrued
-from ledger.domain.invoices import InvoiceIssued
-from ledger.domain.settlement import Amounts, Statement, StatementIssued
+from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.invoices import InvoiceIssued
+from ledger.domain.money.settlement import Amounts, Statement, StatementIssued
 from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.messages import Actor
 from ledger.kernel.money import amount_text

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ledger.domain.asking import AuthoriseSwap, RequestSwap, swap_id_of
 from ledger.domain.charge_begin import StartChargingSession
 from ledger.domain.charging import EndChargingSession
-from ledger.domain.invoices import INVOICES, RecordPayment
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.money.invoices import INVOICES, RecordPayment
 from ledger.domain.stays import ReportStay
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import HOUR, MINUTE, SECOND

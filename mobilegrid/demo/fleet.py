@@ -9,12 +9,12 @@ from random import Random  # noqa: TID251  seeded by the caller
 from typing import NamedTuple
 
 from ledger.domain.asset_numbers import AllocateAssetNumbers
-from ledger.domain.contracts import AgreeContract, ContractTerms
 from ledger.domain.custody import SetPackEntitlement
+from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.tariffs import HOURS, Element, PublishTariff, Restrictions, TariffTerms
 from ledger.domain.parties import RegisterParty
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.domain.takeover import TakeOverPack
-from ledger.domain.tariffs import HOURS, Element, PublishTariff, Restrictions, TariffTerms
 from ledger.domain.title import StartLease
 from ledger.domain.transitions import depot_account, driver_account, slot_account
 from ledger.kernel.instants import DAY, HOUR, MINUTE, parse_instant

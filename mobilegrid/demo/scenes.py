@@ -15,11 +15,11 @@ from ledger.domain import (
     stations,
     swap,
 )
-from ledger.domain.billing import UsageAccrued
 from ledger.domain.cases import CASES
 from ledger.domain.claims import BOOKINGS
 from ledger.domain.custody import PACKS, PackSwappedOut
 from ledger.domain.eligibility import eligible
+from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.parties import PARTIES
 from ledger.domain.saga import SWAPS, PackLeg, Swap
 from ledger.domain.stations import SLOTS, STATIONS

@@ -5,7 +5,7 @@ from collections import defaultdict
 import msgspec
 from litestar import Response, get
 
-from ledger.domain.accounts import account_info
+from ledger.domain.money.accounts import account_info
 from ledger.kernel.errors import Malformed
 from ledger.kernel.instants import as_text
 from ledger.store.queries import audit

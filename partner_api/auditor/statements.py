@@ -6,8 +6,8 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
-from ledger.domain.documents import StatementLine
-from ledger.domain.settlement import STATEMENTS, Statement
+from ledger.domain.money.documents import StatementLine
+from ledger.domain.money.settlement import STATEMENTS, Statement
 from ledger.kernel.errors import NotFound
 from ledger.kernel.hashing import leaf_hash
 from ledger.runtime.settling import Span, partner_lines

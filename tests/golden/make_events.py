@@ -18,9 +18,9 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from ledger.domain.accounts import check_chart
 from ledger.domain.carrying import PackMoved
 from ledger.domain.catalogue import EVENTS, KINDS
+from ledger.domain.money.accounts import check_chart
 from ledger.domain.opening import OpenLedger
 from ledger.domain.transitions import ROWS, TERMINAL, Family, Row, account_of
 from ledger.kernel.envelope import Envelope, Link, canonical, command_key, open_entry, seal

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ledger.domain.catalogue import KINDS
-from ledger.domain.contracts import ContractAgreed
+from ledger.domain.money.contracts import ContractAgreed
 from ledger.kernel.envelope import canonical, open_entry, seal
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Event

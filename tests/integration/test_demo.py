@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from ledger.domain.asking import SwapRefused
-from ledger.domain.billing import UsageAccrued
 from ledger.domain.cases import CASES
 from ledger.domain.custody import DRIVER_PACKS, PACKS
-from ledger.domain.documents import StatementLine
+from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.documents import StatementLine
+from ledger.domain.money.settlement import STATEMENTS
 from ledger.domain.saga import SWAPS
-from ledger.domain.settlement import STATEMENTS
 from ledger.domain.stations import STATIONS
 from ledger.kernel.instants import HOUR, MINUTE
 from ledger.kernel.money import amount_text

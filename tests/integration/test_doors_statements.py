@@ -4,7 +4,7 @@ from base64 import b64decode
 
 import pytest
 
-from ledger.domain.documents import LineRoot, StatementLine
+from ledger.domain.money.documents import LineRoot, StatementLine
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor

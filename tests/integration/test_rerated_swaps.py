@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ledger.domain.asking import AuthoriseSwap, RequestSwap, swap_id_of
-from ledger.domain.billing import BILLED, UsageAccrued
-from ledger.domain.invoices import InvoiceIssued
+from ledger.domain.money.billing import BILLED, UsageAccrued
+from ledger.domain.money.invoices import InvoiceIssued
 from ledger.domain.reports import RecordObservation
 from ledger.domain.stays import ReportStay
 from ledger.domain.swap import CloseSwapIncomplete

@@ -15,9 +15,9 @@ from ledger.domain.claims import BOOKINGS, NO_SHOW_GRACE_US, PIN_LEAD_US, SWAP_A
 from ledger.domain.custody import DRIVER_PACKS, PACKS, SetPackEntitlement
 from ledger.domain.holds import PlaceHold
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.money.pending import ReserveMoney
+from ledger.domain.money.pending_rows import PENDINGS
 from ledger.domain.moves import MovePack
-from ledger.domain.pending import ReserveMoney
-from ledger.domain.pending_rows import PENDINGS
 from ledger.domain.saga import GRACE_US, SWAPS, TIMEOUT_US
 from ledger.domain.waiting import RETURN_AFTER_US
 from ledger.kernel.instants import HOUR, MINUTE

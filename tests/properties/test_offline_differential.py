@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ledger.domain.rating import Bill, UsageFacts, price_span, rate
-from ledger.domain.tariffs import (
+from ledger.domain.money.rating import Bill, UsageFacts, price_span, rate
+from ledger.domain.money.tariffs import (
     Element,
     PublishTariff,
     Restrictions,
@@ -15,7 +15,7 @@ from ledger.domain.tariffs import (
     TariffTerms,
     tariff_rows,
 )
-from ledger.domain.tax import RULES, tax_rule
+from ledger.domain.money.tax import RULES, tax_rule
 from ledger.domain.world import World
 from ledger.kernel.envelope import canonical
 from ledger.kernel.hashing import leaf_hash

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.domain.billing import UsageAccrued
+from ledger.domain.money.billing import UsageAccrued
 from ledger.exports.proven import ProvenBundle, write_bundle
 from ledger.kernel.hashing import leaf_hash
 from ledger.runtime.reads import Reads

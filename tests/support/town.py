@@ -5,13 +5,13 @@ Both drivers charge in March 2024 at a station of operator OP-1; the second one 
 
 from collections.abc import Iterator
 
-from ledger.domain.contracts import AgreeContract, ContractTerms
 from ledger.domain.custody import SetPackEntitlement
+from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
 from ledger.domain.parties import RegisterParty
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.domain.stays import ReportStay
 from ledger.domain.takeover import TakeOverPack
-from ledger.domain.tariffs import Element, PublishTariff, TariffTerms
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import HOUR, parse_instant
 from ledger.kernel.messages import Actor, Command, Request

@@ -4,10 +4,9 @@ from typing import Any
 
 import msgspec
 
-from ledger.domain.contracts import AgreeContract, ContractTerms
-from ledger.domain.parties import PARTIES, Party
-from ledger.domain.rating import UsageFacts
-from ledger.domain.tariffs import (
+from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.rating import UsageFacts
+from ledger.domain.money.tariffs import (
     Element,
     PublishTariff,
     Tariff,
@@ -15,6 +14,7 @@ from ledger.domain.tariffs import (
     TariffTerms,
     TariffVersion,
 )
+from ledger.domain.parties import PARTIES, Party
 from ledger.domain.world import World
 from ledger.kernel.instants import DAY, HOUR, parse_instant
 from ledger.kernel.messages import Draft

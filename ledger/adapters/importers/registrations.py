@@ -8,10 +8,10 @@ from ledger.adapters.importers.places import PILE_STATIONS, SWAP_STATIONS, Place
 from ledger.adapters.importers.plan import OPENED_AT, REGISTRATIONS, DataSet, Step
 from ledger.adapters.importers.prices import PriceDay
 from ledger.adapters.importers.tables import Table, place_of
-from ledger.domain.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
 from ledger.domain.parties import RegisterParty
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
-from ledger.domain.tariffs import Element, PublishTariff, TariffTerms
 from ledger.kernel.ids import derived_id, is_id
 from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Command

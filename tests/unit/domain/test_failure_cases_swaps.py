@@ -17,8 +17,8 @@ from ledger.domain.foreign import HandBackForeignPack, TakeForeignPack
 from ledger.domain.health import AssessSoh
 from ledger.domain.holds import REFUND_WITHIN_US, PlaceHold
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.money.pending_rows import PENDINGS
 from ledger.domain.moves import MovePack
-from ledger.domain.pending_rows import PENDINGS
 from ledger.domain.pinning import AllocatePack
 from ledger.domain.saga import GRACE_US, SWAPS, TIMEOUT_US
 from ledger.domain.stations import SLOTS

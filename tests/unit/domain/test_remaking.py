@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.billing import BILLED, Billed
 from ledger.domain.custody import PACKS
 from ledger.domain.energy import TrueUpEnergy
+from ledger.domain.money.billing import BILLED, Billed
 from ledger.domain.rederive import NOTHING, difference
 from ledger.domain.reversing import PostingReversed, evolve, postings
 from ledger.domain.saga import SWAPS, Swap

@@ -26,7 +26,7 @@ from tests.support.swaps import (
     TIME_OUT,
     swapping,
 )
-from tests.unit.domain.test_booking_money import OVER, PIN, STAFF, town
+from tests.unit.domain.money.test_booking_money import OVER, PIN, STAFF, town
 
 LONG = "X" * 50
 BOOKED = {"booking": "BK-1", "stage": "RESERVED"}

@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.domain.billing import UsageAccrued
-from ledger.domain.documents import InvoiceDraft
-from ledger.domain.invoices import InvoiceIssued, TaxRow
-from ledger.domain.rating import Line
-from ledger.domain.rerating import UsageReversed, taken_back
+from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.documents import InvoiceDraft
+from ledger.domain.money.invoices import InvoiceIssued, TaxRow
+from ledger.domain.money.rating import Line
+from ledger.domain.money.rerating import UsageReversed, taken_back
 from ledger.exports.billed import invoice_document
 from ledger.exports.einvoice import check
 from ledger.kernel.errors import Malformed, ReplayDiffers

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger.domain.billing import BillUsage
-from ledger.domain.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.billing import BillUsage
+from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.rating import UsageFacts
+from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
 from ledger.domain.parties import RegisterParty
-from ledger.domain.rating import UsageFacts
 from ledger.domain.takeover import TakeOverPack
-from ledger.domain.tariffs import Element, PublishTariff, TariffTerms
 from ledger.exports.books import export_books
 from ledger.exports.history import export_history, export_postings
 from ledger.exports.statements import export_statement

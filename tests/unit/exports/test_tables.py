@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.domain.billing import ShareAccrued, UsageAccrued
 from ledger.domain.custody import PackSwappedOut
-from ledger.domain.documents import StatementDraft, StatementLine, statement_lines
-from ledger.domain.rating import Line
-from ledger.domain.settlement import Statement
+from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.documents import StatementDraft, StatementLine, statement_lines
+from ledger.domain.money.rating import Line
+from ledger.domain.money.settlement import Statement
 from ledger.exports._tables import layout, write_table
 from ledger.exports.history import write_history, write_postings
 from ledger.exports.statements import write_statement

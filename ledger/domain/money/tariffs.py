@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ledger.domain import accounts
-from ledger.domain.tax import PRODUCTS
+from ledger.domain.money import accounts
+from ledger.domain.money.tax import PRODUCTS
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.instants import DAY, utc_day

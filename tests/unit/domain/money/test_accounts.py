@@ -1,6 +1,6 @@
 import pytest
 
-from ledger.domain.accounts import (
+from ledger.domain.money.accounts import (
     CHART,
     DIMENSIONS,
     account_info,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
-from ledger.domain.periods import Cut, Ranges
+from ledger.domain.money.periods import Cut, Ranges
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.ids import derived_id, is_id
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request

@@ -13,11 +13,10 @@ from typing import Any, ClassVar, assert_never
 
 from msgspec.structs import asdict, replace
 
-from ledger.domain import templates
 from ledger.domain.access import refused
-from ledger.domain.accounts import RECEIVABLE, WALLETS_PAID_IN
-from ledger.domain.parties import PARTIES, party_faults
-from ledger.domain.pending_rows import (
+from ledger.domain.money import templates
+from ledger.domain.money.accounts import RECEIVABLE, WALLETS_PAID_IN
+from ledger.domain.money.pending_rows import (
     MEANS,
     PENDINGS,
     WALLET_PAYMENTS,
@@ -28,6 +27,7 @@ from ledger.domain.pending_rows import (
     pending_rows,
     reserve_rows,
 )
+from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.waiting import set_timer
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id

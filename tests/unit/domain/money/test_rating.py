@@ -1,7 +1,7 @@
 import pytest
 
-from ledger.domain.rating import Bill, rate
-from ledger.domain.tariffs import Element, Restrictions, TariffRows
+from ledger.domain.money.rating import Bill, rate
+from ledger.domain.money.tariffs import Element, Restrictions, TariffRows
 from ledger.kernel.instants import DAY, HOUR, SECOND
 from ledger.kernel.money import vat_of
 from ledger.kernel.quantities import stored_wh

@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from ledger.domain.accounts import check_chart, item_of
-from ledger.domain.invoices import (
+from ledger.domain.money.accounts import check_chart, item_of
+from ledger.domain.money.invoices import (
     INVOICED,
     INVOICES,
     SERIES,

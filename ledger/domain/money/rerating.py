@@ -10,13 +10,13 @@ from typing import Any, ClassVar, NamedTuple, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from ledger.domain import billing
-from ledger.domain.billing import BILLED, Billing, ShareAccrued, UsageAccrued
-from ledger.domain.contracts import CONTRACTS
-from ledger.domain.rating import SWAP, UNCERTAINTY_MAX, Line, UsageFacts
+from ledger.domain.money import billing
+from ledger.domain.money.billing import BILLED, Billing, ShareAccrued, UsageAccrued
+from ledger.domain.money.contracts import CONTRACTS
+from ledger.domain.money.rating import SWAP, UNCERTAINTY_MAX, Line, UsageFacts
+from ledger.domain.money.tariffs import tariff_keys
 from ledger.domain.saga import KINDS, SWAPS, Swap
 from ledger.domain.stations import STATIONS
-from ledger.domain.tariffs import tariff_keys
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting, negate

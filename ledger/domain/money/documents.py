@@ -10,11 +10,11 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from ledger.domain.billing import ShareAccrued, UsageAccrued
-from ledger.domain.invoices import TaxBase
-from ledger.domain.rerating import ShareReversed
-from ledger.domain.settlement import Amounts, Calculation
-from ledger.domain.tax import tax_rule
+from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.invoices import TaxBase
+from ledger.domain.money.rerating import ShareReversed
+from ledger.domain.money.settlement import Amounts, Calculation
+from ledger.domain.money.tax import tax_rule
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.hashing import EMPTY_ROOT, leaf_hash, node_hash

@@ -2,18 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.domain import rerating
-from ledger.domain.billing import BillUsage, ShareAccrued, UsageAccrued, postings
-from ledger.domain.documents import (
+from ledger.domain.money import rerating
+from ledger.domain.money.billing import BillUsage, ShareAccrued, UsageAccrued, postings
+from ledger.domain.money.documents import (
     InvoiceDraft,
     LineRoot,
     StatementDraft,
     StatementLine,
     statement_lines,
 )
-from ledger.domain.invoices import TaxBase
-from ledger.domain.rerating import ShareReversed
-from ledger.domain.settlement import Amounts
+from ledger.domain.money.invoices import TaxBase
+from ledger.domain.money.rerating import ShareReversed
+from ledger.domain.money.settlement import Amounts
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.hashing import EMPTY_ROOT, leaf_hash, node_hash

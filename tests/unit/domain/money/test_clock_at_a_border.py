@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.domain.rating import Bill, rate
+from ledger.domain.money.rating import Bill, rate
 from ledger.kernel.instants import HOUR, MINUTE
 from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.kernel.signed_facts import INVALID, SIGNED_VALID, UNSIGNED

@@ -1,6 +1,6 @@
 import pytest
 
-from ledger.domain.contracts import CONTRACTS, AgreeContract, follows, postings
+from ledger.domain.money.contracts import CONTRACTS, AgreeContract, follows, postings
 from ledger.domain.world import World
 from ledger.kernel.messages import Actor
 from ledger.kernel.refusal import Refusal, RefusalCode

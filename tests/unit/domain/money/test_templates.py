@@ -1,7 +1,7 @@
 import pytest
 
-from ledger.domain import templates
-from ledger.domain.accounts import account_info, check_chart
+from ledger.domain.money import templates
+from ledger.domain.money.accounts import account_info, check_chart
 from ledger.kernel.postings import check_zero
 
 ROWS = {

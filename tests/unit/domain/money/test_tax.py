@@ -1,6 +1,6 @@
 import pytest
 
-from ledger.domain.tax import PRODUCTS, RULES, tax_rule
+from ledger.domain.money.tax import PRODUCTS, RULES, tax_rule
 from ledger.kernel.instants import parse_instant
 
 

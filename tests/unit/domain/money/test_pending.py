@@ -3,8 +3,8 @@ from itertools import permutations
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.accounts import PSP, RECEIVABLE, WALLETS_PAID_IN
-from ledger.domain.pending import (
+from ledger.domain.money.accounts import PSP, RECEIVABLE, WALLETS_PAID_IN
+from ledger.domain.money.pending import (
     ExpirePending,
     PostPending,
     ReserveMoney,
@@ -12,7 +12,7 @@ from ledger.domain.pending import (
     TopUpWallet,
     VoidPending,
 )
-from ledger.domain.pending_rows import PENDINGS, WALLETS, pending_rows
+from ledger.domain.money.pending_rows import PENDINGS, WALLETS, pending_rows
 from ledger.domain.waiting import TIMERS, WAITING
 from ledger.kernel.instants import HOUR
 from ledger.kernel.refusal import Refusal, RefusalCode

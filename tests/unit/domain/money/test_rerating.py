@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.accounts import check_chart
-from ledger.domain.billing import BILLED, Billed, BillUsage, UsageAccrued
-from ledger.domain.rating import UsageFacts
-from ledger.domain.rerating import (
+from ledger.domain.money.accounts import check_chart
+from ledger.domain.money.billing import BILLED, Billed, BillUsage, UsageAccrued
+from ledger.domain.money.rating import UsageFacts
+from ledger.domain.money.rerating import (
     REASON,
     SWAP_BILLS,
     RerateSwap,
@@ -18,9 +18,9 @@ from ledger.domain.rerating import (
     rerating_rows,
     taken_back,
 )
+from ledger.domain.money.tariffs import Element
 from ledger.domain.saga import SWAPS, PackLeg, Swap
 from ledger.domain.stations import STATIONS, Station
-from ledger.domain.tariffs import Element
 from ledger.domain.world import World
 from ledger.kernel.instants import HOUR
 from ledger.kernel.messages import Draft

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ledger.domain.tariffs import (
+from ledger.domain.money.tariffs import (
     WEEKDAYS,
     Element,
     Restrictions,

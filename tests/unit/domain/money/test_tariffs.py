@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from ledger.domain.tariffs import (
+from ledger.domain.money.tariffs import (
     SPAN_MAX,
     TARIFF_DAYS,
     TARIFFS,

@@ -1,14 +1,6 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.accounts import (
-    DISCOUNTS,
-    LATE_FEES,
-    OUTPUT_VAT,
-    PSP,
-    RECEIVABLE,
-    WALLETS_PROMO,
-)
 from ledger.domain.booking import DEPOSIT_AFTER_US, ExtendBooking, ReserveSwap
 from ledger.domain.booking_ends import BookingFulfilled, CancelBooking, FailBooking, MarkNoShow
 from ledger.domain.claims import (
@@ -25,7 +17,15 @@ from ledger.domain.claims import (
     deposit_of,
 )
 from ledger.domain.custody import PACKS
-from ledger.domain.pending_rows import PENDINGS
+from ledger.domain.money.accounts import (
+    DISCOUNTS,
+    LATE_FEES,
+    OUTPUT_VAT,
+    PSP,
+    RECEIVABLE,
+    WALLETS_PROMO,
+)
+from ledger.domain.money.pending_rows import PENDINGS
 from ledger.domain.pinning import SPARES_MAX, AllocatePack, ReplaceAllocation, ReviewPins
 from ledger.domain.stations import STATIONS
 from ledger.domain.waiting import TIMERS

@@ -6,7 +6,7 @@ The rules about them are in `pending.py`; bookings read and name them too.
 import msgspec
 from msgspec.structs import replace
 
-from ledger.domain.accounts import PSP, WALLETS_PAID_IN
+from ledger.domain.money.accounts import PSP, WALLETS_PAID_IN
 from ledger.domain.parties import PARTIES
 from ledger.domain.world import Key, Shelf, World, key_of, touch
 

@@ -7,8 +7,8 @@ from itertools import groupby
 
 import pytest
 
-from ledger.domain.rating import Bill, rate
-from ledger.domain.tariffs import Element, TariffTerms
+from ledger.domain.money.rating import Bill, rate
+from ledger.domain.money.tariffs import Element, TariffTerms
 from ledger.kernel.instants import DAY, HOUR, parse_instant
 from ledger.kernel.quantities import parse_scaled, scaled_text
 from tests.support.usage import rows, session, terms

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, NamedTuple, assert_never
 
 import msgspec
 
-from ledger.domain import templates
-from ledger.domain.contracts import CONTRACTS, ContractVersion
-from ledger.domain.rating import Bill, Line, UsageFacts, price_span, rate, unfit
-from ledger.domain.tariffs import tariff_keys, tariff_rows
+from ledger.domain.money import templates
+from ledger.domain.money.contracts import CONTRACTS, ContractVersion
+from ledger.domain.money.rating import Bill, Line, UsageFacts, price_span, rate, unfit
+from ledger.domain.money.tariffs import tariff_keys, tariff_rows
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.money import split

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
-from ledger.domain import templates
-from ledger.domain.periods import Cut, Ranges
+from ledger.domain.money import templates
+from ledger.domain.money.periods import Cut, Ranges
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.instants import as_datetime
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request

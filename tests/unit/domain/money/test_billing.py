@@ -1,7 +1,7 @@
 import pytest
 
-from ledger.domain.accounts import check_chart, item_of
-from ledger.domain.billing import (
+from ledger.domain.money.accounts import check_chart, item_of
+from ledger.domain.money.billing import (
     BILLED,
     LINES_PER_ENTRY,
     Billed,
@@ -14,8 +14,8 @@ from ledger.domain.billing import (
     postings,
     touches,
 )
-from ledger.domain.contracts import CONTRACTS, PartnerContracts
-from ledger.domain.tariffs import Element, PublishTariff
+from ledger.domain.money.contracts import CONTRACTS, PartnerContracts
+from ledger.domain.money.tariffs import Element, PublishTariff
 from ledger.domain.world import World
 from ledger.kernel.envelope import ENTRY_BYTES_MAX, canonical
 from ledger.kernel.instants import DAY, HOUR

@@ -5,7 +5,7 @@ Every function is pure and gives lines that sum to zero in each currency; amount
 
 from collections.abc import Iterable, Mapping
 
-from ledger.domain.accounts import (
+from ledger.domain.money.accounts import (
     DISCOUNTS,
     LATE_FEES,
     OUTPUT_VAT,

@@ -4,8 +4,8 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
+from ledger.domain.money.tariffs import TIME_MAX
 from ledger.domain.parties import PARTIES
-from ledger.domain.tariffs import TIME_MAX
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request

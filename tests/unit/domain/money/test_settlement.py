@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from ledger.domain.periods import Ranges
-from ledger.domain.settlement import (
+from ledger.domain.money.periods import Ranges
+from ledger.domain.money.settlement import (
     ISSUED,
     SETTLED,
     STATEMENTS,

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from ledger.domain.bands import Band, Place, Price, bands, edges
-from ledger.domain.tariffs import COMPONENTS, SPAN_MAX, TIME_MAX, TariffRows
-from ledger.domain.tax import tax_rule
+from ledger.domain.money.bands import Band, Place, Price, bands, edges
+from ledger.domain.money.tariffs import COMPONENTS, SPAN_MAX, TIME_MAX, TariffRows
+from ledger.domain.money.tax import tax_rule
 from ledger.kernel.instants import DAY, MINUTE
 from ledger.kernel.money import nano_to_minor, split_by
 from ledger.kernel.postings import QUANTITY_MAX

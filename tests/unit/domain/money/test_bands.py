@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.domain.bands import Place, bands, edges, prices_at
-from ledger.domain.rating import Bill, price_span, rate
-from ledger.domain.tariffs import Element, Restrictions, TariffRows
+from ledger.domain.money.bands import Place, bands, edges, prices_at
+from ledger.domain.money.rating import Bill, price_span, rate
+from ledger.domain.money.tariffs import Element, Restrictions, TariffRows
 from ledger.kernel.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from ledger.kernel.refusal import Refusal
 from tests.support.usage import MAY, PLAIN, hours, rows, session, swap, terms

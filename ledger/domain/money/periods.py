@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ledger.domain.tariffs import is_zone
+from ledger.domain.money.tariffs import is_zone
 from ledger.kernel.errors import Malformed
 from ledger.kernel.instants import period_window
 from ledger.kernel.postings import QUANTITY_MAX

@@ -1,0 +1,1 @@
+"""The rules of money: tariffs, bills, invoices, payments, partners, settlement, the books."""
