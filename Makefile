@@ -20,3 +20,4 @@ lock:            ## new lock files (needs uv)
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra postgres --extra hsm --extra pdf --group dev -o requirements/dev.txt
 	$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
+	$(COMPILE) requirements/stripe_fake.in -o requirements/stripe_fake.txt
