@@ -32,6 +32,15 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     previous_leaf: bytes | None = None
 
 
+class Books(msgspec.Struct, frozen=True):
+    """On which day of the books an entry stands, ``YYYY-MM-DD``, where its time does not tell.
+
+    Absent, it is the local day on which the entry happened (money handbook 11.2).
+    """
+
+    posting_date: str
+
+
 class Envelope(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -59,6 +68,7 @@ class Envelope(
     entities: tuple[str, ...] = ()
     packs: tuple[Link, ...] = ()
     postings: tuple[Posting, ...] = ()
+    books: Books | None = None
     sealed: dict[str, bytes] = {}
     evidence: tuple[Evidence, ...] = ()
 

@@ -4,6 +4,8 @@ A **command** asks; a rule answers with **drafts** (events that shall become ent
 `Refusal`. The door wraps a command into a **request**; the writer answers with a **receipt**.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, dataclass_transform
 
 import msgspec
@@ -12,11 +14,15 @@ from ledger.kernel.refusal import Refusal
 
 
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who acts: an opaque id, the role he acts in, and a second person where one is needed."""
+    """Who acts: an opaque id, the role he acts in, and a second person where one is needed.
+
+    `second_role` is the role that the second person acts in, where that matters.
+    """
 
     id: str
     role: str
     second_person: str = ""
+    second_role: str = ""
 
 
 # type checkers do not see that msgspec hands `frozen` and `kw_only` on to subclasses
@@ -25,11 +31,16 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all commands: what somebody wants to happen.
 
     `roles` are the actor roles that may ask; `needs_second_person` asks for a different actor
-    beside the first one.
+    beside the first one. `second_roles` gives by the role of the first one those in which the
+    second one may act; any role where it says nothing. `circumstances` are fields that tell how a
+    request came, not what it asks for: asked again under its key it is the same request, whatever
+    stands in them. Each has None as its default.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset()
     needs_second_person: ClassVar[bool] = False
+    second_roles: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
+    circumstances: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
