@@ -1,5 +1,6 @@
 """Rows of the views the rules read, for people: one by key, or pages by what lists them."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -10,6 +11,8 @@ from ledger.store.loading import decode_state
 from ledger.store.tables import VIEWS
 
 PAGE_MAX = 200
+KEYS_MAX = 500
+"""Keys in one SELECT."""
 
 V = TypeVar("V", bound=msgspec.Struct)
 
@@ -19,6 +22,21 @@ def one(tx: sa.Connection, log_id: int, shelf: Shelf[V], key: str) -> V | None:
     view = VIEWS[shelf.name]
     state = tx.scalar(sa.select(view.c.state).where(view.c.log_id == log_id, view.c.key == key))
     return None if state is None else decode_state(shelf.name, state)  # type: ignore[return-value]
+
+
+def many(tx: sa.Connection, log_id: int, shelf: Shelf[V], keys: Iterable[str]) -> dict[str, V]:
+    """Read the rows of some keys; those that are not there are left out."""
+    view = VIEWS[shelf.name]
+    wanted = list(dict.fromkeys(keys))
+    found: dict[str, V] = {}
+    for first in range(0, len(wanted), KEYS_MAX):
+        some = wanted[first : first + KEYS_MAX]
+        chosen = sa.select(view.c.key, view.c.state).where(
+            view.c.log_id == log_id, view.c.key.in_(some)
+        )
+        for key, state in tx.execute(chosen):
+            found[key] = decode_state(shelf.name, state)  # type: ignore[assignment]
+    return found
 
 
 def page(
