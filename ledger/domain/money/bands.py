@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ledger.domain.money.tariffs import (
+from ledger.domain.money.tariff_terms import (
+    EVENT,
     WEEKDAYS,
     Element,
     Restrictions,
@@ -49,10 +50,17 @@ class Band(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where and with what a usage took place, as far as restrictions ask."""
+    """Where, with what and for whom a usage took place, as far as restrictions ask.
+
+    `source` says how its energy is known; without it elements of every source match.
+    """
 
     station_id: str
     pack_class: str
+    zone_id: str = ""
+    group: str = ""
+    soc_bp: int | None = None
+    source: str = ""
 
 
 def bands(rows: TariffRows, place: Place, begin: int, end: int) -> list[Band] | Refusal:
@@ -61,7 +69,9 @@ def bands(rows: TariffRows, place: Place, begin: int, end: int) -> list[Band] | 
     Refuses where no version of the tariff is in force.
     """
     made: list[Band] = []
-    for start, stop in pairwise((begin, *edges(rows, begin, end), end)):
+    # most usages are swaps: one instant has no edge inside it
+    between = edges(rows, begin, end) if begin < end else ()
+    for start, stop in pairwise((begin, *between, end)):
         prices = prices_at(rows, place, start)
         if prices is None:
             return Refusal(RefusalCode.TARIFF_NOT_FOUND, {"at": start})
@@ -86,17 +96,36 @@ def prices_at(rows: TariffRows, place: Place, at: int) -> tuple[Price, ...] | No
     zone = lasting.terms.zone
     for element in lasting.terms.elements:
         name = element.component
-        if name not in found and _applies(element.restrictions, place, at, zone):
+        if name not in found and _applies(element, place, at, zone):
             found[name] = Price(name, element.per, element.rate_micro, lasting, element)
     return tuple(found.values())
 
 
-def _applies(limits: Restrictions, place: Place, at: int, zone: str) -> bool:
-    if limits.stations and place.station_id not in limits.stations:
+def _applies(element: Element, place: Place, at: int, zone: str) -> bool:
+    if place.source and element.quantity_source not in ("", EVENT, place.source):
         return False
-    if limits.pack_classes and place.pack_class not in limits.pack_classes:
+    limits = element.restrictions
+    if limits == ANYWHERE:
+        return True
+    if not _is_within(limits, place):
         return False
     return not limits.by_time or _covers(limits, as_datetime(at).astimezone(ZoneInfo(zone)))
+
+
+ANYWHERE = Restrictions()
+
+
+def _is_within(limits: Restrictions, place: Place) -> bool:
+    return (
+        (not limits.stations or place.station_id in limits.stations)
+        and (not limits.pack_classes or place.pack_class in limits.pack_classes)
+        and (not limits.zones or place.zone_id in limits.zones)
+        and (not limits.groups or place.group in limits.groups)
+        and (
+            not limits.min_soc_bp
+            or (place.soc_bp is not None and place.soc_bp >= limits.min_soc_bp)
+        )
+    )
 
 
 def _covers(limits: Restrictions, local: datetime) -> bool:

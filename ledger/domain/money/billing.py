@@ -4,17 +4,29 @@ A usage is billed once. What cannot be rated stays on the list of unbilled usage
 and may be tried again; the facts themselves are never refused.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.domain.money import templates
+from ledger.domain.money.contract_shares import share_base, shares_of
 from ledger.domain.money.contracts import CONTRACTS, ContractVersion
-from ledger.domain.money.rating import Bill, Line, UsageFacts, price_span, rate, unfit
+from ledger.domain.money.energy_pool import energy_cost_of
+from ledger.domain.money.rating import price_span, rate, unfit
+from ledger.domain.money.rating_facts import SWAP, Bill, Line, Promo, UsageFacts
+from ledger.domain.money.rating_used import (
+    USED,
+    Consumer,
+    context_of,
+    contract_period,
+    count_in,
+    used_rows,
+)
 from ledger.domain.money.tariffs import tariff_keys, tariff_rows
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
-from ledger.kernel.money import split
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
@@ -32,7 +44,7 @@ class Billed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 BILLED = Shelf("billed", Billed)
-SHELVES: tuple[Shelf[Any], ...] = (BILLED,)
+SHELVES: tuple[Shelf[Any], ...] = (BILLED, USED)
 FOLDS: tuple[type[Event], ...] = ()
 
 
@@ -45,7 +57,7 @@ class BillUsage(Command, frozen=True):
     roles: ClassVar[frozenset[str]] = frozenset({"system"})
 
     facts: UsageFacts
-    free_swaps: int = 0
+    promos: tuple[Promo, ...] = ()
 
 
 BillingCommand = BillUsage
@@ -112,6 +124,11 @@ class ShareAccrued(Event, frozen=True):
     fee_net_minor: int = 0
 
 
+def begun_at(event: UsageAccrued) -> int:
+    """Tell when the service of a usage began (us): the time by which it counts."""
+    return min(line.service_start_at for line in event.lines)
+
+
 BillingEvent = UsageAccrued | UsageUnbilled | ShareAccrued
 
 # touches ----------------------------------------------------------------------
@@ -119,7 +136,16 @@ BillingEvent = UsageAccrued | UsageUnbilled | ShareAccrued
 
 def touches(command: BillingCommand) -> Keys:
     """What rates and shares a usage: its tariff's versions, its operator's contracts."""
-    facts = command.facts
+    return usage_keys(command.facts)
+
+
+def follows(world: World, command: BillingCommand) -> Keys:
+    """What its driver used before it."""
+    return used_keys(world, command.facts)
+
+
+def usage_keys(facts: UsageFacts) -> Keys:
+    """Name what rates and shares a usage."""
     return (
         touch(BILLED, facts.usage_id),
         touch(CONTRACTS, facts.operator_id),
@@ -127,9 +153,9 @@ def touches(command: BillingCommand) -> Keys:
     )
 
 
-def follows(_world: World, _command: BillingCommand) -> Keys:
-    """Everything is known from the command."""
-    return ()
+def used_keys(world: World, facts: UsageFacts) -> Keys:
+    """Name what was used before a usage, as far as it is known yet."""
+    return used_rows(world, facts.driver_id, facts.tariff_id, facts.service_time[:1])
 
 
 # decide -----------------------------------------------------------------------
@@ -149,7 +175,7 @@ def _bill(world: World, command: BillUsage) -> Outcome:
     known = world.get(BILLED, facts.usage_id)
     if known is not None and not known.reason:
         return ()
-    found = billed(world, facts, free_swaps=command.free_swaps)
+    found = billed(world, facts, promos=command.promos)
     if isinstance(found, Refusal):
         if known is not None and known.reason == found.code.wire:
             return ()
@@ -164,16 +190,25 @@ class Billing(NamedTuple):
     shares: list[ShareAccrued]
 
 
-def billed(world: World, facts: UsageFacts, *, free_swaps: int = 0) -> Billing | Refusal:
-    """Rate and share a usage by the tariff and the contracts of its time."""
-    bill = _rated(world, facts, free_swaps)
+def billed(
+    world: World,
+    facts: UsageFacts,
+    *,
+    own: Iterable[Line] = (),
+    promos: tuple[Promo, ...] = (),
+) -> Billing | Refusal:
+    """Rate and share a usage by the tariff and the contracts of its time.
+
+    `own` are the lines of its bill so far, where it has one.
+    """
+    bill = _rated(world, facts, own, promos)
     held = world.get(CONTRACTS, facts.operator_id)
     contracts = held.at(facts.service_time[0]) if held else []
     if isinstance(bill, Bill):
         bill = _shareable(bill, contracts)
     if isinstance(bill, Refusal):
         return bill
-    shares = [_share(facts, bill, contract) for contract in contracts]
+    shares = [_share(world, facts, bill, contract) for contract in contracts]
     return Billing(_accrued(facts, bill), [share for share in shares if share])
 
 
@@ -197,12 +232,20 @@ def unbilled(facts: UsageFacts, refusal: Refusal) -> UsageUnbilled:
     )
 
 
-def _rated(world: World, facts: UsageFacts, free_swaps: int) -> Bill | Refusal:
+def _rated(
+    world: World, facts: UsageFacts, own: Iterable[Line], promos: tuple[Promo, ...]
+) -> Bill | Refusal:
     refusal = unfit(facts)  # first: what an unusable time would read was never loaded
     if refusal is not None:
         return refusal
+    period = contract_period(world, facts.driver_id, facts.service_time[0])
+    if period:
+        facts = replace(facts, contract_period=period)
     tariffs = tariff_rows(world, facts.tariff_id, *price_span(facts))
-    return rate(facts, tariffs, free_swaps=free_swaps)
+    context = context_of(world, facts, own)
+    if promos:
+        context = replace(context, promos=promos)
+    return rate(facts, tariffs, context)
 
 
 def _shareable(bill: Bill, contracts: list[ContractVersion]) -> Bill | Refusal:
@@ -237,15 +280,14 @@ def _accrued(facts: UsageFacts, bill: Bill) -> list[UsageAccrued]:
     ]
 
 
-def _share(facts: UsageFacts, bill: Bill, contract: ContractVersion) -> ShareAccrued | None:
+def _share(
+    world: World, facts: UsageFacts, bill: Bill, contract: ContractVersion
+) -> ShareAccrued | None:
     terms = contract.terms
-    base_minor = bill.net_minor
-    if terms.base == "ENERGY_NET":
-        base_minor = bill.energy_net_minor
-    elif terms.base == "SERVICE_NET":
-        base_minor -= bill.energy_net_minor
-    shares = split(base_minor, terms.weights, terms.order)
-    if base_minor == shares[terms.ours]:
+    cost_minor = energy_cost_of(world, facts.usage_id, bill.currency, facts.energy_wh)
+    base_minor = share_base(terms, bill.net_minor, bill.energy_net_minor, cost_minor)
+    shares = shares_of(terms, base_minor, is_swap=facts.kind == SWAP)
+    if not any(part for party, part in shares.items() if party != terms.ours):
         return None  # no partner earned anything
     return ShareAccrued(
         usage_id=facts.usage_id,
@@ -276,12 +318,19 @@ def evolve(world: World, event: BillingEvent, stamp: Stamp) -> None:
         case UsageAccrued():
             if event.part == 1:
                 world.put(BILLED, event.usage_id, Billed(stamp.position))
+            count_usage(world, event)
         case UsageUnbilled():
             world.put(BILLED, event.usage_id, Billed(stamp.position, event.reason))
         case ShareAccrued():
             pass
         case _ as unknown:
             assert_never(unknown)
+
+
+def count_usage(world: World, event: UsageAccrued, *, taken_back: bool = False) -> None:
+    """Count a usage in the periods of its tiers, or take it back out."""
+    who = Consumer(event.driver_id, event.tariff_id, event.usage_id, event.usage_kind)
+    count_in(world, who, event.lines, taken_back=taken_back)
 
 
 # postings ---------------------------------------------------------------------

@@ -1,123 +1,62 @@
 """Rating: what a usage costs, as one pure function of its facts and the tariff's versions.
 
-The same facts and versions always give the same bill (docs/algorithms/tariff.md): quantities are
-integers, amounts exact in 10^-9 of the major unit, each line is rounded once.
+The same facts, versions and context always give the same bill (docs/algorithms/tariff.md):
+quantities are integers, amounts exact in 10^-9 of the major unit, each line is rounded once.
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
 
-import msgspec
-
-from ledger.domain.money.bands import Band, Place, Price, bands, edges
-from ledger.domain.money.tariffs import COMPONENTS, SPAN_MAX, TIME_MAX, TariffRows
+from ledger.domain.money.bands import Place, Price, bands, edges
+from ledger.domain.money.rating_facts import (
+    NOTHING_BEFORE,
+    SWAP,
+    UNCERTAINTY_MAX,
+    Bill,
+    Line,
+    RatingContext,
+    UsageFacts,
+)
+from ledger.domain.money.rating_parts import (
+    FORMULA_EVENT,
+    FORMULA_INTERVALS,
+    FORMULA_SESSION,
+    FORMULA_SWAP,
+    Cut,
+    Cutter,
+    Part,
+    are_whole,
+    billed_of,
+    billed_parts,
+    count_of,
+    is_metered,
+    parts_of,
+)
+from ledger.domain.money.rating_totals import adjusted, summed
+from ledger.domain.money.tariff_terms import (
+    COMPONENTS,
+    EVENT,
+    METER,
+    SOC_DIFFERENCE,
+    SPAN_MAX,
+    TIME_MAX,
+    UNITS,
+    TariffRows,
+)
 from ledger.domain.money.tax import tax_rule
-from ledger.kernel.instants import DAY, MINUTE
-from ledger.kernel.money import nano_to_minor, split_by
+from ledger.kernel.money import nano_to_minor
 from ledger.kernel.postings import QUANTITY_MAX
 from ledger.kernel.refusal import Refusal, RefusalCode
-from ledger.kernel.signed_facts import INVALID, UNSIGNED
+from ledger.kernel.signed_facts import INVALID
 
-SWAP: Literal["swap"] = "swap"
-CHARGING_SESSION: Literal["charging_session"] = "charging_session"
+RATING_VERSION = 1
+"""Version of these rules; a change that would rate old facts differently counts it up."""
 
 LEVEL_MIN = 3
 """Evidence level that a bill needs on every leg."""
-UNCERTAINTY_MAX = DAY
-"""Clock uncertainty beyond which a time says nothing about a price."""
 ENERGY_MAX_WH = 1_000_000
 """Limit of one usage where the capacity of its packs is not known."""
 
-FORMULA_SWAP = "soc-diff-1"
-FORMULA_SESSION = "meter-time-1"
-FORMULA_EVENT = "event-1"
-FORMULA_ALLOWANCE = "allowance-1"
-
 _BILLABLE = frozenset({"completed", "closed_incomplete"})
-_UNITS = {"KWH": "WH", "SWAP": "SWAP", "MINUTE": "MINUTE", "ITEM": "ITEM"}
-
-
-class UsageFacts(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
-    """What happened, as far as its price depends on it.
-
-    `energy_wh` of a swap is the stored energy of the packs out minus that of the packs in (it may
-    be negative); of a charging session what the meter counted. `occurred_at` is the price time of
-    a swap, its pack-out leg; a session is priced from `begin_at` to `end_at`. `level` is the
-    lowest evidence level and `clock_quality` the worst clock among its legs; `stage` is where its
-    saga ended; `capacity_wh` the nominal energy of its packs (0 = not known); `causes` are the
-    positions of the entries it derives from; `billing_class` says what its meter's signature is
-    worth.
-    """
-
-    kind: Literal["swap", "charging_session"]
-    usage_id: str
-    driver_id: str
-    station_id: str
-    operator_id: str
-    country: str
-    tariff_id: str
-    occurred_at: int
-    energy_wh: int
-    level: int
-    clock_quality: str
-    clock_uncertainty_us: int = 0
-    begin_at: int = 0
-    end_at: int = 0
-    stage: str = "completed"
-    pack_class: str = ""
-    capacity_wh: int = 0
-    booking_id: str = ""
-    causes: tuple[int, ...] = ()
-    billing_class: str = UNSIGNED
-
-    @property
-    def service_time(self) -> tuple[int, int]:
-        """Begin and end of the service; the same instant for a swap."""
-        if self.kind == SWAP:
-            return self.occurred_at, self.occurred_at
-        return self.begin_at, self.end_at
-
-
-class Line(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One line of a bill.
-
-    `quantity` counts `unit` (``WH``, ``SWAP``, ``MINUTE``, ``ITEM``); `billed_quantity` is present
-    where the tariff bills another one. `amount_nano` is exact, `net_minor` rounded from it. The
-    price is that of the entry at `tariff_position`.
-    """
-
-    component: str
-    quantity: int
-    unit: str
-    rate_micro: int
-    amount_nano: int
-    net_minor: int
-    tax_product: str
-    revenue_account: str
-    tariff_version: int
-    tariff_position: int
-    service_start_at: int
-    service_end_at: int
-    formula: str
-    billed_quantity: int | None = None
-
-
-class Bill(msgspec.Struct, frozen=True):
-    """The lines of a usage and their sums in minor units, net of tax.
-
-    `price_shift_us` is not 0 where the clock was uncertain at a border of prices: the prices of
-    that much later (or earlier) were taken, because they are cheaper for the driver.
-    """
-
-    currency: str
-    lines: tuple[Line, ...]
-    net_minor: int
-    energy_net_minor: int
-    service_net_minor: int
-    fee_net_minor: int
-    price_shift_us: int = 0
 
 
 def price_span(facts: UsageFacts) -> tuple[int, int]:
@@ -127,19 +66,20 @@ def price_span(facts: UsageFacts) -> tuple[int, int]:
     return begin - slack, end + slack
 
 
-def rate(facts: UsageFacts, tariffs: TariffRows, *, free_swaps: int = 0) -> Bill | Refusal:
-    """Rate one usage; a swap within an allowance (`free_swaps` left) keeps its lines at 0.
+def rate(
+    facts: UsageFacts, tariffs: TariffRows, context: RatingContext = NOTHING_BEFORE
+) -> Bill | Refusal:
+    """Rate one usage by the versions of its tariff and what was used before it.
 
     Pure. Refuses in the order of the codes; a refused usage can be rated again later.
     """
     refusal = unfit(facts)
     if refusal is not None:
         return refusal
-    free = facts.kind == SWAP and free_swaps > 0
-    bill: Bill | Refusal = _bill(facts, tariffs, 0, free=free)
+    bill: Bill | Refusal = _bill(facts, tariffs, context, 0)
     if facts.clock_uncertainty_us and isinstance(bill, Bill):
         for shift in _shifts(facts, tariffs):
-            other = _bill(facts, tariffs, shift, free=free)
+            other = _bill(facts, tariffs, context, shift)
             if isinstance(other, Bill) and other.net_minor < bill.net_minor:
                 bill = other
     return bill
@@ -159,6 +99,7 @@ def unfit(facts: UsageFacts) -> Refusal | None:
         or not 0 <= facts.clock_uncertainty_us <= UNCERTAINTY_MAX
         or not 0 <= begin <= end < TIME_MAX
         or end - begin + 2 * UNCERTAINTY_MAX > SPAN_MAX
+        or not are_whole(facts)
     ):
         return Refusal(RefusalCode.TIME_UNUSABLE, {"clock_quality": facts.clock_quality})
     return None
@@ -173,183 +114,152 @@ def _shifts(facts: UsageFacts, tariffs: TariffRows) -> Iterable[int]:
     begin, end = facts.service_time
     slack = facts.clock_uncertainty_us
     borders = edges(tariffs, begin - slack, end + slack + 1)
-    if facts.kind == SWAP:
-        return (-slack, *(border - begin for border in borders)) if borders else ()
-    return (-slack, slack) if borders else ()
+    if facts.is_timed:
+        return (-slack, slack) if borders else ()
+    return (-slack, *(border - begin for border in borders)) if borders else ()
 
 
 # One bill ---------------------------------------------------------------------
 
 
-class _Part(NamedTuple):
-    """A stretch of time in which a component has one price, and its Wh (or count of events)."""
-
-    price: Price
-    begin: int
-    end: int
-    quantity: int
-
-
-def _bill(facts: UsageFacts, tariffs: TariffRows, shift: int, *, free: bool) -> Bill | Refusal:
+def _bill(
+    facts: UsageFacts, tariffs: TariffRows, context: RatingContext, shift: int
+) -> Bill | Refusal:
     begin, end = facts.service_time
-    place = Place(facts.station_id, facts.pack_class)
-    found = bands(tariffs, place, begin + shift, end + shift)
+    found = bands(tariffs, _place(facts), begin + shift, end + shift)
     if isinstance(found, Refusal):
         return found
-    parts = _parts(found, facts.energy_wh)
+    parts = parts_of(found, facts, shift)
     lines: list[Line] = []
-    for component, row in parts.items():
-        lines += _component_lines(facts, row, shift, free=free and component != "BOOKING")
-    energy = parts.get("ENERGY", ())
+    for row in parts.values():
+        lines += _component_lines(facts, row, context, shift)
+    energy = parts.get("ENERGY", ()) if begin < end else ()
     if not lines or (energy and sum(p.end - p.begin for p in energy) < end - begin):
         return Refusal(RefusalCode.TARIFF_NO_ELEMENT, {"tariff": facts.tariff_id})
-    currency = next(iter(parts.values()))[0].price.version.terms.currency
-    return _refused(facts, lines) or _summed(lines, currency, shift)
+    terms = next(iter(parts.values()))[0].price.version.terms
+    refusal = _refused(facts, lines)
+    if refusal is not None:
+        return refusal
+    lasting = tariffs.tariff.at(begin + shift) if tariffs.tariff else None
+    return summed(adjusted(facts, lines, lasting, terms.currency, context), terms.currency, shift)
 
 
-def _parts(found: list[Band], energy_wh: int) -> dict[str, list[_Part]]:
-    """Divide the energy over the bands by their length, and join bands of equal price."""
-    if len(found) == 1:
-        begin, end, prices = found[0]
-        return {price.component: [_Part(price, begin, end, energy_wh)] for price in prices}
-    shares = split_by(energy_wh, [band.end - band.begin for band in found])
-    parts: dict[str, list[_Part]] = {}
-    for band, share in zip(found, shares, strict=True):
-        for price in band.prices:
-            row = parts.setdefault(price.component, [])
-            if row and row[-1].end == band.begin and row[-1].price.continues(price):
-                last = row.pop()
-                row.append(_Part(last.price, last.begin, band.end, last.quantity + share))
-            else:
-                row.append(_Part(price, band.begin, band.end, share))
-    return parts
+def _place(facts: UsageFacts) -> Place:
+    kind = facts.kind
+    source = SOC_DIFFERENCE if kind == SWAP else METER if facts.is_timed else EVENT
+    return Place(
+        facts.station_id, facts.pack_class, facts.zone_id, facts.group, facts.soc_bp, source
+    )
 
 
-def _component_lines(facts: UsageFacts, row: list[_Part], shift: int, *, free: bool) -> list[Line]:
+def _component_lines(
+    facts: UsageFacts, row: list[Part], context: RatingContext, shift: int
+) -> list[Line]:
     """Make the lines of one component: one for each stretch of energy, or one for the event."""
-    first = row[0]
-    if first.price.component == "BOOKING" and not facts.booking_id:
+    first = row[0].price
+    component = first.component
+    if component == "BOOKING" and not facts.booking_id:
         return []
-    if first.price.per == "KWH":
-        metered = [part for part in row if part.price.per == "KWH"]
-        return [
-            _line(facts, part, billed, shift, free=free)
-            for part, billed in zip(metered, _billed_parts(metered), strict=True)
-        ]
-    begin, end = facts.service_time
-    count = _count(facts, first.price)
-    if count is None or first.begin != begin + shift:
-        return []  # an event is priced by its begin, once, however many bands the usage crosses
-    event = _Part(first.price, first.begin, end + shift, count)
-    return [_line(facts, event, _billed(count, first.price), shift, free=free)]
+    if first.per == "KWH":
+        if not is_metered(facts, component):
+            return []
+        parts = row if len(row) == 1 else [part for part in row if part.price.per == "KWH"]
+        formula = _energy_formula(facts)
+    else:
+        begin, end = facts.service_time
+        count = count_of(facts, component, first.per)
+        if count is None or row[0].begin != begin + shift:
+            return []  # an event is priced by its begin, once, however many bands it crosses
+        parts = [Part(first, row[0].begin, end + shift, count)]
+        formula = FORMULA_EVENT
+    if len(parts) == 1 and context is NOTHING_BEFORE and not _has_tier(first):
+        # most lines: nothing to divide and nothing to cut
+        part = parts[0]
+        cut = Cut(part.quantity, billed_of(part.quantity, first), first.rate_micro, formula)
+        return [_line(part, cut, shift)]
+    cutter = Cutter(facts, context, component)
+    return [
+        _line(part, cut, shift)
+        for part, quantity in zip(parts, billed_parts(parts), strict=True)
+        for cut in cutter.cut(part, quantity, formula)
+    ]
 
 
-def _count(facts: UsageFacts, price: Price) -> int | None:
-    """Count swaps, whole minutes or items; None where the unit does not apply to the usage."""
-    is_swap = facts.kind == SWAP
-    match price.per:
-        case "SWAP":
-            return 1 if is_swap else None
-        case "MINUTE":
-            begin, end = facts.service_time
-            return None if is_swap else (end - begin) // MINUTE
-        case _:
-            return 1
+def _has_tier(price: Price) -> bool:
+    return price.element is not None and price.element.tier is not None
 
 
-def _billed(quantity: int, price: Price) -> int:
-    """Bound a quantity: nothing below zero unless the tariff credits it, then the element's."""
-    if quantity < 0:
-        credited = price.version.terms.negative_energy == "credit" and price.component == "ENERGY"
-        quantity = quantity if credited else 0
-    element = price.element
-    if element is None:
-        return quantity
-    if element.max_quantity:
-        quantity = min(quantity, element.max_quantity)
-    return max(quantity, element.min_quantity) if element.min_quantity else quantity
+def _energy_formula(facts: UsageFacts) -> str:
+    if facts.kind == SWAP:
+        return FORMULA_SWAP
+    return FORMULA_INTERVALS if facts.intervals else FORMULA_SESSION
 
 
-def _billed_parts(row: list[_Part]) -> list[int]:
-    """Bound the sum of several stretches, and divide what is billed as the energy is divided."""
-    if len(row) == 1:
-        return [_billed(row[0].quantity, row[0].price)]
-    actual = [part.quantity for part in row]
-    total = sum(actual)
-    billed = _billed(total, row[0].price)
-    if billed == total:
-        return actual
-    return split_by(billed, actual if total > 0 else [part.end - part.begin for part in row])
-
-
-def _line(facts: UsageFacts, part: _Part, billed: int, shift: int, *, free: bool) -> Line:
+def _line(part: Part, cut: Cut, shift: int) -> Line:
     price = part.price
-    product, account = COMPONENTS[price.component]
     element, version = price.element, price.version
+    product, account = COMPONENTS[price.component]
+    element_id = ""
     if element is not None:
         product = element.tax_product or product
         account = element.revenue_account or account
-    rate_micro = 0 if free else price.rate_micro
+        element_id = element.element_id
     # Wh x micro per kWh = nano; whole units x micro = thousands of nano
-    amount_nano = billed * rate_micro * (1 if price.per == "KWH" else 1000)
+    amount_nano = cut.billed * cut.rate_micro * (1 if price.per == "KWH" else 1000)
+    terms = version.terms
+    minor = nano_to_minor(amount_nano, terms.currency)
     return Line(
         component=price.component,
-        quantity=part.quantity,
-        unit=_UNITS[price.per],
-        rate_micro=rate_micro,
+        quantity=cut.quantity,
+        unit=UNITS[price.per],
+        rate_micro=cut.rate_micro,
         amount_nano=amount_nano,
-        net_minor=nano_to_minor(amount_nano, version.terms.currency),
+        net_minor=minor,
         tax_product=product,
         revenue_account=account,
         tariff_version=version.version,
         tariff_position=version.position,
         service_start_at=part.begin - shift,
         service_end_at=part.end - shift,
-        formula=_formula(facts, price, free=free),
-        billed_quantity=billed if billed != part.quantity else None,
+        formula=cut.formula,
+        billed_quantity=cut.billed if cut.billed != cut.quantity else None,
+        element_id=element_id,
+        tier=cut.tier,
+        gross_minor=minor if terms.tax_included else None,
     )
 
 
-def _formula(facts: UsageFacts, price: Price, *, free: bool) -> str:
-    if free:
-        return FORMULA_ALLOWANCE
-    if price.per != "KWH":
-        return FORMULA_EVENT
-    return FORMULA_SWAP if facts.kind == SWAP else FORMULA_SESSION
-
-
 def _refused(facts: UsageFacts, lines: list[Line]) -> Refusal | None:
+    amounts = 0
     for line in lines:
+        amounts += abs(line.amount_nano)
         if tax_rule(facts.country, line.tax_product, line.service_start_at) is None:
             return Refusal(
                 RefusalCode.TAX_RULE_MISSING,
                 {"country": facts.country, "product": line.tax_product},
             )
-    energy_wh = facts.energy_wh
-    if energy_wh < 0 and facts.kind == CHARGING_SESSION:
+    energy_wh, counts = facts.energy_wh, _counts(facts)
+    negative = energy_wh < 0 and facts.kind != SWAP
+    if negative or min(counts) < 0:
         return Refusal(RefusalCode.QUANTITY_NEGATIVE, {"energy_wh": energy_wh})
-    if abs(energy_wh) > (facts.capacity_wh or ENERGY_MAX_WH):
+    if abs(energy_wh) > (facts.capacity_wh or ENERGY_MAX_WH) or max(counts) > COUNT_MAX:
         return Refusal(RefusalCode.QUANTITY_LIMIT, {"energy_wh": energy_wh})
-    if sum(abs(line.amount_nano) for line in lines) > QUANTITY_MAX:
+    if amounts > QUANTITY_MAX:
         return Refusal(RefusalCode.AMOUNT_LIMIT, {"lines": len(lines)})
     return None
 
 
-def _summed(lines: list[Line], currency: str, shift: int) -> Bill:
-    energy = service = fee = 0
-    for line in lines:
-        if line.component == "ENERGY":
-            energy += line.net_minor
-        elif line.component == "BOOKING":
-            fee += line.net_minor
-        else:
-            service += line.net_minor
-    return Bill(
-        currency=currency,
-        lines=tuple(lines),
-        net_minor=energy + service + fee,
-        energy_net_minor=energy,
-        service_net_minor=service,
-        fee_net_minor=fee,
-        price_shift_us=shift,
+def _counts(facts: UsageFacts) -> tuple[int, ...]:
+    return (
+        facts.late_s,
+        facts.idle_s,
+        facts.class_days,
+        facts.extra_packs,
+        facts.extra_pack_days,
+        facts.damage_bp,
+        facts.months,
     )
+
+
+COUNT_MAX = 10**9
+"""Limit of what fees count: seconds of thirty years, and more of anything else."""

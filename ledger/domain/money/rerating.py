@@ -1,4 +1,7 @@
-"""Re-rating: the bill of a swap follows when one of its legs is told anew (money handbook 5.2).
+"""Re-rating: a bill that no longer holds is taken back and made again (money handbook 5.2).
+
+The bill of a swap follows by itself when one of its legs is told anew. What a new version of a
+tariff or a dispute changes is applied from a sheet that two persons approved (rerating_sheets.py).
 
 A bill that no longer holds is reversed line by line, and made again with what is known now. Both
 stand in the open period and keep the times of the service; the entry that was wrong stays where it
@@ -7,17 +10,23 @@ is. The same result makes no entry, and no bill is reversed twice.
 
 from typing import Any, ClassVar, NamedTuple, assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.money import billing
 from ledger.domain.money.billing import BILLED, Billing, ShareAccrued, UsageAccrued
-from ledger.domain.money.contracts import CONTRACTS
-from ledger.domain.money.rating import SWAP, UNCERTAINTY_MAX, Line, UsageFacts
-from ledger.domain.money.tariffs import tariff_keys
-from ledger.domain.saga import KINDS, SWAPS, Swap
-from ledger.domain.stations import STATIONS
-from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
+from ledger.domain.money.rating_facts import SWAP, Line, UsageFacts
+from ledger.domain.money.rerating_bills import (
+    ENDED,
+    SWAP_BILLS,
+    ShareEntry,
+    SwapBill,
+    UsageEntry,
+    lines_of,
+    operator_of,
+)
+from ledger.domain.money.rerating_rows import rerating_rows
+from ledger.domain.saga import KINDS, SWAPS, Swap, soc_given
+from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting, negate
 from ledger.kernel.refusal import Refusal
@@ -26,36 +35,9 @@ REASON = "a leg of the swap was told anew"
 VOID, INCOMPLETE = "void", "incomplete"
 """Stages, beside those of the saga, in which a swap that was told anew has no price."""
 
-_ENDED = {"COMPLETED": "completed", "CLOSED_INCOMPLETE": "closed_incomplete"}
-
 # State ------------------------------------------------------------------------
 
 
-class UsageEntry(msgspec.Struct, frozen=True):
-    """A part of a bill as it stands in the log."""
-
-    position: int
-    occurred_at: int
-    event: UsageAccrued
-
-
-class ShareEntry(msgspec.Struct, frozen=True):
-    """A share of a bill as it stands in the log."""
-
-    position: int
-    occurred_at: int
-    event: ShareAccrued
-
-
-class SwapBill(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The last bill of a swap, in the order in which it was written."""
-
-    usages: tuple[UsageEntry, ...]
-    shares: tuple[ShareEntry, ...] = ()
-    is_reversed: bool = False
-
-
-SWAP_BILLS = Shelf("swap_bills", SwapBill)  # key: swap_id
 SHELVES: tuple[Shelf[Any], ...] = (SWAP_BILLS,)
 FOLDS: tuple[type[Event], ...] = (UsageAccrued, ShareAccrued)
 
@@ -88,6 +70,7 @@ class UsageReversed(Event):
     station_id: str
     reason: str
     original: UsageAccrued
+    campaign_id: str = ""
 
 
 class ShareReversed(Event):
@@ -102,6 +85,7 @@ class ShareReversed(Event):
     partner_id: str
     reason: str
     original: ShareAccrued
+    campaign_id: str = ""
 
 
 ReratingEvent = UsageReversed | ShareReversed
@@ -146,69 +130,53 @@ def follows(world: World, command: ReratingCommand) -> Keys:
     return rerating_rows(world, command.swap_id)
 
 
-def rerating_rows(world: World, swap_id: str, times: tuple[int, ...] = ()) -> list[Key]:
-    """Name what the re-rating of a billed swap reads, as far as it is known yet.
-
-    `times` are those of legs that the swap does not have yet (us).
-    """
-    if not world.is_loaded(BILLED, swap_id) or world.get(BILLED, swap_id) is None:
-        return []
-    swap = world.get(SWAPS, swap_id) if world.is_loaded(SWAPS, swap_id) else None
-    if swap is None or swap.stage not in _ENDED:
-        return []
-    keys = [touch(SWAP_BILLS, swap_id)]
-    bill = world.get(SWAP_BILLS, swap_id) if world.is_loaded(SWAP_BILLS, swap_id) else None
-    if bill is None:
-        return keys
-    first = bill.usages[0]
-    keys.append(touch(STATIONS, first.event.station_id))
-    if world.is_loaded(*keys[-1]):
-        keys.append(touch(CONTRACTS, _operator(world, bill)))
-    times += tuple(leg.occurred_at for leg in (*swap.legs_in, *swap.legs_out))
-    times += (first.occurred_at,)
-    slack = min(swap.clock_uncertainty_us, UNCERTAINTY_MAX)
-    keys += tariff_keys(first.event.tariff_id, min(times) - slack, max(times) + slack)
-    return keys
-
-
-def _operator(world: World, bill: SwapBill) -> str:
-    """Tell with whom the bill was shared; without a share, who operates the station."""
-    if bill.shares:
-        return bill.shares[0].event.partner_id
-    return world.need(STATIONS, bill.usages[0].event.station_id).operator_id
-
-
 # decide -----------------------------------------------------------------------
 
 
-class _Entries(NamedTuple):
-    """Drafts that reverse a bill, and the position that the new one corrects (-1 for none)."""
+class Why(NamedTuple):
+    """Why a bill is taken back: what made it change, in words, and under which sheet."""
 
-    drafts: list[Draft]
-    position: int
+    causes: tuple[int, ...]
+    reason: str = REASON
+    campaign_id: str = ""
+    first: int = 0
+    """Index of the first draft among all drafts of the command."""
 
 
 def decide(world: World, command: ReratingCommand, _request: Request) -> Outcome:
     """Reverse a bill that does not follow from the legs any more, and make the one that does."""
     swap = world.get(SWAPS, command.swap_id)
     bill = world.get(SWAP_BILLS, command.swap_id)
-    if swap is None or bill is None or swap.stage not in _ENDED:
+    if swap is None or bill is None or swap.stage not in ENDED:
         return ()
-    facts = _facts(world, swap, bill, command.causes)
-    found = billing.billed(world, facts)
+    facts = swap_facts(world, swap, bill, command.causes)
+    found = billing.billed(world, facts, own=lines_of(bill))
     if isinstance(found, Refusal):
         if world.need(BILLED, swap.swap_id).reason == found.code.wire:
             return ()
-    elif not bill.is_reversed and _is_same(bill, found):
+    elif not bill.is_reversed and is_same(bill, found):
         return ()
-    back = _reversals(bill, command.causes)
+    return tuple(redone(facts, bill, found, Why(command.causes)))
+
+
+def redone(
+    facts: UsageFacts, bill: SwapBill | None, found: Billing | Refusal, why: Why
+) -> list[Draft]:
+    """Take a bill back, where there is one, and make the new one; or say why there is none.
+
+    The new one corrects the first entry of the old one; each has the times of its own service.
+    """
+    drafts = [] if bill is None else _reversals(bill, why)
     if isinstance(found, Refusal):
         event = billing.unbilled(facts, found)
-        return *back.drafts, Draft(event, facts.occurred_at, causes=facts.causes)
-    return *back.drafts, *_made_again(facts, found, back)
+        return [*drafts, Draft(event, facts.occurred_at, causes=facts.causes)]
+    made = billing.billed_drafts(facts, found, first=why.first + len(drafts))
+    if bill is None:
+        return [*drafts, *made]
+    return [*drafts, *(replace(one, corrects=bill.usages[0].position) for one in made)]
 
 
-def _facts(world: World, swap: Swap, bill: SwapBill, causes: tuple[int, ...]) -> UsageFacts:
+def swap_facts(world: World, swap: Swap, bill: SwapBill, causes: tuple[int, ...]) -> UsageFacts:
     """Take what the price depends on from the legs, and place and tariff from the first bill."""
     legs = (*swap.legs_in, *swap.legs_out)
     first = bill.usages[0]
@@ -220,7 +188,7 @@ def _facts(world: World, swap: Swap, bill: SwapBill, causes: tuple[int, ...]) ->
         usage_id=swap.swap_id,
         driver_id=first.event.driver_id,
         station_id=first.event.station_id,
-        operator_id=_operator(world, bill),
+        operator_id=operator_of(world, bill),
         country=first.event.country,
         tariff_id=first.event.tariff_id,
         occurred_at=max((leg.occurred_at for leg in out), default=first.occurred_at),
@@ -232,6 +200,8 @@ def _facts(world: World, swap: Swap, bill: SwapBill, causes: tuple[int, ...]) ->
         pack_class=swap.pack_class,
         capacity_wh=sum(leg.nominal_wh for leg in legs),
         booking_id=swap.booking_id,
+        soc_bp=soc_given(swap.legs_out),
+        class_days=swap.class_days,
         causes=tuple(sorted(positions | set(causes))),
     )
 
@@ -246,62 +216,63 @@ def _stage(swap: Swap) -> str:
     exchanges = 0 not in KINDS[swap.swap_kind]
     if swap.stage == "COMPLETED" and exchanges and swap.balance():
         return INCOMPLETE
-    return _ENDED[swap.stage]
+    return ENDED[swap.stage]
 
 
-def _is_same(bill: SwapBill, found: Billing) -> bool:
+def is_same(bill: SwapBill, found: Billing) -> bool:
+    """Tell whether rating a usage gives the bill that it has."""
     usages = [one.event for one in bill.usages]
     return usages == found.usages and [one.event for one in bill.shares] == found.shares
 
 
-def _reversals(bill: SwapBill, causes: tuple[int, ...]) -> _Entries:
+def _reversals(bill: SwapBill, why: Why) -> list[Draft]:
     """Take back what was written last first; nothing of a bill that was reversed before."""
-    drafts: list[Draft] = []
-    if not bill.is_reversed:
-        drafts += [_back(_share_back(share), share, causes) for share in reversed(bill.shares)]
-        drafts += [_back(_usage_back(usage), usage, causes) for usage in reversed(bill.usages)]
-    return _Entries(drafts, bill.usages[0].position)
+    if bill.is_reversed:
+        return []
+    return [
+        *(_back(_share_back(share, why), share, why) for share in reversed(bill.shares)),
+        *(_back(_usage_back(usage, why), usage, why) for usage in reversed(bill.usages)),
+    ]
 
 
-def _back(event: ReratingEvent, one: UsageEntry | ShareEntry, causes: tuple[int, ...]) -> Draft:
-    return Draft(event, one.occurred_at, causes=causes, reverses=one.position)
+def _back(event: ReratingEvent, one: UsageEntry | ShareEntry, why: Why) -> Draft:
+    return Draft(event, one.occurred_at, causes=why.causes, reverses=one.position)
 
 
-def _usage_back(one: UsageEntry) -> UsageReversed:
+def _usage_back(one: UsageEntry, why: Why) -> UsageReversed:
     return UsageReversed(
         reversed_position=one.position,
         usage_id=one.event.usage_id,
         usage_kind=one.event.usage_kind,
         driver_id=one.event.driver_id,
         station_id=one.event.station_id,
-        reason=REASON,
+        reason=why.reason,
         original=one.event,
+        campaign_id=why.campaign_id,
     )
 
 
-def _share_back(one: ShareEntry) -> ShareReversed:
+def _share_back(one: ShareEntry, why: Why) -> ShareReversed:
     return ShareReversed(
         reversed_position=one.position,
         usage_id=one.event.usage_id,
         usage_kind=one.event.usage_kind,
         station_id=one.event.station_id,
         partner_id=one.event.partner_id,
-        reason=REASON,
+        reason=why.reason,
         original=one.event,
+        campaign_id=why.campaign_id,
     )
-
-
-def _made_again(facts: UsageFacts, found: Billing, back: _Entries) -> list[Draft]:
-    drafts = billing.billed_drafts(facts, found, first=len(back.drafts))
-    return [replace(one, corrects=back.position) for one in drafts]
 
 
 # evolve -----------------------------------------------------------------------
 
 
 def evolve(world: World, event: Any, stamp: Stamp) -> None:
-    """Keep the bill of a swap as long as its legs can be told anew."""
-    if event.usage_kind != SWAP:
+    """Keep the bill of a swap as long as its legs can be told anew, and one that tiers count."""
+    if isinstance(event, UsageReversed):
+        billing.count_usage(world, event.original, taken_back=True)
+    if not _is_kept(world, event):
         return
     match event:
         case UsageAccrued():
@@ -312,7 +283,9 @@ def evolve(world: World, event: Any, stamp: Stamp) -> None:
         case ShareAccrued():
             row = world.need(SWAP_BILLS, event.usage_id)
             share = ShareEntry(stamp.position, stamp.occurred_at, event)
-            world.put(SWAP_BILLS, event.usage_id, replace(row, shares=(*row.shares, share)))
+            # a share made anew by a dispute takes the place of the one under the same contract
+            others = [one for one in row.shares if one.event.contract_id != event.contract_id]
+            world.put(SWAP_BILLS, event.usage_id, replace(row, shares=(*others, share)))
         case UsageReversed():
             row = world.need(SWAP_BILLS, event.usage_id)
             world.put(SWAP_BILLS, event.usage_id, replace(row, is_reversed=True))
@@ -320,6 +293,15 @@ def evolve(world: World, event: Any, stamp: Stamp) -> None:
             pass
         case _ as unknown:
             assert_never(unknown)
+
+
+def _is_kept(world: World, event: Any) -> bool:
+    if event.usage_kind == SWAP:
+        return True
+    if isinstance(event, UsageAccrued) and any(line.tier for line in event.lines):
+        return True
+    is_known = world.is_loaded(SWAP_BILLS, event.usage_id)
+    return is_known and world.get(SWAP_BILLS, event.usage_id) is not None
 
 
 # postings ---------------------------------------------------------------------

@@ -11,40 +11,49 @@ import msgspec
 
 from ledger.kernel.instants import DAY, utc_day
 
-PRODUCTS = ("energy", "service")
-"""Products a line can be; a component names its own (see tariffs.py)."""
+PRODUCTS = ("energy", "service", "compensation")
+"""Products a line can be; a component names its own (see tariff_terms.py)."""
+
+TREATMENTS = ("composite", "energy", "service", "compensation")
+"""What a product is taxed as: a part of one composite supply, or on its own."""
 
 
 class TaxRule(msgspec.Struct, frozen=True):
-    """Treatment of a product from a day on: category of EN 16931 (S, Z, E, AE, O), rate."""
+    """Treatment of a product from a day on: category of EN 16931 (S, Z, E, AE, O), rate.
+
+    `treatment` is one of `TREATMENTS`; `legal_ref` is what it rests on, "" where nobody has said.
+    """
 
     valid_from: str
     category: str
     rate_bp: int
+    treatment: str = "composite"
+    legal_ref: str = ""
 
 
-# country  products  from  category  rate in basis points
+# country  products  from  category  rate in basis points  treatment  what it rests on
 _ROWS = """
-CN energy         2017-07-01 S 1700
-CN energy         2018-05-01 S 1600
-CN energy         2019-04-01 S 1300
-CN service        2016-05-01 S  600
-DE energy,service 2007-01-01 S 1900
-DE energy,service 2020-07-01 S 1600
-DE energy,service 2021-01-01 S 1900
-FR energy,service 2014-01-01 S 2000
-GB energy,service 2011-01-04 S 2000
-TW energy,service 1986-04-01 S  500
-US energy,service 1970-01-01 O    0
+CN energy         2017-07-01 S 1700 energy
+CN energy         2018-05-01 S 1600 energy
+CN energy         2019-04-01 S 1300 energy
+CN service        2016-05-01 S  600 service
+DE compensation   2007-01-01 O    0 compensation UStAE-1.3
+DE energy,service 2007-01-01 S 1900 composite    C-282/22
+DE energy,service 2020-07-01 S 1600 composite    C-282/22
+DE energy,service 2021-01-01 S 1900 composite    C-282/22
+FR energy,service 2014-01-01 S 2000 composite    C-282/22
+GB energy,service 2011-01-04 S 2000 composite
+TW energy,service 1986-04-01 S  500 composite
+US energy,service 1970-01-01 O    0 composite
 """
 
 
 def _table() -> dict[tuple[str, str], tuple[TaxRule, ...]]:
     table: dict[tuple[str, str], tuple[TaxRule, ...]] = {}
     for row in _ROWS.strip().splitlines():
-        country, products, valid_from, category, rate_bp = row.split()
+        country, products, valid_from, category, rate_bp, treatment, *ref = row.split()
         for product in products.split(","):
-            rule = TaxRule(valid_from, category, int(rate_bp))
+            rule = TaxRule(valid_from, category, int(rate_bp), treatment, *ref)
             table[country, product] = (*table.get((country, product), ()), rule)
     return table
 

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.domain.money.bands import Place, bands, edges, prices_at
-from ledger.domain.money.rating import Bill, price_span, rate
-from ledger.domain.money.tariffs import Element, Restrictions, TariffRows
+from ledger.domain.money.rating import price_span, rate
+from ledger.domain.money.rating_facts import Bill
+from ledger.domain.money.tariff_terms import Element, Restrictions, TariffRows
 from ledger.kernel.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from ledger.kernel.refusal import Refusal
 from tests.support.usage import MAY, PLAIN, hours, rows, session, swap, terms
@@ -283,3 +284,9 @@ def test_the_span_of_prices_includes_the_uncertainty():
     assert price_span(swap(clock_uncertainty_us=5)) == (TEN - 5, TEN + 5)
     assert price_span(session(TEN, TEN + 1, 1)) == (TEN, TEN + 1)
     assert price_span(swap(clock_uncertainty_us=10 * DAY)) == (TEN - DAY, TEN + DAY)
+
+
+def test_a_version_of_another_time_has_no_border_within_a_usage():
+    tariff = rows(terms(end=MAY + DAY), terms(begin=MAY + 3 * DAY))
+    assert edges(tariff, TEN, TEN + HOUR) == []
+    assert len(bill(session(TEN, TEN + HOUR, 1000), tariff).lines) == 2

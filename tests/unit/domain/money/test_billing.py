@@ -15,7 +15,8 @@ from ledger.domain.money.billing import (
     touches,
 )
 from ledger.domain.money.contracts import CONTRACTS, PartnerContracts
-from ledger.domain.money.tariffs import Element, PublishTariff
+from ledger.domain.money.tariff_terms import Element
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.world import World
 from ledger.kernel.envelope import ENTRY_BYTES_MAX, canonical
 from ledger.kernel.instants import DAY, HOUR
@@ -23,7 +24,7 @@ from ledger.kernel.messages import Actor, Request
 from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import RefusalCode
 from tests.support.rules import act
-from tests.support.usage import MAY, agreement, hours, made, market, session, swap, terms
+from tests.support.usage import MAY, agreement, entitled, hours, made, market, session, swap, terms
 
 
 def bill(world, facts, **options):
@@ -123,7 +124,9 @@ def test_nothing_is_shared_where_no_partner_earns():
 
 
 def test_a_free_swap_is_billed_at_zero():
-    (accrued,) = made(bill(market(terms(), contract=agreement()), swap(), free_swaps=1))
+    world = market(terms(), contract=agreement())
+    entitled(world, "DR-1")
+    (accrued,) = made(bill(world, swap()))
     assert isinstance(accrued, UsageAccrued)
     assert [line.net_minor for line in accrued.lines] == [0, 0]
     assert postings(accrued) == ()
@@ -212,4 +215,4 @@ def test_the_rows_of_a_bill_are_known_from_its_facts():
         "T1|2018-05-01",
         "T1|2018-05-02",
     ]
-    assert follows(market(), command) == ()
+    assert [key for _, key in follows(market(), command)] == ["DR-1"]  # his subscription

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ledger.domain.money.rating import Bill, rate
+from ledger.domain.money.rating import rate
+from ledger.domain.money.rating_facts import Bill
 from ledger.kernel.instants import HOUR, MINUTE
 from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.kernel.signed_facts import INVALID, SIGNED_VALID, UNSIGNED

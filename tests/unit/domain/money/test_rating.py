@@ -1,7 +1,8 @@
 import pytest
 
-from ledger.domain.money.rating import Bill, rate
-from ledger.domain.money.tariffs import Element, Restrictions, TariffRows
+from ledger.domain.money.rating import rate
+from ledger.domain.money.rating_facts import Bill, RatingContext
+from ledger.domain.money.tariff_terms import Element, Restrictions, TariffRows
 from ledger.kernel.instants import DAY, HOUR, SECOND
 from ledger.kernel.money import vat_of
 from ledger.kernel.quantities import stored_wh
@@ -72,15 +73,44 @@ def test_a_service_fee_counts_at_least_twenty_kwh(energy_wh, energy, service, bi
     assert [line.billed_quantity for line in found.lines] == [None, billed]
 
 
+@pytest.mark.parametrize(
+    ("hour", "day", "station_id", "rate_micro"),
+    [
+        (10, 0, "ST-1", 400_000),
+        (18, 0, "ST-1", 550_000),  # the evening of a month
+        (18, 31, "ST-1", 400_000),  # the same hour of the next one
+        (10, 0, "ST-9", 300_000),
+    ],
+)
+def test_a_service_fee_may_differ_by_station_month_and_hour(hour, day, station_id, rate_micro):
+    evening = Restrictions(
+        date_from="2018-05-01", date_to="2018-05-31", start_local="17:00", end_local="20:00"
+    )
+    service = (
+        Element("SERVICE", "KWH", 300_000, Restrictions(stations=("ST-9",)), min_quantity=20_000),
+        Element("SERVICE", "KWH", 550_000, evening, min_quantity=20_000),
+        NIO[1],
+    )
+    at = MAY + day * DAY + (hour - 8) * HOUR  # on the clock of Shanghai
+    facts = swap(energy_wh=12_000, country="CN", station_id=station_id, occurred_at=at)
+    china = terms(NIO[0], *service, currency="CNY", country="CN", zone="Asia/Shanghai")
+    found = bill(facts, rows(china))
+    assert [line.rate_micro for line in found.lines] == [700_000, rate_micro]
+    free = bill(facts, rows(china), context=RatingContext(free_swaps=1))
+    assert [(line.quantity, line.net_minor) for line in free.lines] == [(12_000, 0), (12_000, 0)]
+
+
 def test_a_free_swap_keeps_its_lines_at_zero():
-    found = bill(swap(booking_id="BK-1"), rows(terms()), free_swaps=3)
+    found = bill(swap(booking_id="BK-1"), rows(terms()), context=RatingContext(free_swaps=3))
     assert [line.net_minor for line in found.lines] == [0, 0, 100]
     assert [line.quantity for line in found.lines] == [41_700, 41_700, 1]
     assert [line.formula for line in found.lines] == ["allowance-1", "allowance-1", "event-1"]
 
 
 def test_an_allowance_of_swaps_does_not_pay_a_charging_session():
-    assert nets(session(TEN, TEN + HOUR, 10_000), rows(terms()), free_swaps=3) == [360, 120]
+    assert nets(
+        session(TEN, TEN + HOUR, 10_000), rows(terms()), context=RatingContext(free_swaps=3)
+    ) == [360, 120]
 
 
 def test_energy_of_a_swap_is_the_difference_of_what_is_stored():

@@ -7,8 +7,9 @@ from itertools import groupby
 
 import pytest
 
-from ledger.domain.money.rating import Bill, rate
-from ledger.domain.money.tariffs import Element, TariffTerms
+from ledger.domain.money.rating import rate
+from ledger.domain.money.rating_facts import Bill
+from ledger.domain.money.tariff_terms import Element, TariffTerms
 from ledger.kernel.instants import DAY, HOUR, parse_instant
 from ledger.kernel.quantities import parse_scaled, scaled_text
 from tests.support.usage import rows, session, terms
@@ -18,10 +19,11 @@ CUT = parse_instant("2019-06-13T18:40:00Z", "at")
 BACK = parse_instant("2019-06-14T09:06:00Z", "at")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sap_rows(data_dir):
+    """Stream the sessions: begin, end, Wh, what was paid."""
     with gzip.open(data_dir / "charging_sessions" / "sap.csv.gz", "rt", encoding="utf-8") as file:
-        return [
+        yield (
             (
                 parse_instant(row["start_utc"], "start_utc"),
                 parse_instant(row["end_utc"], "end_utc"),
@@ -29,7 +31,7 @@ def sap_rows(data_dir):
                 row["amount"],
             )
             for row in csv.DictReader(file)
-        ]
+        )
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,18 @@ from msgspec.structs import replace
 
 from ledger.domain.money.accounts import check_chart
 from ledger.domain.money.billing import BILLED, Billed, BillUsage, UsageAccrued
-from ledger.domain.money.rating import UsageFacts
+from ledger.domain.money.rating_facts import UsageFacts
 from ledger.domain.money.rerating import (
     REASON,
-    SWAP_BILLS,
     RerateSwap,
     ShareReversed,
     UsageReversed,
     postings,
-    rerating_rows,
     taken_back,
 )
-from ledger.domain.money.tariffs import Element
+from ledger.domain.money.rerating_bills import SWAP_BILLS
+from ledger.domain.money.rerating_rows import rerating_rows
+from ledger.domain.money.tariff_terms import Element
 from ledger.domain.saga import SWAPS, PackLeg, Swap
 from ledger.domain.stations import STATIONS, Station
 from ledger.domain.world import World

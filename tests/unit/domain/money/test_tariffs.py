@@ -1,16 +1,20 @@
 import msgspec
 import pytest
 
-from ledger.domain.money.tariffs import (
+from ledger.domain.money.tariff_terms import (
     SPAN_MAX,
+    Element,
+    Restrictions,
+    Step,
+    TariffTerms,
+    TariffVersion,
+    Tier,
+)
+from ledger.domain.money.tariffs import (
     TARIFF_DAYS,
     TARIFFS,
     VERSIONS_MAX,
-    Element,
     PublishTariff,
-    Restrictions,
-    TariffTerms,
-    TariffVersion,
     follows,
     postings,
     tariff_keys,
@@ -41,8 +45,9 @@ def hours(day=0, prices=None, **changes):
     return msgspec.structs.replace(plain, **changes)
 
 
-def publish(world, chosen, tariff_id="T1", **options):
-    return act(world, PublishTariff(tariff_id=tariff_id, terms=chosen), **options)
+def publish(world, chosen, tariff_id="T1", supersedes=0, **options):
+    command = PublishTariff(tariff_id=tariff_id, terms=chosen, supersedes=supersedes)
+    return act(world, command, **options)
 
 
 def restricted(**limits):
@@ -51,6 +56,13 @@ def restricted(**limits):
 
 def element(**changes):
     return (msgspec.structs.replace(ENERGY, **changes),)
+
+
+STEPS = (Step(0, 360_000),)
+
+
+def tiered(*steps, scope="swap"):
+    return element(tier=Tier(scope, "graduated", steps))
 
 
 def test_versions_count_from_one_and_a_later_one_ends_the_one_before():
@@ -109,6 +121,85 @@ def test_a_price_becomes_valid_at_its_time_and_moves_nothing():
     assert postings(outcome[0].event) == ()
 
 
+def spans(world):
+    lasting = world.need(TARIFFS, "T1").lasting
+    return [(one.version, one.terms.valid_from_at, one.terms.valid_to_at) for one in lasting]
+
+
+def dearer(**changes):
+    return terms(elements=element(rate_micro=400_000), **changes)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "expected"),
+    [
+        (MAY, 0, [(2, MAY, 0)]),
+        (MAY + DAY, 0, [(1, MAY, MAY + DAY), (2, MAY + DAY, 0)]),
+        (MAY, MAY + DAY, [(2, MAY, MAY + DAY), (1, MAY + DAY, 0)]),
+        (
+            MAY + DAY,
+            MAY + 2 * DAY,
+            [(1, MAY, MAY + DAY), (2, MAY + DAY, MAY + 2 * DAY), (1, MAY + 2 * DAY, 0)],
+        ),
+    ],
+)
+def test_a_version_may_supersede_another_for_a_time_also_a_past_one(begin, end, expected):
+    world = World(complete=True)
+    publish(world, terms())
+    chosen = dearer(valid_from_at=begin, valid_to_at=end)
+    (published,) = made(publish(world, chosen, supersedes=1))
+    assert (published.tariff_version, published.supersedes) == (2, 1)
+    assert spans(world) == expected
+
+
+def test_a_superseding_version_without_an_end_ends_with_the_one_before():
+    world = World(complete=True)
+    publish(world, terms(valid_to_at=MAY + 3 * DAY))
+    publish(world, terms(valid_from_at=MAY + 3 * DAY))
+    publish(world, dearer(valid_from_at=MAY + DAY), supersedes=1)
+    assert spans(world) == [
+        (1, MAY, MAY + DAY),
+        (3, MAY + DAY, MAY + 3 * DAY),
+        (2, MAY + 3 * DAY, 0),
+    ]
+    beyond = dearer(valid_from_at=MAY + 2 * DAY, valid_to_at=MAY + 4 * DAY)
+    refusal = publish(world, beyond, supersedes=3)
+    assert refusal == Refusal(RefusalCode.TARIFF_AMBIGUOUS, {"version": 2})
+
+
+def test_only_the_version_in_force_can_be_superseded():
+    world = World(complete=True)
+    unknown = Refusal(RefusalCode.TARIFF_NOT_FOUND, {"version": 7})
+    assert publish(world, terms(), supersedes=7) == unknown
+    publish(world, terms(valid_to_at=MAY + DAY))
+    assert publish(world, dearer(valid_from_at=MAY + DAY), supersedes=7) == unknown
+    assert publish(world, hours(day=1), supersedes=7) == unknown
+
+
+def test_a_day_of_hourly_prices_may_be_superseded_too():
+    world = World(complete=True)
+    publish(world, terms())
+    publish(world, hours())
+    publish(world, hours(prices=(5,) * 24), supersedes=2)
+    assert world.need(TARIFF_DAYS, "T1|2018-05-01").version == 3
+
+
+def test_days_are_still_found_where_a_version_stands_twice():
+    world = World(complete=True)
+    publish(world, terms())
+    publish(world, dearer(valid_from_at=MAY + DAY, valid_to_at=MAY + 2 * DAY), supersedes=1)
+    publish(world, hours(day=1))
+    assert len(spans(world)) == world.need(TARIFFS, "T1").versions
+    assert list(tariff_rows(world, "T1", MAY, MAY + 3 * DAY).days) == [MAY // DAY + 1]
+
+
+def test_the_terms_of_a_version_that_ended_are_known_when_they_come_again():
+    world = World(complete=True)
+    publish(world, terms())
+    publish(world, dearer(valid_from_at=MAY + DAY))
+    assert publish(world, terms()) == ()
+
+
 @pytest.mark.parametrize(
     ("first", "second", "code"),
     [
@@ -147,19 +238,18 @@ def test_a_second_version_must_fit_the_first(first, second, code):
         ("elements", terms(elements=())),
         ("elements", hours(elements=(ENERGY,))),
         ("elements", terms(elements=(ENERGY,) * 101)),
-        ("elements", terms(elements=element(component="GOLD"))),
-        ("elements", terms(elements=element(per="YEAR"))),
-        ("elements", terms(elements=element(rate_micro=2**60))),
-        ("elements", terms(elements=element(min_quantity=2, max_quantity=1))),
-        ("elements", terms(elements=element(min_quantity=-1))),
-        ("elements", terms(elements=element(tax_product="gold"))),
-        ("elements", terms(elements=element(revenue_account="Income:Gold"))),
-        ("elements", terms(elements=element(revenue_account="Equity:Capital"))),
-        ("elements", terms(elements=restricted(days=("monday",)))),
-        ("elements", terms(elements=restricted(start_local="07:00"))),
-        ("elements", terms(elements=restricted(start_local="7:00", end_local="25:00"))),
-        ("elements", terms(elements=restricted(date_from="2018-5-1"))),
-        ("elements", terms(elements=restricted(date_to="2018-02-30x"))),
+        ("elements[0].component", terms(elements=element(component="GOLD"))),
+        ("elements[0].per", terms(elements=element(per="YEAR"))),
+        ("elements[0].rate_micro", terms(elements=element(rate_micro=2**60))),
+        ("elements[0].min_quantity", terms(elements=element(min_quantity=2, max_quantity=1))),
+        ("elements[0].min_quantity", terms(elements=element(min_quantity=-1))),
+        ("elements[0].tax_product", terms(elements=element(tax_product="gold"))),
+        ("elements[0].revenue_account", terms(elements=element(revenue_account="Income:Gold"))),
+        ("elements[0].revenue_account", terms(elements=element(revenue_account="Equity:Capital"))),
+        ("elements[0].restrictions.days", terms(elements=restricted(days=("monday",)))),
+        ("elements[0].restrictions.start_local", terms(elements=restricted(start_local="07:00"))),
+        ("elements[0].restrictions.date_from", terms(elements=restricted(date_from="2018-5-1"))),
+        ("elements[0].restrictions.date_to", terms(elements=restricted(date_to="2018-02-30x"))),
         ("hours_micro", hours(prices=(1,) * 23)),
         ("hours_micro", hours(valid_to_at=MAY + 2 * DAY)),
         ("hours_micro", hours(valid_from_at=MAY + HOUR, valid_to_at=MAY + DAY + HOUR)),
@@ -168,12 +258,62 @@ def test_a_second_version_must_fit_the_first(first, second, code):
         ("hours_micro", hours(prices=(0,) * 24, hours_missing=(3, 3))),
         ("hours_micro", hours(prices=(2**60,) * 24)),
         ("negative_energy", terms(negative_energy="maybe")),
-        ("tax_included", terms(tax_included=True)),
+        ("tax_included", hours(tax_included=True)),
+        ("terms_sha256", terms(terms_sha256="ab")),
+        ("party", terms(party="no id")),
+        ("min_bill_minor", terms(min_bill_minor=2, max_bill_minor=1)),
+        ("max_bill_minor", terms(max_bill_minor=2**60)),
+        ("border_rule", terms(border_rule="dearer")),
+        ("rounding", terms(rounding="bankers")),
+        ("elements[0].rate_micro", terms(elements=element(component="DISCOUNT", rate_micro=1))),
+        ("elements[0].element_id", terms(elements=element(element_id="no id"))),
+        ("elements[0].quantity_source", terms(elements=element(quantity_source="GUESS"))),
+        ("elements[0].max_quantity", terms(elements=element(max_quantity=2**60))),
+        (
+            "elements[0].restrictions.end_local",
+            terms(elements=restricted(start_local="07:00", end_local="25:00")),
+        ),
+        ("elements[0].restrictions.date_to", terms(elements=restricted(date_to="2018-02-30"))),
+        (
+            "elements[0].restrictions.date_to",
+            terms(elements=restricted(date_from="2018-02-03", date_to="2018-02-02")),
+        ),
+        ("elements[0].restrictions.zones", terms(elements=restricted(zones=("",)))),
+        ("elements[0].restrictions.groups", terms(elements=restricted(groups=("G",) * 1001))),
+        ("elements[0].restrictions.min_soc_bp", terms(elements=restricted(min_soc_bp=10_001))),
+        ("elements[0].tier.scope", terms(elements=element(tier=Tier("week", "volume", STEPS)))),
+        ("elements[0].tier.mode", terms(elements=element(tier=Tier("swap", "steep", STEPS)))),
+        ("elements[0].tier.steps", terms(elements=element(tier=Tier("swap", "volume", ())))),
+        ("elements[0].tier.steps", terms(elements=tiered(Step(1, 360_000)))),
+        ("elements[0].tier.steps", terms(elements=tiered(Step(0, 1)))),
+        ("elements[0].tier.steps", terms(elements=tiered(*STEPS, Step(0, 5)))),
+        ("elements[0].tier.steps", terms(elements=tiered(*STEPS, Step(2**60, 5)))),
+        ("elements[0].tier.steps", terms(elements=tiered(*STEPS, Step(5, 2**60)))),
+        ("elements", terms(elements=tiered(*STEPS, scope="calendar_month") * 2)),
     ],
 )
 def test_faulty_terms_are_refused_with_the_name_of_the_field(field, chosen):
     refusal = publish(World(complete=True), chosen)
     assert refusal == Refusal(RefusalCode.TARIFF_FIELD_INVALID, {"field": field})
+
+
+def test_all_faulty_fields_are_named_the_first_as_the_field():
+    wrong = terms(country="Germany", elements=(*element(per="YEAR"), *restricted(days=("x",))))
+    refusal = publish(World(complete=True), wrong)
+    others = "elements[0].per, elements[1].restrictions.days"
+    assert isinstance(refusal, Refusal)
+    assert refusal.code is RefusalCode.TARIFF_FIELD_INVALID
+    assert refusal.facts == {"field": "country", "others": others}
+
+
+def test_two_elements_may_count_tiers_apart_by_their_names():
+    one, two = tiered(*STEPS, scope="calendar_month") * 2
+    apart = (one, msgspec.structs.replace(two, element_id="EL-2"))
+    assert [one.counter for one in apart] == ["ENERGY", "ENERGY:EL-2"]
+    assert not isinstance(publish(World(complete=True), terms(elements=apart)), Refusal)
+    assert not isinstance(
+        publish(World(complete=True), terms(elements=tiered(*STEPS) * 2)), Refusal
+    )
 
 
 def test_a_tariff_needs_an_id():
