@@ -6,28 +6,25 @@ results are issued. Closing again adds nothing: what is settled already is skipp
 """
 
 from collections.abc import Callable, Iterator
+from heapq import merge
 
 import msgspec
 
 from ledger.domain.money.accounts import PARTNERS_ACCRUED, UNBILLED
-from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.documents import (
+    LINE_KINDS,
     InvoiceDraft,
     StatementDraft,
     StatementLine,
-    statement_lines,
+    lines_by_partner,
 )
 from ledger.domain.money.invoices import INVOICED, INVOICES, InvoiceIssued, IssueInvoice
 from ledger.domain.money.periods import Ranges
-from ledger.domain.money.rerating import ShareReversed, UsageReversed, taken_back
-from ledger.domain.money.settlement import (
-    SETTLED,
-    STATEMENTS,
-    Calculation,
-    IssueStatement,
-    Statement,
-    StatementIssued,
-)
+from ledger.domain.money.rerating import UsageReversed, taken_back
+from ledger.domain.money.settlement import IssueStatement, StatementIssued
+from ledger.domain.money.settlement_rows import SETTLED, STATEMENTS, Calculation, Statement
+from ledger.domain.money.templates_partners import PARTNERS_OWE
 from ledger.domain.opening import LedgerOpened
 from ledger.domain.world import key_of
 from ledger.kernel.errors import NotFound, Refused
@@ -96,10 +93,7 @@ def close_period(
         NotFound: the named partner has nothing in the period.
     """
     with ledger.reading() as reads:
-        span = span_of(reads, period)
-        ends_at = period_window(period, span.zone).to_at
-        if at < ends_at:
-            raise Refused(Refusal(RefusalCode.PERIOD_NOT_ENDED, {"ends_at": ends_at}))
+        span = _ended_span(reads, period, at)
         statements = list(_statement_commands(reads, span, partner_id, progress))
         invoices = [] if partner_id else list(_invoice_commands(reads, span, at, progress))
         if partner_id and not statements and not _statement_rows(reads, partner_id, period):
@@ -111,6 +105,24 @@ def close_period(
         map_history(ledger, key_at(at, "map", period, issued[-1]), at)
     made = len(statements)
     return Closed(period, tuple(issued[:made]), tuple(issued[made:]))
+
+
+def close_statements(
+    ledger: Ledger, period: str, *, actor: Actor, at: int, progress: Progress = no_progress
+) -> list[str]:
+    """Issue the statements of all partners for a period, without invoices; raises as above."""
+    with ledger.reading() as reads:
+        span = _ended_span(reads, period, at)
+        named = [(one.partner_id, one) for one in _statement_commands(reads, span, "", progress)]
+    return _issue(ledger, [_request(*one, span, actor, at) for one in named], progress)
+
+
+def _ended_span(reads: Reads, period: str, at: int) -> Span:
+    span = span_of(reads, period)
+    ends_at = period_window(period, span.zone).to_at
+    if at < ends_at:
+        raise Refused(Refusal(RefusalCode.PERIOD_NOT_ENDED, {"ends_at": ends_at}))
+    return span
 
 
 def _request(who: str, command: Command, span: Span, actor: Actor, at: int) -> Request:
@@ -146,9 +158,13 @@ def _document_id(event: Event) -> str:
 
 def partner_lines(reads: Reads, partner_id: str, span: Span) -> Iterator[StatementLine]:
     """Yield a partner's lines with positions in the span, in order, with bounded memory."""
-    for one in _entries_on(reads, PARTNERS_ACCRUED, partner_id, span):
-        if isinstance(one.event, ShareAccrued | ShareReversed):
-            yield from statement_lines(one.envelope.position, one.event, partner_id)
+    accounts = (PARTNERS_ACCRUED, PARTNERS_OWE)
+    streams = [_entries_on(reads, account, partner_id, span) for account in accounts]
+    last = -1
+    for one in merge(*streams, key=lambda entry: entry.envelope.position):
+        position, last = last, one.envelope.position
+        if position != last and one.envelope.kind in LINE_KINDS:
+            yield from lines_by_partner(one.envelope, one.event).get(partner_id, ())
 
 
 def calculate(reads: Reads, partner_id: str, span: Span) -> Calculation:
@@ -159,25 +175,54 @@ def calculate(reads: Reads, partner_id: str, span: Span) -> Calculation:
     return draft.calculation()
 
 
+def calculate_all(
+    reads: Reads, span: Span, progress: Progress = no_progress
+) -> dict[str, Calculation]:
+    """Sum the lines of every partner from scratch, in one pass over the entries of a span.
+
+    Keeps a few sums and hashes for each partner, however many lines they have.
+    """
+    drafts: dict[str, StatementDraft] = {}
+    first, end = span.from_position + 1, span.to_position + 1
+    for done, one in enumerate(reads.entries(first, end, LINE_KINDS)):
+        for partner, lines in lines_by_partner(one.envelope, one.event).items():
+            draft = drafts.setdefault(partner, StatementDraft())
+            for line in lines:
+                draft.add(line)
+        if done % POSITIONS_AT_ONCE == 0:
+            progress("lines", one.envelope.position - first, end - first)
+    return {partner: drafts[partner].calculation() for partner in sorted(drafts)}
+
+
 def _statement_commands(
     reads: Reads, span: Span, partner_id: str, progress: Progress
 ) -> Iterator[IssueStatement]:
-    partners = _parties_on(reads, PARTNERS_ACCRUED, span)
-    if partner_id:
-        partners = [partner for partner in partners if partner == partner_id]
-    for done, partner in enumerate(partners, 1):
-        settled = reads.row(SETTLED, partner) or Ranges()
-        if settled.overlap(span.from_position, span.to_position) is None:
+    settled = dict(reads.rows(SETTLED))
+    first, second = _calculated(reads, span, partner_id, progress)
+    for done, (partner, calculation) in enumerate(first.items(), 1):
+        spans = settled.get(partner, Ranges())
+        if spans.overlap(span.from_position, span.to_position) is None:
             yield IssueStatement(
                 partner_id=partner,
                 period=span.period,
                 zone=span.zone,
                 from_position=span.from_position,
                 to_position=span.to_position,
-                calculation=calculate(reads, partner, span),
-                recalculation=calculate(reads, partner, span),
+                calculation=calculation,
+                recalculation=second[partner],
             )
-        progress("statements", done, len(partners))
+        progress("statements", done, len(first))
+
+
+def _calculated(
+    reads: Reads, span: Span, partner_id: str, progress: Progress
+) -> tuple[dict[str, Calculation], dict[str, Calculation]]:
+    """Calculate twice from scratch: all partners, or the one that is named."""
+    if not partner_id:
+        return calculate_all(reads, span, progress), calculate_all(reads, span, progress)
+    both = (calculate(reads, partner_id, span), calculate(reads, partner_id, span))
+    first, second = ({partner_id: one} if one.line_count else {} for one in both)
+    return first, second
 
 
 def _statement_rows(reads: Reads, partner_id: str, period: str) -> list[Statement]:

@@ -7,7 +7,8 @@ import msgspec
 
 from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.invoices import InvoiceIssued
-from ledger.domain.money.settlement import Amounts, Statement, StatementIssued
+from ledger.domain.money.settlement import StatementIssued
+from ledger.domain.money.settlement_rows import Amounts, Statement
 from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.messages import Actor
 from ledger.kernel.money import amount_text

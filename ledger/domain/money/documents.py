@@ -10,14 +10,22 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from ledger.domain.money.accounts import PARTNERS_ACCRUED
+from ledger.domain.money.agent_sales import AgentSold
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued
-from ledger.domain.money.invoices import TaxBase
+from ledger.domain.money.credit_notes import ShareReduced
+from ledger.domain.money.energy_trade import EnergyBought, EnergyPurchaseCorrected, V2gSold
+from ledger.domain.money.invoice_taxes import TaxBase
+from ledger.domain.money.manual_entries import ManualEntryPosted, ManualEntryReversed
 from ledger.domain.money.rerating import ShareReversed
-from ledger.domain.money.settlement import Amounts, Calculation
+from ledger.domain.money.settlement_rows import Amounts, Calculation
 from ledger.domain.money.tax import tax_rule
-from ledger.kernel.envelope import base64_text, canonical
+from ledger.domain.money.templates_partners import PARTNERS_OWE
+from ledger.kernel.envelope import Envelope, base64_text, canonical
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.hashing import EMPTY_ROOT, leaf_hash, node_hash
+from ledger.kernel.messages import Event
+from ledger.kernel.postings import Posting
 
 
 class LineRoot:
@@ -55,7 +63,8 @@ class StatementLine(
 
     The index is that of the posting that credits the partner. Amounts are minor units of
     `currency`; the nets are those of the whole usage, the share is the partner's own part. A
-    correction has the amounts of the line named by `corrects` below zero.
+    correction has the amounts of the line named by `corrects` below zero. A line that is no share
+    names the kind of its entry as `source`; what the partner owes by one is `receivable_minor`.
     """
 
     position: int
@@ -73,15 +82,77 @@ class StatementLine(
     swap: str = ""
     charging_session: str = ""
     corrects: tuple[int, ...] = ()
+    receivable_minor: int = 0
+    source: str = ""
+
+
+LINE_KINDS = (
+    ShareAccrued.kind,
+    ShareReversed.kind,
+    ShareReduced.kind,
+    EnergyBought.kind,
+    EnergyPurchaseCorrected.kind,
+    V2gSold.kind,
+    AgentSold.kind,
+    ManualEntryPosted.kind,
+    ManualEntryReversed.kind,
+)
+"""Entries whose postings on 2100 (and 1110) are lines of statements; others settle such lines."""
+
+
+def lines_by_partner(envelope: Envelope, event: Event) -> dict[str, list[StatementLine]]:
+    """Make all lines of an entry, by the partner whom each of them is for."""
+    found: dict[str, list[StatementLine]] = {}
+    if isinstance(event, ShareAccrued | ShareReversed | ShareReduced):
+        original = event if isinstance(event, ShareAccrued) else event.original
+        for partner in original.shares:
+            lines = statement_lines(envelope.position, event, partner)
+            if lines:
+                found[partner] = list(lines)
+        return found
+    for index, posting in enumerate(envelope.postings):
+        partner = posting.dims.get("partner", "")
+        if partner and posting.account in (PARTNERS_ACCRUED, PARTNERS_OWE):
+            found.setdefault(partner, []).append(_posted_line(envelope, event, index, posting))
+    return found
+
+
+def _posted_line(envelope: Envelope, event: Event, index: int, posting: Posting) -> StatementLine:
+    """Make the line of a posting that is no share of a usage."""
+    owes_us = posting.account == PARTNERS_OWE
+    dims = posting.dims
+    return StatementLine(
+        position=envelope.position,
+        posting_index=index,
+        kind="original",
+        station=dims.get("station", ""),
+        service_start_at=envelope.valid_at,
+        energy_wh=getattr(event, "energy_wh", 0) or getattr(event, "stored_wh", 0),
+        energy_net_minor=0,
+        service_net_minor=0,
+        fee_net_minor=0,
+        currency=posting.commodity,
+        share_minor=0 if owes_us else -posting.quantity,
+        share_rule_version=dims.get("share_rule_version", ""),
+        swap=dims.get("swap", ""),
+        charging_session=dims.get("charging_session", ""),
+        receivable_minor=posting.quantity if owes_us else 0,
+        source=event.kind,
+    )
 
 
 def statement_lines(
-    position: int, event: ShareAccrued | ShareReversed, partner_id: str
+    position: int, event: ShareAccrued | ShareReversed | ShareReduced, partner_id: str
 ) -> tuple[StatementLine, ...]:
     """Make the partner's line of a share entry; none when he has no part in it."""
     if isinstance(event, ShareReversed):
         lines = statement_lines(position, event.original, partner_id)
         return tuple(_taken_back(line, event.reversed_position) for line in lines)
+    if isinstance(event, ShareReduced):
+        if not event.shares.get(partner_id):
+            return ()
+        lines = statement_lines(position, event.original, partner_id)
+        return tuple(_given_back(line, event, partner_id) for line in lines)
     partners = [party for party in sorted(event.shares) if party != event.ours]
     credited = [party for party in partners if event.shares[party]]
     if partner_id not in credited:
@@ -119,6 +190,23 @@ def _taken_back(line: StatementLine, corrected: int) -> StatementLine:
     )
 
 
+def _given_back(line: StatementLine, event: ShareReduced, partner_id: str) -> StatementLine:
+    """Make the line of what a partner gives back of a share; its entry debits him."""
+    partners = sorted(set(event.shares) - {event.original.ours})
+    moved = [party for party in partners if event.shares[party]]
+    return replace(
+        line,
+        posting_index=2 * moved.index(partner_id),
+        kind="correction",
+        corrects=(event.reduced_position, line.posting_index),
+        energy_wh=0,
+        energy_net_minor=-event.energy_net_minor,
+        service_net_minor=-event.service_net_minor,
+        fee_net_minor=-event.fee_net_minor,
+        share_minor=-event.shares[partner_id],
+    )
+
+
 class StatementDraft:
     """A statement in the making: add its lines in order, then take the calculation."""
 
@@ -138,11 +226,13 @@ class StatementDraft:
         self._last = name
         self._count += 1
         self._energy_wh += line.energy_wh
-        sums = self._sums.setdefault(line.currency, [0, 0, 0, 0])
+        sums = self._sums.setdefault(line.currency, [0, 0, 0, 0, 0, 0])
         sums[0] += line.share_minor
         sums[1] += line.energy_net_minor
         sums[2] += line.service_net_minor
         sums[3] += line.fee_net_minor
+        sums[4] += line.receivable_minor
+        sums[5] += line.share_minor if line.source else 0
         data = canonical(line)
         self._root.add(data)
         return data
@@ -186,7 +276,7 @@ class InvoiceDraft:
         self.energy_wh = 0
         self._last = -1
         self._root = LineRoot()
-        self._bases: dict[tuple[str, str, int], int] = {}
+        self._bases: dict[tuple[str, str, int], list[int]] = {}
 
     def add(self, position: int, event: UsageAccrued) -> bytes:
         """Add a usage and give the bytes of its line.
@@ -204,7 +294,11 @@ class InvoiceDraft:
             if rule is None:
                 raise InvariantBroken(f"usage {event.usage_id} has no tax rule")
             key = (event.country, rule.category, rule.rate_bp)
-            self._bases[key] = self._bases.get(key, 0) + line.net_minor
+            sums = self._bases.setdefault(key, [0, 0, 0])
+            sums[0] += line.net_minor
+            if line.gross_minor is not None:
+                sums[1] += line.gross_minor
+                sums[2] += line.net_minor
         data = canonical(
             InvoiceLine(
                 position=position,
@@ -220,11 +314,11 @@ class InvoiceDraft:
 
     def net_minor(self) -> int:
         """Give the net sum; below zero where more was taken back than used."""
-        return sum(self._bases.values())
+        return sum(sums[0] for sums in self._bases.values())
 
     def bases(self) -> tuple[TaxBase, ...]:
-        """Give the net sums by country, category and rate."""
-        return tuple(TaxBase(*key, net) for key, net in sorted(self._bases.items()))
+        """Give the sums by country, category and rate."""
+        return tuple(TaxBase(*key, *sums) for key, sums in sorted(self._bases.items()))
 
     def lines_root(self) -> str:
         """Give the Merkle root of the lines, in base64."""

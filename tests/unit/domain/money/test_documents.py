@@ -11,9 +11,9 @@ from ledger.domain.money.documents import (
     StatementLine,
     statement_lines,
 )
-from ledger.domain.money.invoices import TaxBase
+from ledger.domain.money.invoice_taxes import TaxBase
 from ledger.domain.money.rerating import ShareReversed
-from ledger.domain.money.settlement import Amounts
+from ledger.domain.money.settlement_rows import Amounts
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.hashing import EMPTY_ROOT, leaf_hash, node_hash

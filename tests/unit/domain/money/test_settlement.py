@@ -3,17 +3,19 @@ import pytest
 
 from ledger.domain.money.periods import Ranges
 from ledger.domain.money.settlement import (
+    IssueStatement,
+    StatementIssued,
+    decide,
+    follows,
+    postings,
+)
+from ledger.domain.money.settlement_rows import (
     ISSUED,
     SETTLED,
     STATEMENTS,
     TRANSITIONS,
     Amounts,
     Calculation,
-    IssueStatement,
-    StatementIssued,
-    decide,
-    follows,
-    postings,
     statement_id,
 )
 from ledger.domain.world import World
@@ -140,3 +142,10 @@ def test_spans_are_joined_where_they_meet():
     assert spans.overlap(25, 30) is None
     assert spans.overlap(24, 26) == (0, 25)
     assert spans.overlap(39, 50) == (30, 40)
+
+
+def test_a_cancelled_range_is_taken_out_of_the_span_it_is_in():
+    spans = Ranges(((0, 40), (50, 60)))
+    assert spans.without(10, 20).spans == ((0, 10), (20, 40), (50, 60))
+    assert spans.without(0, 40).spans == ((50, 60),)
+    assert spans.without(40, 50) == spans
