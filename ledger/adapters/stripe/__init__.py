@@ -1,0 +1,1 @@
+"""Payments through Stripe: typed calls, objects read into our words, signed messages checked."""

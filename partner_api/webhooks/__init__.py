@@ -1,0 +1,1 @@
+"""The door for messages of others: they tell that something happened, and we look ourselves."""
