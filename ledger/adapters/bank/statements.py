@@ -163,7 +163,9 @@ def faults_of(statement: BankStatement, *, needs_balances: bool = True) -> tuple
         )
     for movement in statement.movements:
         parts = sum(payment.amount_minor for payment in movement.payments)
-        if len(movement.payments) > 1 and parts != movement.amount_minor:
+        kept = sum(payment.charge_minor for payment in movement.payments)
+        has_parts = any(payment.amount_minor for payment in movement.payments)
+        if has_parts and movement.amount_minor not in (parts, parts - kept):
             faults.append(
                 Fault("SUM_MISMATCH", f"{movement.key}: {movement.amount_minor}, parts {parts}")
             )
@@ -221,6 +223,11 @@ def _movements(found: Element, currency: str) -> tuple[Movement, ...]:
             digest = sha256(canonical(msgspec.to_builtins(movement))).hexdigest()
             seen[digest] += 1
             movement = msgspec.structs.replace(movement, key=f"{digest}-{seen[digest]}")
+        else:
+            seen[movement.key] += 1
+            if seen[movement.key] > 1:  # some banks repeat the reference of a batch
+                again = f"{movement.key}-{seen[movement.key]}"
+                movement = msgspec.structs.replace(movement, key=again)
         movements.append(movement)
     return tuple(movements)
 
@@ -253,7 +260,9 @@ def _payment(found: Element, entry_sign: int, currency: str) -> Payment:
     sign = _sign(found) if found.find("CdtDbtInd") is not None else entry_sign
     amount = found.find("Amt")
     if amount is None:
-        amount = found.find("AmtDtls/TxAmt/Amt")
+        told = found.find("AmtDtls/TxAmt/Amt")  # in the currency of the payer, perhaps
+        is_ours = told is not None and told.attributes.get("Ccy") == currency
+        amount = told if is_ours else None
     other = "Dbtr" if sign > 0 else "Cdtr"
     parties = found.find("RltdPties")
     side = parties.find(other) if parties is not None else None

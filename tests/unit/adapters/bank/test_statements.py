@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.adapters.bank.lines import read_statements
 from ledger.adapters.bank.statements import BankStatement, faults_of, read_bank_file
 from ledger.kernel.errors import Malformed
 from tests.support.bank_files import (
@@ -86,6 +87,33 @@ def test_a_statement_that_does_not_add_up_is_not_posted(
 ) -> None:
     faults = faults_of(one(camt053(statement(entries, closing=closing))))
     assert [fault.code for fault in faults] == [code]
+
+
+def test_one_payment_of_another_amount_than_its_movement_is_wrong_unless_a_charge_was_kept() -> (
+    None
+):
+    other = payment("25.35")
+    (fault,) = faults_of(one(camt053(statement([entry("25.00", other)]))))
+    assert (fault.code, fault.fact) == ("SUM_MISMATCH", "BANK-1: 2500, parts 2535")
+    kept = '<Chrgs><Rcrd><Amt Ccy="EUR">0.35</Amt></Rcrd></Chrgs></TxDtls>'
+    declared = one(camt053(statement([entry("25.00", other.replace("</TxDtls>", kept))])))
+    assert faults_of(declared) == ()
+    assert declared.movements[0].payments[0].charge_minor == 35
+
+
+def test_an_amount_in_the_currency_of_the_payer_is_not_taken_for_ours() -> None:
+    ours = '<Amt Ccy="EUR">25.00</Amt><CdtDbtInd>'
+    theirs = '<AmtDtls><TxAmt><Amt Ccy="{}">{}</Amt></TxAmt></AmtDtls><CdtDbtInd>'
+    for currency, told, amount in (("CHF", "23.90", 0), ("EUR", "25.00", 2_500)):
+        part = payment("25.00").replace(ours, theirs.format(currency, told))
+        found = one(camt053(statement([entry("25.00", part)])))
+        assert found.movements[0].payments[0].amount_minor == amount
+        assert faults_of(found) == ()
+
+
+def test_a_reference_that_a_bank_repeats_names_two_lines() -> None:
+    twice = [entry("12.50", reference="B-1"), entry("12.50", reference="B-1")]
+    assert [line.key for line in one(camt053(statement(twice))).movements] == ["B-1", "B-1-2"]
 
 
 def test_a_batch_whose_parts_sum_to_it_is_right() -> None:
@@ -180,3 +208,14 @@ def test_any_bytes_end_in_our_own_error(noise: bytes, at: int) -> None:
             read_bank_file(content)
         except Malformed as error:
             assert error.rule  # noqa: PT017  any file may also be right
+
+
+def test_only_booked_amounts_become_lines_and_parts_of_nothing_are_left_out() -> None:
+    entries = [
+        entry("25.00", payment("25.00"), payment("0.00")),
+        entry("9.99", status="<Cd>PDNG</Cd>", reference="P"),
+    ]
+    (told,) = read_statements(camt053(statement(entries)))[1]
+    assert [(line.key, line.part, line.amount_minor) for line in told.lines] == [
+        ("BANK-1", 1, 2_500)
+    ]
