@@ -7,12 +7,13 @@ from typing import TypeAlias
 import msgspec
 
 from ledger.domain.money.accounts import export_name
+from ledger.domain.money.posting_dates import local_day, posting_date
 from ledger.exports import _heads as heads
 from ledger.exports._accounts import amount, leaf_name
 from ledger.exports._days import Days
 from ledger.exports._files import sha256_of
 from ledger.kernel.envelope import Envelope
-from ledger.kernel.instants import Window, utc_day
+from ledger.kernel.instants import Window
 
 Balances: TypeAlias = Iterable[tuple[str, str, int]]
 """(account, commodity, quantity) in our own names and units; accounts may repeat."""
@@ -21,14 +22,15 @@ Balances: TypeAlias = Iterable[tuple[str, str, int]]
 class Extent(msgspec.Struct, frozen=True):
     """What a set of books covers.
 
-    `window` is the span of valid time of a `period`; both are absent for everything there is, and
-    the closing then stands on the day of the last transaction. `leaves` shows packs and energy by
-    full account path instead of by family.
+    `window` is the span of a `period` in the zone of the books; both are absent for everything
+    there is, and the closing then stands on the day of the last transaction. `leaves` shows packs
+    and energy by full account path instead of by family.
     """
 
     period: str = ""
     window: Window | None = None
     leaves: bool = False
+    zone: str = "UTC"
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,8 @@ class Books:
         """Write the balances before the first entry as a transaction on the first day."""
         lines = self.net(opening)
         if lines and self.extent.window is not None:
-            self._book(utc_day(self.extent.window.from_at), "opening", (), lines)
+            day = local_day(self.extent.window.from_at, self.extent.zone)
+            self._book(day, "opening", (), lines)
 
     def add(self, envelope: Envelope) -> None:
         """Write one entry, when it has postings and they do not cancel out."""
@@ -83,7 +86,8 @@ class Books:
             return
         position = envelope.position
         narration = envelope.kind.replace(".", " ").replace("_", " ")
-        self._book(utc_day(envelope.valid_at), narration, (f"position: {position}",), lines)
+        day = posting_date(envelope, self.extent.zone)
+        self._book(day, narration, (f"position: {position}",), lines)
         self.transactions += 1
         self.position_last = position
         if self.position_first is None:
@@ -117,9 +121,9 @@ class Books:
             self.days.write_to(file)
         # an account that the balances handed in do not name must have come to zero
         asserted = dict.fromkeys(sorted(self.seen), 0) | self.net(closing)
-        closed_on = self.last_day or utc_day(0)
+        closed_on = self.last_day or local_day(0, "UTC")
         if self.extent.window is not None:
-            closed_on = utc_day(self.extent.window.to_at - 1)
+            closed_on = local_day(self.extent.window.to_at - 1, self.extent.zone)
         for name, write in heads.HEADS.items():
             with (stage / name).open("w", encoding="ascii", newline="\n") as head:
                 head.writelines(write(asserted, closed_on))

@@ -8,8 +8,8 @@
     ledger.ledger
     control.json             counts, totals, closing balances, SHA-256 of each file; written last
 
-A transaction is one entry, dated by the UTC day of its valid time, in the order of day and
-position, its lines netted per account and commodity::
+A transaction is one entry on its posting date (`ledger/domain/money/posting_dates.py`), in the
+order of day and position, its lines netted per account and commodity::
 
     2026-01-15 * "Mobile Grid" "usage accrued"
       ; position: 12
@@ -25,14 +25,16 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.domain.money.posting_dates import posting_date
 from ledger.exports._days import Days
 from ledger.exports._files import publish, staged
 from ledger.exports._heads import HEADS, JOURNAL
 from ledger.exports._journal import Balances, Books, Control, Extent
 from ledger.exports.log import Progress
 from ledger.kernel.envelope import Envelope, peek
-from ledger.kernel.instants import period_window
+from ledger.runtime.book_periods import cut_at_end, cut_before, extent_of, totals, zone_of
 from ledger.runtime.reads import Reads
+from ledger.store.queries.balances import Balance
 
 __all__ = ["CONTROL", "Balances", "Control", "Extent", "export_books", "write_books"]
 
@@ -47,25 +49,27 @@ def export_books(
     leaves: bool = False,
     progress: Progress | None = None,
 ) -> Control:
-    """Write the books of a ledger into a folder: all of them, or those of one period (UTC).
+    """Write the books of a ledger into a folder: all of them, or those of one period in its zone.
 
     The closing balances come from the views, those around a period from the posting table.
 
     Raises:
-        Malformed: the period is not ``YYYY-MM`` (or a day, ``YYYY-MM-DD``).
+        Malformed: the period is not ``YYYY-MM`` (or, while no periods are kept, ``YYYY-MM-DD``).
         Unavailable: the folder cannot be written, for example because the disk is full, or an
             account has more balances than can be read at once.
     """
     found = _read(reads, progress or (lambda _done, _total: None))
+    zone = zone_of(reads)
     if period is None:
-        return write_books(found, _balances(reads), folder, extent=Extent(leaves=leaves))
-    window = period_window(period, "UTC")
+        extent = Extent(leaves=leaves, zone=zone)
+        return write_books(found, _told(reads.totals()), folder, extent=extent)
+    window = extent_of(reads, period)
     return write_books(
-        (one for one in found if window.from_at <= one.valid_at < window.to_at),
-        _balances(reads, window.to_at),
+        (one for one in found if posting_date(one, zone).startswith(period)),
+        _told(totals(reads, cut_at_end(reads, period))),
         folder,
-        opening=_balances(reads, window.from_at),
-        extent=Extent(period, window, leaves),
+        opening=_told(totals(reads, cut_before(reads, period))),
+        extent=Extent(period, window, leaves, zone),
     )
 
 
@@ -78,10 +82,8 @@ def _read(reads: Reads, progress: Progress) -> Iterator[Envelope]:
             progress(done, size)
 
 
-def _balances(reads: Reads, before: int | None = None) -> Iterator[tuple[str, str, int]]:
-    """Read all balances of now, or of what had happened before an instant."""
-    moment = None if before is None else reads.moment(valid_at=before - 1)
-    yield from ((one.account, one.commodity, one.quantity) for one in reads.totals(at=moment))
+def _told(found: Iterable[Balance]) -> Iterator[tuple[str, str, int]]:
+    yield from ((one.account, one.commodity, one.quantity) for one in found)
 
 
 def write_books(

@@ -8,17 +8,21 @@ Columns of the postings: money handbook 12.2, one row per line of an entry.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from ledger.domain.money.accounts import account_info
 from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.posting_dates import posting_date
 from ledger.exports._accounts import commodity_of
-from ledger.exports._tables import Cell, Control, layout, write_table
+from ledger.exports._tables import Cell, Control, Summary, layout, write_table
 from ledger.exports.log import Progress
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.hashing import leaf_hash
-from ledger.kernel.instants import as_text, period_window, utc_day
+from ledger.kernel.instants import as_text
 from ledger.kernel.money import EXPONENTS
 from ledger.kernel.postings import PACK, WH, Posting
 from ledger.kernel.quantities import kwh_text, scaled_text
+from ledger.runtime.book_periods import extent_of, zone_of
 from ledger.runtime.reads import Entry, Moment, Reads
 
 HISTORY = layout(
@@ -146,17 +150,30 @@ def export_postings(
     delimiter: str = ",",
     progress: Progress | None = None,
 ) -> Control:
-    """Write all postings of a ledger, or those of one period of valid time (UTC).
+    """Write all postings of a ledger, or those of one period of its books.
 
     Raises:
-        Malformed: the period is not ``YYYY-MM`` (or a day, ``YYYY-MM-DD``).
+        Malformed: the period is not ``YYYY-MM`` (or, while no periods are kept, ``YYYY-MM-DD``).
         Unavailable: the file cannot be written.
     """
+    told = Told(period or "", zone_of(reads))
+    found = posted_in(reads, told, progress)
+    return write_postings(found, path, told, delimiter=delimiter)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a table of postings tells of: a period, "" for everything, and the zone of its days."""
+
+    period: str = ""
+    zone: str = "UTC"
+
+
+def posted_in(reads: Reads, told: Told, progress: Progress | None = None) -> Iterator[Entry]:
+    """Yield the entries of a period of the books; `Malformed` for a text that is none."""
+    if told.period:
+        extent_of(reads, told.period)
     found = _read(reads, progress)
-    if period is not None:
-        window = period_window(period, "UTC")
-        found = (one for one in found if window.from_at <= one.envelope.valid_at < window.to_at)
-    return write_postings(found, path, period=period or "", delimiter=delimiter)
+    return (one for one in found if posting_date(one.envelope, told.zone).startswith(told.period))
 
 
 def _read(reads: Reads, progress: Progress | None) -> Iterator[Entry]:
@@ -167,37 +184,53 @@ def _read(reads: Reads, progress: Progress | None) -> Iterator[Entry]:
             progress(done, size)
 
 
+_EVERYTHING = Told()
+
+
 def write_postings(
-    entries: Iterable[Entry], path: Path, *, period: str = "", delimiter: str = ","
+    entries: Iterable[Entry], path: Path, told: Told = _EVERYTHING, *, delimiter: str = ","
 ) -> Control:
     """Write one row per posting, in the order of the entries; entries without any have no row.
 
     Money stands in `debit` and `credit`, packs and energy signed in `quantity`. `document_date` is
-    filled for entries that issue a document. The totals are debits and credits
-    per commodity.
+    filled for entries that issue a document. The totals are debits and credits per commodity.
 
     Raises:
         InvariantBroken: an account or commodity is not in the chart of accounts.
         Unavailable: the file cannot be written.
     """
-    totals: dict[tuple[str, str], int] = {}
+    table = PostingTable(entries, told)
+    return write_table(path, POSTINGS, table.rows(), table.summary, delimiter=delimiter)
 
-    def rows() -> Iterator[tuple[Cell, ...]]:
+
+class PostingTable:
+    """The rows of a table of postings, and what they come to once all were read."""
+
+    def __init__(self, entries: Iterable[Entry], told: Told) -> None:
+        """Tell of entries, in the order they come."""
+        self._entries = entries
+        self._told = told
+        self._totals: dict[tuple[str, str], int] = {}
+
+    def rows(self) -> Iterator[tuple[Cell, ...]]:
+        """Yield one row per posting."""
+        totals = self._totals
         number = 0
-        for entry in entries:
-            number += bool(entry.envelope.postings)
-            for line, posting in enumerate(entry.envelope.postings, 1):
+        for entry in self._entries:
+            postings = entry.envelope.postings
+            if not postings:
+                continue
+            number += 1
+            about = _About(entry, self._told.zone)
+            for line, posting in enumerate(postings, 1):
                 key = ("debit" if posting.quantity > 0 else "credit", posting.commodity)
                 totals[key] = totals.get(key, 0) + abs(posting.quantity)
-                yield number, line, *_posting_row(entry, posting)
+                yield number, line, *about.row(posting)
 
-    return write_table(
-        path,
-        POSTINGS,
-        rows(),
-        lambda: ({"period": period}, dict(map(_total_text, sorted(totals.items())))),
-        delimiter=delimiter,
-    )
+    def summary(self) -> Summary:
+        """Give the period, and debits and credits per commodity."""
+        totals = dict(map(_total_text, sorted(self._totals.items())))
+        return {"period": self._told.period}, totals
 
 
 def _total_text(total: tuple[tuple[str, str], int]) -> tuple[str, str]:
@@ -206,32 +239,39 @@ def _total_text(total: tuple[tuple[str, str], int]) -> tuple[str, str]:
     return f"{side} {code}", scaled_text(quantity, decimals)
 
 
-def _posting_row(entry: Entry, posting: Posting) -> tuple[Cell, ...]:
-    """Build the cells after `entry_no` and `line_no`."""
-    envelope = entry.envelope
-    info = account_info(posting.account)
-    if info is None:
-        raise InvariantBroken(f"{posting.account} is not in the chart of accounts")
-    day = utc_day(envelope.valid_at)
-    dims = posting.dims
-    kind = "correct" if envelope.corrects is not None else "post"
-    if envelope.reverses is not None:
-        kind = "reverse"
-    return (
-        day,
-        _said(entry, "issued_on"),
-        day[:7],
-        info.code,
-        posting.account,
-        *_amounts(posting),
-        *(dims.get(name, "") for name in _DIMS),
-        envelope.kind,
-        kind,
-        "" if envelope.reverses is None else envelope.reverses,
-        "" if envelope.corrects is None else envelope.corrects,
-        *_service(entry),
-        envelope.position,
-    )
+class _About:
+    """The cells that all rows of an entry share."""
+
+    def __init__(self, entry: Entry, zone: str) -> None:
+        envelope = entry.envelope
+        day = posting_date(envelope, zone)
+        kind = "correct" if envelope.corrects is not None else "post"
+        if envelope.reverses is not None:
+            kind = "reverse"
+        self.before: tuple[Cell, ...] = (day, _said(entry, "issued_on"), day[:7])
+        self.after: tuple[Cell, ...] = (
+            envelope.kind,
+            kind,
+            "" if envelope.reverses is None else envelope.reverses,
+            "" if envelope.corrects is None else envelope.corrects,
+            *_service(entry),
+            envelope.position,
+        )
+
+    def row(self, posting: Posting) -> tuple[Cell, ...]:
+        """Build the cells after `entry_no` and `line_no`."""
+        info = account_info(posting.account)
+        if info is None:
+            raise InvariantBroken(f"{posting.account} is not in the chart of accounts")
+        dims = posting.dims
+        return (
+            *self.before,
+            info.code,
+            posting.account,
+            *_amounts(posting),
+            *[dims.get(name, "") for name in _DIMS],
+            *self.after,
+        )
 
 
 def _amounts(posting: Posting) -> tuple[Cell, ...]:

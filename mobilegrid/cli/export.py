@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 import msgspec
 
+from ledger.exports._tables import Control
 from ledger.exports.books import export_books
 from ledger.exports.epcis import export_epcis
-from ledger.exports.history import export_history
+from ledger.exports.history import export_history, export_postings
 from ledger.exports.log import export_log
 from ledger.exports.statements import export_statement
+from ledger.exports.xlsx import export_workbook
 from ledger.kernel.errors import NotFound, Unavailable
 from ledger.runtime import settling
 from ledger.runtime.ledger import Ledger
@@ -28,7 +30,7 @@ VERIFIER = "verify_mobilegrid.py"
 
 @click.command(cls=Command)
 @click.argument("folder", type=FOLDER)
-@click.option("--period", metavar="YYYY-MM", help="One month (UTC) instead of everything.")
+@click.option("--period", metavar="YYYY-MM", help="One month of the books, not everything.")
 @click.option("--leaves", is_flag=True, help="Full paths of packs and energy, not families.")
 @click.pass_obj
 def books(app: App, folder: Path, period: str | None, *, leaves: bool) -> None:
@@ -37,6 +39,23 @@ def books(app: App, folder: Path, period: str | None, *, leaves: bool) -> None:
     Each of the three programs finds every closing balance asserted. control.json holds counts,
     totals and the digest of each file.
     """
+    _write_books(app, folder, period, leaves=leaves)
+
+
+@click.command(cls=Command)
+@click.option("--period", required=True, metavar="YYYY-MM", help="Which month of the books.")
+@click.option("--out", "folder", required=True, type=FOLDER, help="Where the files go.")
+@click.option("--leaves", is_flag=True, help="Full paths of packs and energy, not families.")
+@click.pass_obj
+def journal(app: App, folder: Path, period: str, *, leaves: bool) -> None:
+    """Write the journals of one period.
+
+    The same files as `export books`, for a month of the books: entries by their posting dates.
+    """
+    _write_books(app, folder, period, leaves=leaves)
+
+
+def _write_books(app: App, folder: Path, period: str | None, *, leaves: bool) -> None:
     with wiring.reading(app.settings) as reads, app.console.progress("books") as progress:
         control = export_books(reads, folder, period, leaves=leaves, progress=progress)
     app.console.answer(
@@ -45,6 +64,44 @@ def books(app: App, folder: Path, period: str | None, *, leaves: bool) -> None:
         f"{len(control.closing):,} closing balances asserted",
         *control.totals,
     )
+
+
+@click.command(cls=Command)
+@click.argument("file", type=FILE)
+@click.option("--period", default="", metavar="YYYY-MM", help="One month of the books.")
+@click.pass_obj
+def xlsx(app: App, file: Path, period: str) -> None:
+    """Write postings as a workbook for spreadsheets.
+
+    Amounts are numbers, dates are dates; totals stand on its second sheet.
+    """
+    with wiring.reading(app.settings) as reads, app.console.progress("postings") as progress:
+        control = export_workbook(reads, file, period, progress=progress)
+    app.console.answer(control, f"{control.rows:,} postings in {file}", *_totals(control))
+
+
+@click.command(cls=Command)
+@click.argument("file", type=FILE)
+@click.option("--period", metavar="YYYY-MM", help="One month of the books.")
+@click.option(
+    "--semicolons",
+    is_flag=True,
+    help="Divide columns by ; where decimals are written with a comma.",
+)
+@click.pass_obj
+def postings(app: App, file: Path, period: str | None, *, semicolons: bool) -> None:
+    """Write postings as CSV.
+
+    One row per line of an entry; a control sheet stands beside the file.
+    """
+    delimiter = ";" if semicolons else ","
+    with wiring.reading(app.settings) as reads, app.console.progress("postings") as progress:
+        control = export_postings(reads, file, period, delimiter=delimiter, progress=progress)
+    app.console.answer(control, f"{control.rows:,} postings in {file}", *_totals(control))
+
+
+def _totals(control: Control) -> list[str]:
+    return [f"{name} {amount}" for name, amount in control.totals.items()]
 
 
 @click.command(cls=Command)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ledger.domain.money.tariffs import is_zone
+from ledger.domain.money.tariff_faults import is_zone
 from ledger.kernel.errors import Malformed
 from ledger.kernel.instants import period_window
 from ledger.kernel.postings import QUANTITY_MAX
@@ -34,6 +34,17 @@ class Ranges(msgspec.Struct, frozen=True, omit_defaults=True):
             else:
                 joined.append((begin, end))
         return Ranges(tuple(joined))
+
+    def without(self, from_position: int, to_position: int) -> "Ranges":
+        """Give the set without a range that is inside of one of its spans."""
+        left: list[tuple[int, int]] = []
+        for begin, end in self.spans:
+            if begin <= from_position and to_position <= end:
+                parts = ((begin, from_position), (to_position, end))
+                left += [part for part in parts if part[0] < part[1]]
+            else:
+                left.append((begin, end))
+        return Ranges(tuple(left))
 
 
 class Cut(msgspec.Struct, frozen=True):

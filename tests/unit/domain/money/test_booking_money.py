@@ -161,6 +161,12 @@ def test_a_driver_cancels_freely_until_a_time_and_never_pays_for_others(actor, a
     assert canceled.reason == "plans changed"
 
 
+def test_a_time_however_early_is_a_time_from_which_he_pays():
+    early = replace(TERMS, cancel_until_at=1)
+    canceled, _ = events(act(town(terms=early), CANCEL, at=NOON, actor=DRIVER))
+    assert canceled.fee_minor == 500
+
+
 def test_without_a_time_he_may_cancel_until_he_comes():
     canceled, _ = events(
         act(town(terms=replace(TERMS, cancel_until_at=0)), CANCEL, at=OVER, actor=DRIVER)
