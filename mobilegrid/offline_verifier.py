@@ -1102,9 +1102,12 @@ COMPONENTS = {
     "SWAP": ("service", "Income:Swap-Service"),
     "BOOKING": ("service", "Income:Booking-Fees"),
 }
-UNITS = {"KWH": "WH", "SWAP": "SWAP", "MINUTE": "MINUTE", "ITEM": "ITEM"}
+UNITS = {"KWH": "WH", "SWAP": "SWAP", "MINUTE": "MINUTE", "DAY": "DAY", "ITEM": "ITEM"}
 LINES_PER_ENTRY = 100
 FACTS = {"charge_session_ended", "swap_completed", "swap_closed_incomplete"}
+LEGS = {"pack_swapped_out": 1, "pack_returned": -1}
+BILLED = {"usage.accrued", "usage.reversed"}
+SHARED = {"share.accrued", "share.reversed", "share.reduced"}
 
 
 def round_half_up(numerator: int, denominator: int) -> int:
@@ -1148,6 +1151,7 @@ class Version(NamedTuple):
     begin: int
     end: int
     terms: dict[str, Any]
+    supersedes: int = 0
 
 
 class Price(NamedTuple):
@@ -1184,14 +1188,11 @@ class Tariff:
         self.days: dict[int, Version] = {}
         self.lasting: list[Version] = []
         for new in versions:
+            expect(_is_known(new.terms), "tariff: prices of a kind that this program cannot check")
             if take(new.terms, "hours_micro", list, []):
                 self.days[new.begin // DAY] = new
                 continue
-            for place, old in enumerate(self.lasting):
-                if not old.end and new.begin > old.begin:
-                    self.lasting[place] = old._replace(end=new.begin)
-            self.lasting.append(new)
-            self.lasting.sort(key=lambda version: version.begin)
+            self.lasting = _with_version(self.lasting, new)
 
     def at(self, usage: Usage, at: int) -> dict[str, Price] | None:
         """Give the price of each component; None when no version is in force."""
@@ -1207,6 +1208,9 @@ class Tariff:
         zone = take(lasting.terms, "zone", str)
         for element in take(lasting.terms, "elements", list, []):
             name, limits = take(element, "component", str), take(element, "restrictions", dict, {})
+            source = take(element, "quantity_source", str, "EVENT")
+            if source not in ("EVENT", "SOC_DIFFERENCE" if usage.is_swap else "METER"):
+                continue
             if name not in found and _applies(limits, usage, at, zone):
                 per, rate = take(element, "per", str), take(element, "rate_micro", int)
                 found[name] = Price(name, per, rate, lasting, element)
@@ -1228,6 +1232,50 @@ class Tariff:
                     zone = take(version.terms, "zone", str)
                     near |= set(_local_edges(limits, zone, max(begin, start), min(end, stop)))
         return sorted(at for at in near if begin < at < end)
+
+
+TERMS = {
+    *("country", "currency", "zone", "valid_from_at", "valid_to_at", "elements", "hours_micro"),
+    *("hours_missing", "negative_energy", "terms_sha256", "party", "border_rule", "rounding"),
+}
+ELEMENT = {
+    *("component", "per", "rate_micro", "restrictions", "min_quantity", "max_quantity"),
+    *("tax_product", "revenue_account", "element_id", "quantity_source"),
+}
+LIMITS = {
+    *("days", "start_local", "end_local", "date_from", "date_to", "stations", "pack_classes"),
+}
+ELSEWHERE = {"NO_SHOW", "LATE", "IDLE", "EXTRA_PACK", "DAMAGE", "SUBSCRIPTION", "V2G"}
+"""Components that no swap and no charging session has on its bill."""
+
+
+def _is_known(terms: dict[str, Any]) -> bool:
+    """Tell whether a version has nothing but prices that can be checked here."""
+    elements = take(terms, "elements", list, [])
+    return set(terms) <= TERMS and all(
+        set(one) <= ELEMENT
+        and set(take(one, "restrictions", dict, {})) <= LIMITS
+        and take(one, "component", str) in {*COMPONENTS, *ELSEWHERE}
+        and take(one, "per", str) in {*UNITS, "MONTH", "SOH_BP"}
+        for one in elements
+    )
+
+
+def _with_version(lasting: Sequence[Version], new: Version) -> list[Version]:
+    """Put a version among the lasting ones: it ends one without an end, and may supersede one."""
+    kept: list[Version] = []
+    for old in lasting:
+        covers = old.begin <= new.begin and (not old.end or new.begin < old.end)
+        if not covers or old.number != new.supersedes:
+            is_ended = not old.end and new.begin > old.begin
+            kept.append(old._replace(end=new.begin) if is_ended else old)
+            continue
+        new = new._replace(end=new.end or old.end)
+        if old.begin < new.begin:
+            kept.append(old._replace(end=new.begin))
+        if new.end and (not old.end or new.end < old.end):
+            kept.append(old._replace(begin=new.end))
+    return sorted([*kept, new], key=lambda version: version.begin)
 
 
 def _local(at: int, zone: str) -> datetime:
@@ -1329,7 +1377,7 @@ def _lines(usage: Usage, tariff: Tariff, shift: int, tax: Tax) -> list[dict[str,
 def _component(usage: Usage, row: list[Part], shift: int) -> Iterator[dict[str, Any]]:
     """Make the lines of one component: one per stretch of energy, or one for the event."""
     first = row[0].price
-    if first.component == "BOOKING" and not usage.is_booked:
+    if first.component in ELSEWHERE or (first.component == "BOOKING" and not usage.is_booked):
         return
     if first.per == "KWH":
         metered = [part for part in row if part.price.per == "KWH"]
@@ -1345,9 +1393,11 @@ def _component(usage: Usage, row: list[Part], shift: int) -> Iterator[dict[str, 
         for part, quantity in zip(metered, parts, strict=True):
             yield _line(usage, part, quantity, shift)
         return
-    minutes = (usage.end - usage.begin) // MINUTE
-    count = {"SWAP": int(usage.is_swap) or None, "MINUTE": None if usage.is_swap else minutes}
-    number = count.get(first.per, 1)
+    lasted = usage.end - usage.begin
+    count: dict[str, int | None] = {"ITEM": 1, "SWAP": 1 if usage.is_swap else None}
+    if not usage.is_swap:
+        count |= {"MINUTE": lasted // MINUTE, "DAY": -(-lasted // DAY)}
+    number = count.get(first.per)
     if number is not None and row[0].begin == usage.begin + shift:
         event = Part(first, row[0].begin, usage.end + shift, number)
         yield _line(usage, event, _bounded(number, first), shift)
@@ -1391,6 +1441,8 @@ def _line(usage: Usage, part: Part, billed: int, shift: int) -> dict[str, Any]:
         "service_end_at": part.end - shift,
         "formula": "allowance-1" if is_free else formula,
     }
+    if "element_id" in element:
+        line["element_id"] = element["element_id"]
     return line if billed == part.quantity else {**line, "billed_quantity": billed}
 
 
@@ -1476,7 +1528,8 @@ class Books:
         elif kind == "tariff_published":
             terms = take(body, "terms", dict)
             span = take(terms, "valid_from_at", int), take(terms, "valid_to_at", int, 0)
-            version = Version(position, take(body, "tariff_version", int), *span, terms)
+            number, old = take(body, "tariff_version", int), take(body, "supersedes", int, 0)
+            version = Version(position, number, *span, terms, old)
             self.versions.setdefault(take(body, "tariff_id", str), []).append(version)
 
     def tax(self, country: str, product: str, at: int) -> tuple[str, int] | None:
@@ -1514,13 +1567,23 @@ class Books:
         require(len(found) == 1, f"usage at {position}: its facts are not in the bundle")
         return found[0]
 
+    def rated_by(self, position: int) -> int:
+        """Name what a usage was billed from: its facts, or below zero the bill that corrects."""
+        if "corrects" not in self.entries[position]:
+            return self.facts(position)
+        part = take(take(self.entries[position], "body", dict), "part", int, 1)
+        return -1 - (position - part + 1)
+
     def usage(self, position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Rate the usage billed at a position again; give its body and all its lines."""
         body = self.body(position, {"usage.accrued"})
-        place = self.facts(position)
+        place = self.rated_by(position)
         if place not in self._rated:
             is_free = any(take(one, "formula", str) == "allowance-1" for one in body["lines"])
-            usage = self._usage(place, body, position, is_free=is_free)
+            if place < 0:
+                usage = self._corrected(position, body, is_free=is_free)
+            else:
+                usage = self._usage(place, body, position, is_free=is_free)
             tariff = self.tariff(take(body, "tariff_id", str), position)
             self._rated[place] = (usage, *rate(usage, tariff, self.tax))
         _, lines, shift = self._rated[place]
@@ -1574,6 +1637,57 @@ class Books:
             is_free=is_free and is_swap,
         )
 
+    def _corrected(self, position: int, body: dict[str, Any], *, is_free: bool) -> Usage:
+        """Take place, class and clock from the first bill, energy and time from the legs anew."""
+        first = position
+        while "corrects" in self.entries[first]:
+            before = take(self.entries[first], "corrects", int)
+            require(before < first, f"usage at {position}: it corrects a later one")
+            old = self.body(before, {"usage.accrued"})
+            names = ("usage_id", "usage_kind", "driver_id", "station_id")
+            same = all(old[name] == body[name] for name in names)
+            require(same, f"usage at {position}: it corrects another usage")
+            first = before
+        usage = self._usage(self.facts(first), body, position, is_free=is_free)
+        legs = [one for one in take_ints(self.entries[position], "causes") if one in self.entries]
+        found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        for one in legs:
+            kind = self.entries[one]["kind"]
+            if kind in LEGS:
+                leg = self.body(one, set(LEGS))
+                require(take(leg, "swap_id", str) == body["usage_id"], f"leg at {one}: not its own")
+                require(take(leg, "level", int) >= 3, f"leg at {one}: evidence too weak to bill")
+                at = take(self.entries[one], "occurred_at", int)
+                found.setdefault(kind, []).append((at, leg))
+        if not found:
+            return usage  # the same facts, by another tariff or contract
+        energy = sum(
+            sign * take(leg, "stored_wh", int, 0)
+            for kind, sign in LEGS.items()
+            for _, leg in found.get(kind, ())
+        )
+        begin = max(at for at, _ in found.get("pack_swapped_out") or found["pack_returned"])
+        return usage._replace(energy_wh=energy, begin=begin, end=begin, limit_wh=1_000_000)
+
+    def taken_back(self, position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """See that a reversal says again what it takes back; give that usage and its lines."""
+        body = self.body(position, {"usage.reversed"})
+        place = take(body, "reversed_position", int)
+        require(place < position, f"reversal at {position}: of a later entry")
+        original, lines = self.usage(place)
+        self._same_reversal(position, place, original)
+        return original, lines
+
+    def _same_reversal(self, position: int, place: int, original: dict[str, Any]) -> None:
+        entry = self.entries[position]
+        body = take(entry, "body", dict)
+        shared = set(body) & set(original)
+        same = entry.get("reverses", place) == place and body["original"] == original
+        require(
+            same and all(body[name] == original[name] for name in shared),
+            f"reversal at {position}: not what entry {place} says",
+        )
+
     def _legs(self, place: int, facts: dict[str, Any]) -> None:
         """See that the energy of a swap is what its packs held, each by its own entry."""
         causes = take_ints(self.entries[place], "causes", [])
@@ -1600,7 +1714,7 @@ class Books:
         causes = take_ints(self.entries[position], "causes")
         require(causes and max(causes) < position, f"share at {position}: no usage")
         rated = [self.usage(each) for each in causes]
-        places = {self.facts(each) for each in causes}
+        places = {self.rated_by(each) for each in causes}
         first, lines = rated[0]
         require(len(places) == 1 and len(rated) == first.get("parts", 1), "a usage not as a whole")
         usage = self._rated[places.copy().pop()][0]
@@ -1632,6 +1746,54 @@ class Books:
         require(body == expected, f"share at {position}: not what contract and usage give")
         return body, next(iter(places))
 
+    def share_back(self, position: int) -> dict[str, Any]:
+        """See that a reversal says again what it takes back; give that share."""
+        body = self.body(position, {"share.reversed"})
+        place = take(body, "reversed_position", int)
+        require(place < position, f"reversal at {position}: of a later entry")
+        original, _ = self.share(place)
+        self._same_reversal(position, place, original)
+        return original
+
+    def share_reduced(self, position: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Divide again what partners give back of a share; give the body and that share."""
+        body = self.body(position, {"share.reduced"})
+        place = take(body, "reduced_position", int)
+        require(place < position, f"reduction at {position}: of a later entry")
+        original, _ = self.share(place)
+        require(body["original"] == original, f"reduction at {position}: of another share")
+        causes = take_ints(self.entries[position], "causes")
+        notes = [
+            self.body(one, {"credit_note.issued"})
+            for one in causes
+            if one in self.entries and self.entries[one]["kind"] == "credit_note.issued"
+        ]
+        require(len(notes) == 1, f"reduction at {position}: without its credit note")
+        nets = _nets(
+            {"component": one["component"], "net_minor": one["credited_minor"]}
+            for one in take(notes[0], "lines", list)
+            if one["usage_id"] == original["usage_id"]
+        )
+        same = all(body.get(f"{name}_net_minor", 0) == net for name, net in nets.items())
+        same = same and body["credit_note_no"] == notes[0]["credit_note_no"]
+        require(same, f"reduction at {position}: not what its credit note takes back")
+        left = dict(original["shares"])
+        for one, entry in self.entries.items():
+            other = entry["body"] if entry["kind"] == "share.reduced" and one < position else {}
+            if other.get("reduced_position") == place:
+                left = {party: left[party] - other["shares"].get(party, 0) for party in left}
+        whole, base = sum(left.values()), sum(nets.values())
+        if original["base"] != "TOTAL_NET":
+            base = nets["energy"] if original["base"] == "ENERGY_NET" else base - nets["energy"]
+        given = sum(take(body, "shares", dict).values())
+        fair = given in {whole, min(base, whole) if whole >= 0 else max(base, whole)}
+        require(fair, f"reduction at {position}: of another amount")
+        order = take(self._terms(place, original, original["service_start_at"]), "order", list)
+        parts = divide(given, [abs(left[party]) for party in order])
+        expected = dict(zip(order, parts, strict=True))
+        require(body["shares"] == expected, f"reduction at {position}: not by what is left")
+        return body, original
+
     def _terms(self, position: int, body: dict[str, Any], at: int) -> dict[str, Any]:
         """Find the version of the contract in force, and see that it is the one that was taken."""
         best: dict[str, Any] | None = None
@@ -1653,6 +1815,16 @@ def _nets(lines: Iterable[dict[str, Any]]) -> dict[str, int]:
     return nets
 
 
+class BillPart(NamedTuple):
+    """One line of a usage, as far as a credit note names it."""
+
+    tax: tuple[str, str, int]
+    component: str
+    account: str
+    version: str
+    net_minor: int
+
+
 class Line(NamedTuple):
     """A line of a document: its canonical bytes, and what it adds to the sums."""
 
@@ -1661,38 +1833,54 @@ class Line(NamedTuple):
     data: bytes
     amounts: dict[str, int]
     taxes: dict[tuple[str, str, int], int]
+    parts: tuple[BillPart, ...] = ()
 
 
 def _bill_line(books: Books, position: int, party: str) -> Line:
-    body, _ = books.usage(position)
+    require(position in books.entries, f"entry {position} is not in the bundle")
+    is_back = books.entries[position]["kind"] == "usage.reversed"
+    body, _ = (books.taken_back if is_back else books.usage)(position)
+    sign = -1 if is_back else 1
     require(body["driver_id"] == party, f"usage at {position}: another driver")
     taxes: dict[tuple[str, str, int], int] = {}
+    parts = []
     for one in body["lines"]:
         rule = books.tax(body["country"], one["tax_product"], one["service_start_at"])
         if rule is None:
             refuse(f"usage at {position}: no tax rule")
         key = (body["country"], *rule)
-        taxes[key] = taxes.get(key, 0) + one["net_minor"]
+        net = sign * one["net_minor"]
+        taxes[key] = taxes.get(key, 0) + net
+        version = f"{body['tariff_id']}/{one['tariff_version']}"
+        parts.append(BillPart(key, one["component"], one["revenue_account"], version, net))
     row = {
         "position": position,
         "usage_id": body["usage_id"],
         "usage_kind": body["usage_kind"],
         "station": body["station_id"],
-        "energy_wh": body.get("energy_wh", 0),
-        "net_minor": body["net_minor"],
+        "energy_wh": sign * body.get("energy_wh", 0),
+        "net_minor": sign * body["net_minor"],
     }
     amounts = {"net_minor": row["net_minor"]}
-    return Line(position, body["currency"], canonical(row), amounts, taxes)
+    return Line(position, body["currency"], canonical(row), amounts, taxes, tuple(parts))
 
 
 def _statement_line(books: Books, position: int, party: str) -> Line:
-    body, _ = books.share(position)
+    require(position in books.entries, f"entry {position} is not in the bundle")
+    kind = books.entries[position]["kind"]
+    if kind == "share.reduced":
+        reduced, body = books.share_reduced(position)
+    else:
+        reduced = {}
+        body = books.share_back(position) if kind == "share.reversed" else books.share(position)[0]
     credited = [one for one, minor in sorted(body["shares"].items()) if minor]
     credited = [one for one in credited if one != body["ours"]]
     require(party in credited, f"share at {position}: none of {party}")
+    names = ("energy_net_minor", "service_net_minor", "fee_net_minor")
+    index = 2 * credited.index(party) + 1
     row = {
         "position": position,
-        "posting_index": 2 * credited.index(party) + 1,
+        "posting_index": index,
         "kind": "original",
         "station": body["station_id"],
         "service_start_at": body["service_start_at"],
@@ -1701,9 +1889,20 @@ def _statement_line(books: Books, position: int, party: str) -> Line:
         "share_minor": body["shares"][party],
         "share_rule_version": f"{body['contract_id']}/{body['contract_version']}",
         body["usage_kind"]: body["usage_id"],
+        **{name: body.get(name, 0) for name in names},
     }
-    names = ("energy_net_minor", "service_net_minor", "fee_net_minor")
-    row |= {name: body.get(name, 0) for name in names}
+    if kind != "share.accrued":
+        own = books.entries[position]["body"]
+        place = own["reduced_position" if reduced else "reversed_position"]
+        row |= {"kind": "correction", "corrects": [place, index]}
+        if reduced:
+            moved = [one for one, minor in sorted(own["shares"].items()) if minor]
+            moved = [one for one in moved if one != body["ours"]]
+            require(party in moved, f"reduction at {position}: none of {party}")
+            row |= {name: own.get(name, 0) for name in names}
+            row |= {"posting_index": 2 * moved.index(party), "energy_wh": 0}
+            row["share_minor"] = own["shares"][party]
+        row |= {name: -row[name] for name in ("share_minor", "energy_wh", *names)}
     amounts = {name: row[name] for name in ("share_minor", *names)} | {
         "energy_wh": row["energy_wh"]
     }
@@ -1845,6 +2044,85 @@ def _issued(manifest: dict[str, Any], books: Books, lines: list[Line], report: R
         differ = [name for name, value in figures.items() if body.get(name) != value]
         require(not differ, f"document at {place}: {', '.join(differ)} not what the lines give")
     require(not documents or not left, "lines that are in no document")
+    if kind == "bill":
+        _credited(manifest, books, lines)
+
+
+def _credited(manifest: dict[str, Any], books: Books, lines: list[Line]) -> None:
+    """Check the credit notes over the invoices of a bill, in their order, to the last cent."""
+    invoices = {}
+    for place in take_ints(manifest, "documents"):
+        body = books.body(place, {"invoice.issued"})
+        invoices[take(body, "invoice_no", str)] = body
+    parts = {line.position: line.parts for line in lines}
+    gone: dict[tuple[int, int], int] = {}
+    taxed: dict[tuple[str, tuple[str, str, int]], tuple[int, int]] = {}
+    places = take_ints(manifest, "credit_notes", [])
+    require(places == sorted(set(places)), "credit notes in no order")
+    for place in places:
+        note = books.body(place, {"credit_note.issued"})
+        number = take(note, "invoice_no", str)
+        require(number in invoices, f"credit note at {place}: of no invoice here")
+        invoice = invoices[number]
+        same = all(note[name] == invoice[name] for name in ("driver_id", "currency"))
+        require(same, f"credit note at {place}: another driver or currency")
+        nets: dict[tuple[str, str, int], int] = {}
+        for one in take(note, "lines", list):
+            key = take(one, "position", int), take(one, "line_no", int)
+            own = parts.get(key[0], ())
+            inside = invoice["from_position"] < key[0] <= invoice["to_position"]
+            require(inside and 0 < key[1] <= len(own), f"credit note at {place}: no such line")
+            part, minor = own[key[1] - 1], take(one, "credited_minor", int)
+            named = (
+                (one["country"], one["category"], one["rate_bp"]),
+                one["component"],
+                one["revenue_account"],
+                one.get("tariff_version", ""),
+                one["invoiced_minor"],
+            )
+            require(named == tuple(part), f"credit note at {place}: another line than invoiced")
+            gone[key] = gone.get(key, 0) + minor
+            sign = -1 if part.net_minor < 0 else 1
+            fits = sign * minor > 0 and sign * gone[key] <= sign * part.net_minor
+            require(fits, f"credit note at {place}: more than was invoiced")
+            nets[part.tax] = nets.get(part.tax, 0) + minor
+        _note_taxes(place, note, invoice, nets, taxed)
+
+
+def _note_taxes(
+    place: int,
+    note: dict[str, Any],
+    invoice: dict[str, Any],
+    nets: dict[tuple[str, str, int], int],
+    taxed: dict[tuple[str, tuple[str, str, int]], tuple[int, int]],
+) -> None:
+    """Compute the tax table of a credit note again; what is left with the last part of a base."""
+    rows = []
+    is_whole = True
+    for row in invoice["taxes"]:
+        key = (row["country"], row["category"], row["rate_bp"])
+        past_net, past_tax = taxed.get((note["invoice_no"], key), (0, 0))
+        net = nets.get(key, 0)
+        is_last = past_net + net == row["net_minor"]
+        is_whole = is_whole and is_last
+        if key not in nets:
+            continue
+        left = row["tax_minor"] - past_tax
+        tax = round_half_up(net * row["rate_bp"], 10_000)
+        tax = min(max(tax, 0), left) if left >= 0 else max(min(tax, 0), left)
+        tax = left if is_last else tax
+        taxed[note["invoice_no"], key] = (past_net + net, past_tax + tax)
+        rows.append({**row, "net_minor": net, "tax_minor": tax})
+    net_minor = sum(row["net_minor"] for row in rows)
+    expected = {
+        "taxes": rows,
+        "net_minor": net_minor,
+        "gross_minor": net_minor + sum(row["tax_minor"] for row in rows),
+        "rounding_minor": invoice.get("rounding_minor", 0) if is_whole else 0,
+    }
+    differ = [name for name, value in expected.items() if note.get(name, 0) != value]
+    require(not differ, f"credit note at {place}: {', '.join(differ)} not what the lines give")
+    require(set(nets) == {(r["country"], r["category"], r["rate_bp"]) for r in rows}, "its taxes")
 
 
 def _member(manifest: dict[str, Any], body: dict[str, Any], own: list[Line]) -> None:

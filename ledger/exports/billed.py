@@ -8,10 +8,14 @@ made: what is on paper is what is in the log.
 from collections.abc import Iterable
 from datetime import date
 
+from msgspec.structs import replace
+
 from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.documents import InvoiceDraft
-from ledger.domain.money.invoices import InvoiceIssued, TaxBase
-from ledger.domain.money.rating import Line as RatedLine
+from ledger.domain.money.invoice_taxes import TaxRow, line_nets, tax_table
+from ledger.domain.money.invoices import InvoiceIssued
+from ledger.domain.money.rating_facts import Line as RatedLine
+from ledger.domain.money.rating_parts import FORMULA_ALLOWANCE, FORMULA_ALLOWANCE_WH
 from ledger.domain.money.tax import tax_rule
 from ledger.exports.einvoice import (
     Address,
@@ -23,6 +27,8 @@ from ledger.exports.einvoice import (
 )
 from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers
 from ledger.kernel.instants import local_date
+from ledger.kernel.money import round_half_up
+from ledger.kernel.quantities import BP_FULL
 
 Usages = Iterable[tuple[int, UsageAccrued]]
 """Usages with the position of their entry, in order."""
@@ -32,9 +38,12 @@ _UNITS: dict[str, tuple[Unit, int]] = {
     "SWAP": ("PIECE", 1000),
     "ITEM": ("PIECE", 1000),
     "MINUTE": ("MINUTE", 1000),
+    "DAY": ("DAY", 1000),
+    "MONTH": ("MONTH", 1000),
+    "SOH_BP": ("PIECE", 1000),
 }
 """Our unit on an invoice, and thousandths of it for one of the rating's."""
-_WORDS = {
+WORDS = {
     "ENERGY": "Energy",
     "SERVICE": "Service",
     "SWAP": "Swap",
@@ -42,7 +51,15 @@ _WORDS = {
     "NO_SHOW": "Booking not used",
     "LATE": "Late return",
     "IDLE": "Time after charging",
+    "CLASS_UPGRADE": "Larger pack than agreed",
+    "EXTRA_PACK": "Pack not returned",
+    "DAMAGE": "Compensation for damage",
+    "SUBSCRIPTION": "Subscription",
+    "V2G": "Energy given back",
+    "DISCOUNT": "Discount",
 }
+"""What components are called on a document."""
+_FREE = frozenset({FORMULA_ALLOWANCE, FORMULA_ALLOWANCE_WH})
 REASONS = {"O": "Outside the scope of value added tax", "AE": "Reverse charge", "E": "Exempt"}
 
 
@@ -69,12 +86,13 @@ def invoice_document(
         for rated in event.lines:
             lines.append(_line(event, rated, str(len(lines) + 1), zone))
             days += [local_date(at, zone) for at in (rated.service_start_at, rated.service_end_at)]
-    stated = tuple(TaxBase(r.country, r.category, r.rate_bp, r.net_minor) for r in issued.taxes)
-    if draft.bases() != stated or draft.lines_root() != issued.lines_root:
+    table = tax_table(draft.bases())
+    stated = (issued.taxes, issued.rounding_minor, issued.lines_root)
+    if (table.rows, table.rounding_minor, draft.lines_root()) != stated:
         raise ReplayDiffers(f"the usages do not give invoice {issued.invoice_no}")
-    countries = sorted({row.country for row in issued.taxes})
-    if len(countries) != 1:
-        raise Malformed(f"one country, got {', '.join(countries)}", field=issued.invoice_no)
+    country = only_country(issued.taxes, issued.invoice_no)
+    accrued = [((country, line.category, line.rate_bp), line.net_minor) for line in lines]
+    nets = line_nets(accrued, issued.taxes)
     return BusinessDocument(
         number=issued.invoice_no,
         kind="380",
@@ -83,10 +101,11 @@ def invoice_document(
         due_on=issued.due_on,
         currency=issued.currency,
         seller=seller,
-        buyer=buyer or Trader(f"Driver {issued.driver_id}", Address("", "", "", countries[0])),
+        buyer=buyer or Trader(f"Driver {issued.driver_id}", Address("", "", "", country)),
         period_from=min(days).isoformat(),
         period_to=max(days).isoformat(),
-        lines=tuple(lines),
+        lines=tuple(replace(line, net_minor=net) for line, net in zip(lines, nets, strict=True)),
+        rounding_minor=issued.rounding_minor,
         taxes=tuple(
             Tax(r.category, r.rate_bp, r.net_minor, r.tax_minor, REASONS.get(r.category, ""))
             for r in issued.taxes
@@ -97,6 +116,14 @@ def invoice_document(
     )
 
 
+def only_country(taxes: tuple[TaxRow, ...], number: str) -> str:
+    """Give the country of a tax table; `Malformed` when there are two."""
+    countries = sorted({row.country for row in taxes})
+    if len(countries) != 1:
+        raise Malformed(f"one country, got {', '.join(countries)}", field=number)
+    return countries[0]
+
+
 def _line(event: UsageAccrued, rated: RatedLine, line_id: str, zone: str) -> Line:
     rule = tax_rule(event.country, rated.tax_product, rated.service_start_at)
     if rule is None:
@@ -104,15 +131,19 @@ def _line(event: UsageAccrued, rated: RatedLine, line_id: str, zone: str) -> Lin
     unit, thousandths = _UNITS[rated.unit]
     quantity = rated.quantity if rated.billed_quantity is None else rated.billed_quantity
     sign = -1 if rated.rate_micro < 0 else 1
+    price_micro = sign * rated.rate_micro
+    if rated.gross_minor is not None:  # the price of an invoice is net
+        price_micro = round_half_up(price_micro * BP_FULL, BP_FULL + rule.rate_bp)
+    name = WORDS.get(rated.component, rated.component.capitalize())
     from_on = local_date(rated.service_start_at, zone).isoformat()
     to_on = local_date(rated.service_end_at, zone).isoformat()
     return Line(
         line_id=line_id,
-        name=_WORDS.get(rated.component, rated.component.capitalize()),
+        name=f"{name}, within the allowance" if rated.formula in _FREE else name,
         unit=unit,
         # a price is never negative on an invoice (BR-27): a negative one takes the quantity back
         quantity_milli=sign * quantity * thousandths,
-        price_micro=sign * rated.rate_micro,
+        price_micro=price_micro,
         net_minor=rated.net_minor,
         category=rule.category,
         rate_bp=rule.rate_bp,

@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-import msgspec
-
 from ledger.exports._einvoice_texts import price_text, quantity_text, rate_text
-from ledger.exports.einvoice import CREDIT_NOTE, BusinessDocument, Line, Trader, check
+from ledger.exports.einvoice import BusinessDocument, Line, Trader, check
+from ledger.exports.einvoice_sheet import (
+    Sheet,
+    days_words,
+    payment_words,
+    sum_rows,
+    title_of,
+    unit_words,
+)
 from ledger.kernel.errors import Misconfigured
 from ledger.kernel.money import amount_text
 
@@ -40,24 +46,10 @@ except ImportError as error:  # pragma: no cover  the extra is part of every tes
     raise Misconfigured("PDF needs the extra: pip install 'mobilegrid[pdf]'") from error
 
 _CHINESE = "STSong-Light"
-_UNIT_WORDS = {"KWH": "kWh", "PIECE": "pc", "MINUTE": "min", "DAY": "d", "MONTH": "mo"}
 _WIDTH = 170 * mm
 _INK, _FAINT, _BAND, _BRAND = (
     colors.HexColor(code) for code in ("#1b1f24", "#6a737d", "#f1f4f6", "#0b6e4f")
 )
-
-
-class Sheet(msgspec.Struct, frozen=True):
-    """What is printed: the document, facts of the swaps behind it, and where to check them.
-
-    `facts` are pairs of label and text (station, packs, states of charge, position of the entry);
-    `proof` is the text of the square code: an address, or the entry's leaf hash.
-    """
-
-    document: BusinessDocument
-    facts: tuple[tuple[str, str], ...] = ()
-    proof: str = ""
-    contact: str = ""
 
 
 def write_invoice_pdf(sheet: Sheet) -> bytes:
@@ -73,7 +65,7 @@ def write_invoice_pdf(sheet: Sheet) -> bytes:
         rightMargin=20 * mm,
         topMargin=18 * mm,
         bottomMargin=24 * mm,
-        title=f"{_title(document)} {document.number}",
+        title=f"{title_of(document)} {document.number}",
         author=document.seller.name,
         subject=f"{document.period_from} {document.period_to}".strip(),
         invariant=1,
@@ -96,7 +88,7 @@ def _story(sheet: Sheet) -> list[Flowable]:
         Spacer(1, 8 * mm),
         _lines(document),
         Spacer(1, 2 * mm),
-        KeepTogether([_sums(document), Spacer(1, 6 * mm), *_payment(document)]),
+        KeepTogether([_sums(document), Spacer(1, 6 * mm), *_payment(sheet)]),
     ]
     if sheet.facts or sheet.proof:
         parts += [Spacer(1, 6 * mm), KeepTogether([_evidence(sheet)])]
@@ -105,7 +97,7 @@ def _story(sheet: Sheet) -> list[Flowable]:
 
 def _head(document: BusinessDocument) -> Table:
     seller = _text(document.seller.name, size=15, bold=True, colour=_BRAND)
-    title = _text(_title(document), size=20, right=True)
+    title = _text(title_of(document), size=20, right=True)
     return _grid([[seller, title]], [95 * mm, 75 * mm])
 
 
@@ -114,7 +106,7 @@ def _addresses(document: BusinessDocument) -> Table:
         ("Number", document.number),
         ("Date", document.issued_on),
         ("Delivered until", document.delivered_on),
-        ("Period", _days(document.period_from, document.period_to)),
+        ("Period", days_words(document.period_from, document.period_to)),
         ("Takes back invoice", document.preceding_no),
         ("Due", document.due_on),
         ("Your tax number", document.buyer.vat_id),
@@ -133,7 +125,7 @@ def _lines(document: BusinessDocument) -> Table:
         [
             _text(line.line_id, colour=_FAINT),
             _what(line),
-            _text(f"{quantity_text(line)} {_UNIT_WORDS[line.unit]}", right=True),
+            _text(f"{quantity_text(line)} {unit_words(line)}", right=True),
             _text(price_text(line), right=True),
             _text(f"{rate_text(line.rate_bp)} %", right=True),
             _text(amount_text(line.net_minor, document.currency), right=True),
@@ -158,26 +150,13 @@ def _lines(document: BusinessDocument) -> Table:
 
 def _what(line: Line) -> list[Flowable]:
     parts: list[Flowable] = [_text(line.name)]
-    small = ", ".join(filter(None, (line.description, _days(line.from_on, line.to_on))))
+    small = ", ".join(filter(None, (line.description, days_words(line.from_on, line.to_on))))
     if small:
         parts.append(_text(small, size=7.5, colour=_FAINT))
     return parts
 
 
 def _sums(document: BusinessDocument) -> Table:
-    rows = [("Net", document.net_minor, False)]
-    for row in document.taxes:
-        base = amount_text(row.base_minor, document.currency)
-        reason = f" ({row.reason})" if row.reason else ""
-        label = f"Tax {rate_text(row.rate_bp)} % of {base}{reason}"
-        rows.append((label, row.tax_minor, False))
-    rows.append(("Total", document.gross_minor, True))
-    if document.rounding_minor:
-        rows.append(("Rounding", document.rounding_minor, False))
-    if document.paid_minor:
-        rows.append(("Paid", -document.paid_minor, False))
-    word = "Credited to you" if document.kind == CREDIT_NOTE else "To be paid"
-    rows.append((word, document.payable_minor, True))
     cells = [
         [
             "",
@@ -188,7 +167,7 @@ def _sums(document: BusinessDocument) -> Table:
                 right=True,
             ),
         ]
-        for label, minor, bold in rows
+        for label, minor, bold in sum_rows(document)
     ]
     table = _grid(cells, [50 * mm, 85 * mm, 35 * mm])
     table.setStyle(
@@ -203,18 +182,24 @@ def _sums(document: BusinessDocument) -> Table:
     return table
 
 
-def _payment(document: BusinessDocument) -> list[Flowable]:
-    words = []
-    if document.payee_iban and document.payable_minor > 0 and document.kind != CREDIT_NOTE:
-        iban = " ".join(
-            document.payee_iban[at : at + 4] for at in range(0, len(document.payee_iban), 4)
-        )
-        words.append(f"Please pay to {iban} by {document.due_on}, reference {document.number}.")
-    elif document.paid_minor and not document.payable_minor:
-        words.append("This invoice is paid. Thank you.")
-    if document.note:
-        words.append(document.note)
-    return [_grid([[_text(each)] for each in words], [_WIDTH])] if words else []
+def _payment(sheet: Sheet) -> list[Flowable]:
+    document = sheet.document
+    parts: list[Flowable] = []
+    if sheet.payments:
+        rows = [
+            [
+                _text(one.paid_on, size=8, colour=_FAINT),
+                _text(one.means, size=8),
+                _text(one.lines, size=8, colour=_FAINT),
+                _text(amount_text(one.amount_minor, document.currency), size=8, right=True),
+            ]
+            for one in sheet.payments
+        ]
+        parts.append(_grid([[_text("How it was paid", bold=True)]], [_WIDTH]))
+        parts.append(_grid(rows, [24 * mm, 72 * mm, 52 * mm, 22 * mm]))
+        parts.append(Spacer(1, 4 * mm))
+    words = payment_words(document)
+    return parts + ([_grid([[_text(each)] for each in words], [_WIDTH])] if words else [])
 
 
 def _evidence(sheet: Sheet) -> Table:
@@ -280,14 +265,6 @@ class _Footer:
 
 
 # Small parts --------------------------------------------------------------------
-
-
-def _days(first: str, last: str) -> str:
-    return " to ".join(dict.fromkeys(filter(None, (first, last))))
-
-
-def _title(document: BusinessDocument) -> str:
-    return "Credit note" if document.kind == CREDIT_NOTE else "Invoice"
 
 
 def _block(trader: Trader) -> list[Flowable]:

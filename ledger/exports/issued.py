@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from ledger.domain.money.credit_notes import CreditNoteIssued
 from ledger.domain.money.invoices import InvoiceIssued
 from ledger.domain.money.settlement import StatementIssued
+from ledger.domain.money.subscriptions import SubscriptionInvoiced
 from ledger.kernel.envelope import base64_text, canonical
 from ledger.kernel.errors import Conflict, Malformed
 from ledger.runtime.proving import tile_reader
@@ -54,7 +56,7 @@ def sign_issued(
 
     Args:
         reads: the log.
-        issued: the entry `statement.issued` or `invoice.issued`.
+        issued: the entry of a statement, an invoice or a credit note.
         sign: whoever holds the key of documents.
         is_final: which checkpoints may be named.
 
@@ -91,8 +93,10 @@ def named(issued: Entry) -> tuple[str, str]:
     event = issued.event
     if isinstance(event, StatementIssued):
         return STATEMENT_TYP, event.statement_id
-    if isinstance(event, InvoiceIssued):
+    if isinstance(event, InvoiceIssued | SubscriptionInvoiced):
         return INVOICE_TYP, event.invoice_no
+    if isinstance(event, CreditNoteIssued):
+        return INVOICE_TYP, event.credit_note_no
     raise Malformed("an entry that issues no document", field="position")
 
 
@@ -100,7 +104,7 @@ def document_payload(issued: Entry, said: Checkpoint, issued_at: int) -> bytes:
     """Make what a signed invoice or statement says: the figures of its entry, word for word.
 
     Args:
-        issued: the entry `invoice.issued` or `statement.issued`.
+        issued: the entry of a statement, an invoice or a credit note.
         said: a checkpoint that covers it.
         issued_at: time of issue in us.
     """

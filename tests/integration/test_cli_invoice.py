@@ -1,11 +1,17 @@
 """`invoice`: the invoices of the demo's day as people and programs get them."""
 
+import json
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
+from ledger.domain.revealing import SubjectRevealed
+from mobilegrid import wiring
+from mobilegrid.cli.invoice import buyer_of
+from mobilegrid.cli.params import TwoPersons
+from mobilegrid.settings import load_settings, with_ledger
 from tests.support.cli import answer, error, run
 from tests.support.einvoices import rule_faults, schema_faults
 from tests.support.town import DRIVER, PERIOD
@@ -86,3 +92,25 @@ def test_without_a_seller_or_an_invoice_nothing_is_written(closed, tmp_path):
     )
     assert found["kind"] == "NotFound"
     assert not target.exists()
+
+
+def test_two_persons_name_the_buyer_from_the_vault_and_the_log_says_so(closed, tmp_path):
+    url, _ = closed
+    person = {
+        "contact": {"email": "zoe@example.net"},
+        "invoice": {
+            "legal_name": "Zoé Example",
+            "street": "Rue 1",
+            "city": "Paris",
+            "country": "FR",
+        },
+    }
+    file = tmp_path / "person.json"
+    file.write_text(json.dumps(person), encoding="utf-8")
+    subject = answer("subject", "register", file, "--country", "FR", ledger=url)["subject"]
+    settings = with_ledger(load_settings(None), url)
+    buyer = buyer_of(settings, subject, TwoPersons("FI-1", "FI-2", "support"))
+    assert (buyer.name, buyer.address.city, buyer.address.country) == ("Zoé Example", "Paris", "FR")
+    with wiring.reading(settings) as reads:
+        (looked,) = [one.event for one in reads.entries() if isinstance(one.event, SubjectRevealed)]
+    assert (looked.subject_id, looked.purpose) == (subject, "invoice")

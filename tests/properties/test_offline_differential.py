@@ -6,15 +6,10 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ledger.domain.money.rating import Bill, UsageFacts, price_span, rate
-from ledger.domain.money.tariffs import (
-    Element,
-    PublishTariff,
-    Restrictions,
-    TariffPublished,
-    TariffTerms,
-    tariff_rows,
-)
+from ledger.domain.money.rating import price_span, rate
+from ledger.domain.money.rating_facts import Bill, RatingContext, UsageFacts
+from ledger.domain.money.tariff_terms import Element, Restrictions, TariffTerms
+from ledger.domain.money.tariffs import TARIFFS, PublishTariff, TariffPublished, tariff_rows
 from ledger.domain.money.tax import RULES, tax_rule
 from ledger.domain.world import World
 from ledger.kernel.envelope import canonical
@@ -218,14 +213,20 @@ LIMITS = st.builds(
 )
 RATES = st.integers(-400_000, 900_000)
 ELEMENTS = st.builds(
-    lambda component, per, rate_micro, limits, bounds: Element(
-        component, per, rate_micro, limits, min(bounds), max(bounds)
+    lambda component, per, rate_micro, limits, bounds, more: Element(
+        component, per, rate_micro, limits, min(bounds), max(bounds), **more
     ),
-    st.sampled_from(["ENERGY", "SERVICE", "SWAP", "BOOKING"]),
-    st.sampled_from(["KWH", "KWH", "SWAP", "MINUTE", "ITEM"]),
+    st.sampled_from(["ENERGY", "SERVICE", "SWAP", "BOOKING", "LATE"]),
+    st.sampled_from(["KWH", "KWH", "SWAP", "MINUTE", "ITEM", "DAY", "MONTH"]),
     RATES,
     LIMITS,
     st.sampled_from([(0, 0), (0, 0), (0, 20_000), (20_000, 30_000)]),
+    st.sampled_from(
+        [
+            *({}, {}, {"element_id": "EL-1"}),
+            *({"quantity_source": one} for one in ("METER", "SOC_DIFFERENCE", "EVENT")),
+        ]
+    ),
 )
 CURRENCY = st.shared(st.sampled_from(["EUR", "JPY", "KWD"]), key="currency")
 CREDIT = st.sampled_from(["floor_zero", "credit"])
@@ -280,19 +281,22 @@ def tax(country: str, product: str, at: int) -> tuple[str, int] | None:
     return None if rule is None else (rule.category, rule.rate_bp)
 
 
-@given(st.lists(terms_of(), min_size=1, max_size=5), usages(), st.integers(0, 1))
+@given(st.lists(terms_of(), min_size=1, max_size=5), usages(), st.integers(0, 1), st.booleans())
 @settings(max_examples=600)
-def test_both_rate_every_usage_to_the_same_lines(published, facts, free_swaps):
+def test_both_rate_every_usage_to_the_same_lines(published, facts, free_swaps, supersedes):
     world = World(complete=True)
     versions = []
     for each in published:
-        outcome = act(world, PublishTariff(tariff_id="T1", terms=each))
+        held = world.get(TARIFFS, "T1")
+        there = held.at(each.valid_from_at) if held else None
+        old = there.version if there and supersedes and not each.hours_micro else 0
+        outcome = act(world, PublishTariff(tariff_id="T1", terms=each, supersedes=old))
         if isinstance(outcome, tuple) and outcome:
             event = outcome[0].event
             assert isinstance(event, TariffPublished)
-            versions.append((event.tariff_version, each))
+            versions.append((event.tariff_version, each, old))
     rows = tariff_rows(world, "T1", *price_span(facts))
-    ours = rate(facts, rows, free_swaps=free_swaps)
+    ours = rate(facts, rows, RatingContext(free_swaps=free_swaps))
     known = [*(rows.tariff.lasting if rows.tariff else ()), *rows.days.values()]
     places = {version.version: version.position for version in known}
     tariff = offline.Tariff(
@@ -303,8 +307,9 @@ def test_both_rate_every_usage_to_the_same_lines(published, facts, free_swaps):
                 each.valid_from_at,
                 each.valid_to_at,
                 msgspec.json.decode(msgspec.json.encode(each)),
+                old,
             )
-            for number, each in versions
+            for number, each, old in versions
         ]
     )
     begin, end = facts.service_time

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
-from ledger.domain.money import templates
+from ledger.domain.money import templates, templates_credit
+from ledger.domain.money.invoice_taxes import TaxBase, TaxRow, tax_table
 from ledger.domain.money.periods import Cut, Ranges
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.instants import as_datetime
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
-from ledger.kernel.money import EXPONENTS, vat_of
+from ledger.kernel.money import EXPONENTS
 from ledger.kernel.postings import QUANTITY_MAX, Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
@@ -26,7 +27,11 @@ DUE_DAYS_MAX = 366
 
 
 class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One invoice and what was paid of it, in minor units."""
+    """One invoice, what was paid and what was credited of it, in minor units.
+
+    `gross_minor` is net and tax; `rounding_minor` is added to it where prices include tax. The
+    invoice of a subscription names its `allowance`.
+    """
 
     invoice_no: str
     driver_id: str
@@ -34,11 +39,39 @@ class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
     gross_minor: int
     due_on: str
     paid_minor: int = 0
+    credited_minor: int = 0
+    rounding_minor: int = 0
+    taxes: tuple[TaxRow, ...] = ()
+    issued_on: str = ""
+    allowance: str = ""
+    needs_action: bool = False
+    is_overdue: bool = False
+    is_uncollectable: bool = False
+
+    @property
+    def payable_minor(self) -> int:
+        """What the driver was asked to pay."""
+        return self.gross_minor + self.rounding_minor
 
     @property
     def open_minor(self) -> int:
         """What is still to be paid; never below zero."""
-        return max(self.gross_minor - self.paid_minor, 0)
+        if self.is_uncollectable:
+            return 0
+        return max(self.payable_minor - self.paid_minor - self.credited_minor, 0)
+
+    @property
+    def state(self) -> str:
+        """Where it stands (money handbook 7); never edited, only paid, credited or given up."""
+        tests = (
+            (self.is_uncollectable, "uncollectable"),
+            (self.credited_minor >= max(self.payable_minor, 1), "credited"),
+            (not self.open_minor, "paid"),
+            (self.needs_action, "needs_action"),
+            (self.is_overdue, "overdue"),
+            (self.paid_minor > 0, "part_paid"),
+        )
+        return next((state for holds, state in tests if holds), "issued")
 
 
 class Series(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,30 +93,6 @@ SERIES = Shelf("series", Series)  # key: entity, document kind, year
 PAYMENTS = Shelf("payments", Payment)
 SHELVES: tuple[Shelf[Any], ...] = (INVOICES, INVOICED, SERIES, PAYMENTS)
 FOLDS: tuple[type[Event], ...] = ()
-
-
-class TaxBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Net sum of the lines of a document under one tax treatment, in minor units."""
-
-    country: str
-    category: str
-    rate_bp: int
-    net_minor: int
-
-
-class TaxRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row of the tax table of a document: a base and its tax, in minor units."""
-
-    country: str
-    category: str
-    rate_bp: int
-    net_minor: int
-    tax_minor: int
-
-    @property
-    def tax_code(self) -> str:
-        """The treatment as a dimension, ``GB-S-2000``."""
-        return f"{self.country}-{self.category}-{self.rate_bp}"
 
 
 class IssueInvoice(Command, frozen=True):
@@ -127,7 +136,11 @@ InvoicesCommand = IssueInvoice | RecordPayment
 
 
 class InvoiceIssued(Event, frozen=True):
-    """A driver got an invoice; tax is computed on the sums of the document, never of a line."""
+    """A driver got an invoice; tax is computed on the sums of the document, never of a line.
+
+    Where prices include tax, `rounding_minor` is added to what is paid, and `accrued_more_minor`
+    was accrued beyond the net of the document.
+    """
 
     kind: ClassVar[str] = "invoice.issued"
 
@@ -146,6 +159,8 @@ class InvoiceIssued(Event, frozen=True):
     lines_root: str
     series: str
     number: int
+    rounding_minor: int = 0
+    accrued_more_minor: int = 0
 
 
 class PaymentCaptured(Event, frozen=True):
@@ -172,7 +187,7 @@ def touches(command: InvoicesCommand) -> Keys:
         case IssueInvoice():
             return (
                 touch(INVOICED, command.driver_id, command.currency),
-                touch(SERIES, _series(command)),
+                touch(SERIES, series_of(command.entity, "INV", command.issued_at)),
             )
         case RecordPayment():
             return touch(PAYMENTS, command.payment_id), touch(INVOICES, command.invoice_no)
@@ -185,9 +200,22 @@ def follows(_world: World, _command: InvoicesCommand) -> Keys:
     return ()
 
 
-def _series(command: IssueInvoice) -> str:
-    year = as_datetime(min(max(command.issued_at, 0), QUANTITY_MAX)).year
-    return key_of(command.entity, "INV", str(year))
+def series_of(entity: str, document: str, issued_at: int) -> str:
+    """Name the series of a document: its entity, ``INV`` or ``CRN``, the year of a time (us)."""
+    year = as_datetime(min(max(issued_at, 0), QUANTITY_MAX)).year
+    return key_of(entity, document, str(year))
+
+
+def next_of(world: World, series: str) -> tuple[int, str]:
+    """Give the next number of a series, and the document number it makes."""
+    last = world.get(SERIES, series)
+    number = last.last + 1 if last else 1
+    return number, f"{series.replace('|', '-')}-{number:06d}"
+
+
+def is_entity(entity: str) -> bool:
+    """Tell whether a legal entity can stand in a document number."""
+    return _ENTITY.match(entity) is not None
 
 
 # decide -----------------------------------------------------------------------
@@ -211,7 +239,7 @@ def _issue(world: World, command: IssueInvoice) -> Outcome:
     fault = cut.fault(command.issued_at)
     if fault is not None:
         return fault
-    if not _ENTITY.match(command.entity) or not 0 <= command.due_days <= DUE_DAYS_MAX:
+    if not is_entity(command.entity) or not 0 <= command.due_days <= DUE_DAYS_MAX:
         return Refusal(RefusalCode.PERIOD_INVALID, {"entity": command.entity[:8]})
     used = world.get(INVOICED, key_of(command.driver_id, command.currency)) or Ranges()
     rival = used.overlap(command.from_position, command.to_position)
@@ -223,29 +251,19 @@ def _issue(world: World, command: IssueInvoice) -> Outcome:
 
 
 def _issued(world: World, command: IssueInvoice) -> InvoiceIssued:
-    series = _series(command)
-    last = world.get(SERIES, series)
-    number = last.last + 1 if last else 1
-    taxes = tuple(
-        TaxRow(
-            base.country,
-            base.category,
-            base.rate_bp,
-            base.net_minor,
-            vat_of(base.net_minor, base.rate_bp),
-        )
-        for base in command.bases
-    )
-    net_minor = sum(row.net_minor for row in taxes)
+    series = series_of(command.entity, "INV", command.issued_at)
+    number, invoice_no = next_of(world, series)
+    table = tax_table(command.bases)
+    net_minor = sum(row.net_minor for row in table.rows)
     issued = as_datetime(command.issued_at).date()
     return InvoiceIssued(
-        invoice_no=f"{series.replace('|', '-')}-{number:06d}",
+        invoice_no=invoice_no,
         driver_id=command.driver_id,
         period=command.period,
         currency=command.currency,
         net_minor=net_minor,
-        taxes=taxes,
-        gross_minor=net_minor + sum(row.tax_minor for row in taxes),
+        taxes=table.rows,
+        gross_minor=net_minor + sum(row.tax_minor for row in table.rows),
         issued_on=issued.isoformat(),
         due_on=(issued + timedelta(days=command.due_days)).isoformat(),
         from_position=command.from_position,
@@ -254,6 +272,8 @@ def _issued(world: World, command: IssueInvoice) -> InvoiceIssued:
         lines_root=command.lines_root,
         series=series,
         number=number,
+        rounding_minor=table.rounding_minor,
+        accrued_more_minor=table.accrued_more_minor,
     )
 
 
@@ -294,7 +314,14 @@ def evolve(world: World, event: InvoicesEvent, _stamp: Stamp) -> None:
     match event:
         case InvoiceIssued():
             invoice = Invoice(
-                event.invoice_no, event.driver_id, event.currency, event.gross_minor, event.due_on
+                event.invoice_no,
+                event.driver_id,
+                event.currency,
+                event.gross_minor,
+                event.due_on,
+                rounding_minor=event.rounding_minor,
+                taxes=event.taxes,
+                issued_on=event.issued_on,
             )
             world.put(INVOICES, event.invoice_no, invoice)
             world.put(SERIES, event.series, Series(event.number))
@@ -322,7 +349,10 @@ def postings(event: InvoicesEvent) -> tuple[Posting, ...]:
     match event:
         case InvoiceIssued():
             taxes = [(row.tax_code, row.tax_minor) for row in event.taxes]
-            return templates.invoice_issued(event.currency, event.net_minor, taxes, dims)
+            lines = templates.invoice_issued(event.currency, event.net_minor, taxes, dims)
+            return lines + templates_credit.invoice_rounding(
+                event.currency, event.rounding_minor, event.accrued_more_minor, dims
+            )
         case PaymentCaptured():
             return templates.payment_captured(
                 event.currency,

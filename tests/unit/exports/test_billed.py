@@ -7,8 +7,9 @@ import pytest
 
 from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.documents import InvoiceDraft
-from ledger.domain.money.invoices import InvoiceIssued, TaxRow
-from ledger.domain.money.rating import Line
+from ledger.domain.money.invoice_taxes import TaxRow
+from ledger.domain.money.invoices import InvoiceIssued
+from ledger.domain.money.rating_facts import Line
 from ledger.domain.money.rerating import UsageReversed, taken_back
 from ledger.exports.billed import invoice_document
 from ledger.exports.einvoice import check

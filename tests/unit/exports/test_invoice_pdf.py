@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from pypdf import PdfReader
 
-from ledger.exports.invoice_pdf import Sheet, write_invoice_pdf
+from ledger.exports.einvoice_sheet import Sheet
+from ledger.exports.invoice_pdf import write_invoice_pdf
 from ledger.kernel.errors import Malformed
 from tests.support.einvoices import CREDIT, SWAP
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.domain.money.settlement import STATEMENTS
+from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.exports import _gathered
 from ledger.exports.issued import document_payload
 from ledger.exports.proven import (

@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from ledger.domain.money.accounts import check_chart, item_of
+from ledger.domain.money.invoice_taxes import TaxBase
 from ledger.domain.money.invoices import (
     INVOICED,
     INVOICES,
@@ -10,7 +11,6 @@ from ledger.domain.money.invoices import (
     IssueInvoice,
     PaymentCaptured,
     RecordPayment,
-    TaxBase,
     follows,
     postings,
     touches,
