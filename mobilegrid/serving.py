@@ -16,17 +16,19 @@ from ledger.kernel.errors import Misconfigured, MobileGridError
 from ledger.runtime.auditing import AccessLog, seal_days
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.published import PublishedLog
-from mobilegrid import evidence_files, heads, personal, wiring
+from mobilegrid import evidence_files, heads, payments, personal, wiring
 from mobilegrid.refusals import words
 from mobilegrid.settings import Settings
 from partner_api.app import bare_app, create_app
-from partner_api.auth import Auditor, Gate, read_auditors
-from partner_api.deps import Parts, People
+from partner_api.auth import Gate
+from partner_api.clients import Client, read_clients
+from partner_api.deps import EvidenceStore, Parts, People
 from partner_api.jobs import Jobs
 from partner_api.openapi import document
 from partner_api.paging import Cursors
 from partner_api.protocol import BoundedProtocol
 from partner_api.rate import Rates
+from partner_api.signed_requests import SignedRequests
 
 SEAL_SECONDS = 60
 SECRET_BYTES = 32
@@ -34,21 +36,21 @@ CONNECTIONS_MAX = 1_000
 _OTHERS = 0o022
 
 
-def auditors_of(settings: Settings) -> tuple[Auditor, ...]:
+def clients_of(settings: Settings) -> tuple[Client, ...]:
     """Read who may sign in; `Misconfigured` when the file is absent, wrong or others may write it.
 
     An empty setting is nobody.
     """
-    if not settings.doors.auditors_file:
+    if not settings.doors.clients_file:
         return ()
-    path = Path(settings.doors.auditors_file)
+    path = Path(settings.doors.clients_file)
     try:
         data, mode = path.read_bytes(), path.stat().st_mode
     except OSError as error:
-        raise Misconfigured(f"doors.auditors_file {path}: {error.strerror}") from error
+        raise Misconfigured(f"doors.clients_file {path}: {error.strerror}") from error
     if os.name == "posix" and mode & _OTHERS:
-        raise Misconfigured(f"doors.auditors_file {path} can be changed by others; chmod 644 it")
-    return read_auditors(data)
+        raise Misconfigured(f"doors.clients_file {path} can be changed by others; chmod 644 it")
+    return read_clients(data)
 
 
 @contextmanager
@@ -68,12 +70,13 @@ def _parts(ledger: Ledger, settings: Settings, people: People | None) -> Parts:
     clock = wiring.CLOCK
     keys = heads.log_keys(settings, ledger.name.origin)
     policy = heads.own_policy(settings, ledger.name.origin)
+    gate = Gate(clients_of(settings), settings.doors.public_url, clock, secrets.token_bytes)
     return Parts(
         ledger=ledger,
         published=PublishedLog(ledger, keys, b"" if policy is None else policy[0]),
         access_log=AccessLog(ledger),
         jobs=Jobs(ledger, clock),
-        gate=Gate(auditors_of(settings), settings.doors.public_url, clock, secrets.token_bytes),
+        gate=gate,
         rates=Rates(clock),
         cursors=Cursors(secrets.token_bytes(SECRET_BYTES), clock),
         clock=clock,
@@ -81,9 +84,21 @@ def _parts(ledger: Ledger, settings: Settings, people: People | None) -> Parts:
         settings=settings.doors,
         witness=heads.witness_desk(settings, ledger),
         people=people,
+        news=payments.open_news(settings, ledger),
         signings=evidence_files.SigningFiles(settings),
         passport_facts=partial(evidence_files.facts_of, settings),
+        signed_requests=SignedRequests(gate, settings.doors.public_url, clock),
+        evidence=_evidence(settings),
+        payer=settings.seller.name,
     )
+
+
+def _evidence(settings: Settings) -> EvidenceStore | None:
+    """Give what keeps evidence; None where the settings name no place for it."""
+    try:
+        return evidence_files.evidence_of(settings)
+    except Misconfigured:
+        return None
 
 
 @contextmanager

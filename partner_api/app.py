@@ -33,10 +33,12 @@ from partner_api.auditor import (
 )
 from partner_api.auth import FORM_FIELDS, SIGN_IN_PATH, Action, Answer
 from partner_api.deps import BODY_BYTES_MAX, Parts, asks, check_declared, guard, parts_of
+from partner_api.finance import desk
 from partner_api.frame import Frame
 from partner_api.log import tiles, witness
 from partner_api.openapi import document, openapi_config
 from partner_api.problems import CODES, DoorProblem, answer_failure
+from partner_api.webhooks import stripe
 
 NO_STORE = {"Cache-Control": "no-store"}
 _FORM = "application/x-www-form-urlencoded"
@@ -134,6 +136,11 @@ DOORS: dict[str, tuple[str, tuple[HTTPRouteHandler, ...]]] = {
             *checks.ROUTES,
         ),
     ),
+    "webhooks": ("/", stripe.ROUTES),
+    "finance": (
+        "/finance/v1",
+        desk.ROUTES,
+    ),
 }
 """Every door by name: where it is, and its routes."""
 
@@ -172,7 +179,7 @@ def bare_app(
     routers = []
     for name in dict.fromkeys(doors):
         path, handlers = DOORS[name]
-        headers = NO_STORE if name == "auditor" else None
+        headers = None if name == "log" else NO_STORE
         routers.append(Router(path, route_handlers=handlers, response_headers=headers))
     app = Litestar(
         route_handlers=[*SHARED, *routers, *more],

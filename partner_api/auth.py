@@ -1,15 +1,14 @@
 """Who is asking, and may he: assertions, credentials, and the one `authorise`.
 
-Auditors sign in as OAuth clients with a private key (RFC 7523 section 2.2): the client signs a
-short assertion with a key that is registered here, and gets an opaque access token for 15 minutes.
-We keep its SHA-256 only. Nothing is remembered over a restart: clients sign in again.
+Auditors, finance staff and partners sign in as OAuth clients with a private key (RFC 7523 section
+2.2): the client signs a short assertion with a key that is registered here, and gets an opaque
+access token for 15 minutes. We keep its SHA-256 only. Nothing is remembered over a restart: clients
+sign in again.
 """
 
 import hmac
-import re
 import threading
-import tomllib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -21,9 +20,9 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledger.kernel.errors import Malformed, Misconfigured, NotFound
-from ledger.kernel.ids import is_id
+from ledger.kernel.errors import Malformed, NotFound
 from ledger.kernel.instants import MINUTE, SECOND, Clock, parse_instant
+from partner_api.clients import Client, key_id, public_key, unfold
 from partner_api.problems import DoorProblem
 
 SIGN_IN_PATH = "/auth/token"
@@ -34,7 +33,6 @@ TOKENS_OF_ONE_MAX = 16
 ASSERTION_US_MAX = 5 * MINUTE
 ASSERTION_CHARACTERS_MAX = 4_096
 CLOCK_SLACK_US = 30 * SECOND
-KEY_BYTES = 32
 ID_CHARACTERS_MAX = 100
 SEEN_MAX = 10_000
 
@@ -42,8 +40,6 @@ _GRANT = "client_credentials"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 FORM_FIELDS = ("grant_type", "client_assertion_type", "client_assertion")
 """What the form of a client must hold."""
-
-_PART = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Action(StrEnum):
@@ -54,32 +50,54 @@ class Action(StrEnum):
     READ_DOCUMENTS = "read_documents"
     READ_LOG = "read_log"
     WITNESS = "witness"
+    TAKE_NEWS = "take_news"
     READ_BUNDLES = "read_bundles"
     READ_AUDIT = "read_audit"
     WRITE_AUDIT = "write_audit"
+    READ_FINANCE = "read_finance"
+    MAKE_FINANCE = "make_finance"
+    CHECK_FINANCE = "check_finance"
+    READ_SETTLEMENT = "read_settlement"
+    ANSWER_SETTLEMENT = "answer_settlement"
 
 
-_PUBLIC = frozenset(
+PUBLIC = frozenset(
     {
         Action.SIGN_IN,
         Action.READ_HEALTH,
         Action.READ_DOCUMENTS,
         Action.READ_LOG,
         Action.WITNESS,
+        Action.TAKE_NEWS,
     }
 )
 _ROLES: dict[Action, frozenset[str]] = {
     Action.READ_BUNDLES: frozenset({"auditor"}),
     Action.READ_AUDIT: frozenset({"auditor"}),
     Action.WRITE_AUDIT: frozenset({"auditor"}),
+    Action.READ_FINANCE: frozenset({"finance"}),
+    Action.MAKE_FINANCE: frozenset({"finance"}),
+    Action.CHECK_FINANCE: frozenset({"finance"}),
+    Action.READ_SETTLEMENT: frozenset({"finance", "partner"}),
+    Action.ANSWER_SETTLEMENT: frozenset({"partner"}),
 }
+_DUTIES: dict[Action, frozenset[str]] = {
+    Action.MAKE_FINANCE: frozenset({"maker", "treasurer"}),
+    Action.CHECK_FINANCE: frozenset({"checker", "treasurer"}),
+}
+_SEE_ALL = frozenset({"finance"})
+"""Roles to which the objects of every partner are open."""
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who was proven to be asking: an opaque id, and the role he acts in."""
+    """Who was proven to be asking: an opaque id, the role he acts in, and his duties in it.
+
+    The id of a partner is that of his party.
+    """
 
     id: str
     role: str
+    duties: frozenset[str] = frozenset()
 
 
 def authorise(principal: Principal | None, action: Action, holder_id: str = "") -> None:
@@ -89,75 +107,16 @@ def authorise(principal: Principal | None, action: Action, holder_id: str = "") 
         DoorProblem: nobody signed in (401), or the role may not (403).
         NotFound: the object is another principal's; the same as for one that never was.
     """
-    if action in _PUBLIC:
+    if action in PUBLIC:
         return
     if principal is None:
         raise DoorProblem("not_authenticated")
     if principal.role not in _ROLES.get(action, frozenset()):
         raise DoorProblem("not_allowed")
-    if holder_id not in ("", principal.id):
+    if action in _DUTIES and not _DUTIES[action] & principal.duties:
+        raise DoorProblem("not_allowed")
+    if principal.role not in _SEE_ALL and holder_id not in ("", principal.id):
         raise NotFound("of another principal")
-
-
-# Auditors ---------------------------------------------------------------------
-
-
-class Auditor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An auditor as registered: raw Ed25519 public keys in base64url, until when he may sign in."""
-
-    id: str
-    keys: tuple[str, ...]
-    valid_until: str = ""
-
-
-class _AuditorsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    auditor: tuple[Auditor, ...] = ()
-
-
-def read_auditors(data: bytes) -> tuple[Auditor, ...]:
-    """Read a file of ``[[auditor]]`` tables; `Misconfigured` says what is wrong in it."""
-    try:
-        found = msgspec.convert(tomllib.loads(data.decode()), _AuditorsFile).auditor
-        for each in found:
-            if not is_id(each.id) or not each.keys:
-                raise Misconfigured(f"doors.auditors_file: {each.id[:40]!r} needs an id and a key")
-            for key in each.keys:
-                _public_key(key)
-            if each.valid_until:
-                parse_instant(each.valid_until, "valid_until")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise Misconfigured(f"doors.auditors_file: {error}") from error
-    except Malformed as error:
-        raise Misconfigured(f"doors.auditors_file: {error.explain()}") from error
-    if len({each.id for each in found}) != len(found):
-        raise Misconfigured("doors.auditors_file: an auditor stands there twice")
-    keys = [key for each in found for key in each.keys]
-    if len(set(keys)) != len(keys):
-        raise Misconfigured("doors.auditors_file: a key stands there twice")
-    return found
-
-
-def key_id(key: str) -> str:
-    """Give the RFC 7638 thumbprint of an Ed25519 public key in base64url: its `kid`."""
-    text = f'{{"crv":"Ed25519","kty":"OKP","x":"{key}"}}'
-    return urlsafe_b64encode(sha256(text.encode()).digest()).decode().rstrip("=")
-
-
-def _public_key(text: str) -> bytes:
-    raw = _unfold(text, "key")
-    if len(raw) != KEY_BYTES:
-        raise Malformed("an Ed25519 public key of 32 bytes in base64url", field="key")
-    return raw
-
-
-def _unfold(text: str, field: str) -> bytes:
-    """Read base64url without padding, in its one spelling."""
-    if not _PART.fullmatch(text) or len(text) % 4 == 1:
-        raise Malformed("not base64url", field=field)
-    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if urlsafe_b64encode(raw).decode().rstrip("=") != text:
-        raise Malformed("not canonical base64url", field=field)
-    return raw
 
 
 # Assertions -------------------------------------------------------------------
@@ -198,17 +157,17 @@ class Gate:
 
     def __init__(
         self,
-        auditors: Sequence[Auditor],
+        clients: Sequence[Client],
         public_url: str,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        """Register auditors; assertions must name `public_url` and the path of this gate."""
+        """Register clients; assertions must name `public_url` and the path of this gate."""
         self.audience = public_url.rstrip("/") + SIGN_IN_PATH
         self._clock = clock
         self._random_bytes = random_bytes
-        self._auditors = {each.id: each for each in auditors}
-        self._keys = {key_id(key): (each.id, key) for each in auditors for key in each.keys}
+        self._clients = {each.id: each for each in clients}
+        self._keys = {key_id(key): (each.id, key) for each in clients for key in each.keys}
         self._issued: OrderedDict[bytes, _Issued] = OrderedDict()
         self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._lock = threading.Lock()
@@ -239,6 +198,11 @@ class Gate:
         self._check_registered(issued.principal.id)
         return issued.principal
 
+    def key_of(self, client_id: str, named: str) -> bytes | None:
+        """Give a public key of a client by its `kid`; None when it is not one of his."""
+        holder, key = self._keys.get(named, ("", ""))
+        return public_key(key) if holder == client_id else None
+
     def _make_room(self, principal: Principal) -> None:
         now = self._clock.now()
         for digest in [key for key, each in self._issued.items() if each.expires_at <= now]:
@@ -249,11 +213,12 @@ class Gate:
         while len(self._issued) >= TOKENS_MAX:
             self._issued.popitem(last=False)
 
-    def _check_registered(self, auditor_id: str) -> None:
-        auditor = self._auditors.get(auditor_id)
-        until = auditor.valid_until if auditor else ""
-        if auditor is None or (until and parse_instant(until, "until") <= self._clock.now()):
+    def _check_registered(self, client_id: str) -> Client:
+        client = self._clients.get(client_id)
+        until = client.valid_until if client else ""
+        if client is None or (until and parse_instant(until, "until") <= self._clock.now()):
             raise DoorProblem("not_authenticated", headers=_INVALID)
+        return client
 
     def confirmed(self, text: str, path: str, request_sha256: bytes) -> Principal:
         """Find who confirms a request of somebody else: the second person.
@@ -281,9 +246,9 @@ class Gate:
         except (Malformed, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DoorProblem("not_authenticated") from error
         now = self._clock.now()
-        auditor_id = self._keys[header.kid][0]
+        client_id = self._keys[header.kid][0]
         good = (
-            claims.iss == claims.sub == auditor_id
+            claims.iss == claims.sub == client_id
             and hmac.compare_digest(claims.aud.encode(), audience.encode())
             and now < claims.exp * SECOND <= now + ASSERTION_US_MAX + CLOCK_SLACK_US
             and claims.iat * SECOND <= now + CLOCK_SLACK_US
@@ -292,27 +257,27 @@ class Gate:
         )
         if not good:
             raise DoorProblem("not_authenticated")
-        self._check_registered(auditor_id)
-        return Principal(auditor_id, "auditor"), claims
+        client = self._check_registered(client_id)
+        return Principal(client.id, client.role, frozenset(client.duties)), claims
 
     def _opened(self, text: str) -> tuple[_Header, _Claims]:
         parts = text.split(".")
         if len(text) > ASSERTION_CHARACTERS_MAX or len(parts) != 3:  # noqa: PLR2004 - a JWS has 3
             raise Malformed("not a signed assertion", field="client_assertion")
-        head, body, signature = (_unfold(part, "client_assertion") for part in parts)
+        head, body, signature = (unfold(part, "client_assertion") for part in parts)
         header = msgspec.json.decode(head, type=_Header)
         if header.kid not in self._keys:
             raise Malformed("signed by an unknown key", field="client_assertion")
-        key = Ed25519PublicKey.from_public_bytes(_public_key(self._keys[header.kid][1]))
+        key = Ed25519PublicKey.from_public_bytes(public_key(self._keys[header.kid][1]))
         try:
             key.verify(signature, text.rpartition(".")[0].encode())
         except InvalidSignature as error:
             raise Malformed("the signature is wrong", field="client_assertion") from error
         return header, msgspec.json.decode(body, type=_Claims)
 
-    def _check_new(self, auditor_id: str, claims: _Claims, now: int) -> None:
+    def _check_new(self, client_id: str, claims: _Claims, now: int) -> None:
         """Take each assertion once; one that could still be good is never forgotten unseen."""
-        name = (auditor_id, claims.jti)
+        name = (client_id, claims.jti)
         with self._lock:
             for each in [key for key, until in self._seen.items() if until <= now]:
                 del self._seen[each]

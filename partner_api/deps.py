@@ -29,6 +29,7 @@ from partner_api.paging import Cursors
 from partner_api.problems import DoorProblem
 from partner_api.rate import Heavy, Rates
 from partner_api.settings import Settings
+from partner_api.signed_requests import SignedRequests
 
 BODY_BYTES_MAX = 256 * 1024
 PARAMETERS_MAX = 20
@@ -47,6 +48,14 @@ class People(Protocol):
 
     def read(self, subject: str, purpose: str) -> dict[str, object]:
         """Give what is known about a person for a purpose; `NotFound` for nobody."""
+        ...
+
+
+class News(Protocol):
+    """Who takes messages of the provider of payments."""
+
+    def take(self, body: bytes, signature: str) -> bool:
+        """Keep a message, durably; tell whether it is new. `Malformed` when it is not his."""
         ...
 
 
@@ -74,6 +83,18 @@ class NoSignings(Signings):
         return ()
 
 
+class EvidenceStore(Protocol):
+    """Where evidence is kept, by its digest."""
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes, durable when it returns; gives their SHA-256 in hexadecimal."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """Give bytes back; `NotFound` where nothing was kept."""
+        ...
+
+
 def no_facts(_pack_class: str) -> bytes:
     """Know nothing of a class of packs beside what the ledger tells."""
     return b""
@@ -94,8 +115,12 @@ class Parts(msgspec.Struct, frozen=True):
     settings: Settings
     witness: WitnessDesk | None = None
     people: People | None = None
+    news: News | None = None
     signings: Signings = NoSignings()
     passport_facts: Callable[[str], bytes] = no_facts
+    signed_requests: SignedRequests | None = None
+    evidence: EvidenceStore | None = None
+    payer: str = ""
     heavy: Heavy = msgspec.field(default_factory=Heavy.with_places)
 
 
@@ -121,10 +146,14 @@ def asked(connection: ASGIConnection[Any, Any, Any, Any]) -> Asked:
 
 
 def asks(
-    action: Action, *query: str, body: type[Any] | None = None, form: tuple[str, ...] = ()
+    action: Action,
+    *query: str,
+    body: type[Any] | None = None,
+    form: tuple[str, ...] = (),
+    file: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Declare a route: what it is for, which parameters it takes, what its body or form is."""
-    return {"action": action, "query": query, "body": body, "form": form}
+    """Declare a route: what it is for, its parameters, and its body, form or kinds of file."""
+    return {"action": action, "query": query, "body": body, "form": form, "file": file}
 
 
 def check_declared(handlers: Mapping[str, BaseRouteHandler]) -> None:
@@ -154,7 +183,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if principal is None:
         parts.rates.take("address", address, parts.settings.log_per_minute)
     else:
-        parts.rates.take("principal", principal.id, parts.settings.auditor_per_minute)
+        parts.rates.take("principal", principal.id, parts.settings.client_per_minute)
     authorise(principal, action)
     query = read_query(connection.scope["query_string"], handler.opt["query"])
     connection.scope["state"]["asked"] = Asked(principal, query)

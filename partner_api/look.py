@@ -86,7 +86,7 @@ class Look:
         self.query = asked(request).query
         self.route = route
         self.is_leap = False
-        self._request = request
+        self.request = request
         self._trace: Future[int] | None = None
         self._tag = ""
         others = {name: value for name, value in self.query.items() if name not in PAGE}
@@ -221,9 +221,9 @@ class Look:
         size = self.checkpoint.size if self.checkpoint else 0
         place = f"{self.moment.valid_at} {self.moment.end} {size}"
         asked_for = urlencode(sorted(self.query.items()))
-        said = f"{self._request.scope['path']}?{asked_for} {place}".encode()
+        said = f"{self.request.scope['path']}?{asked_for} {place}".encode()
         self._tag = sha256(said).digest()[:_TAG_BYTES].hex()
-        has = self._request.headers.getall("if-none-match", [])
+        has = self.request.headers.getall("if-none-match", [])
         if any(self._tag in _TAG.findall(each) for each in has):
             self.leave_trace(0)
             raise Unchanged(self.tag)
@@ -272,7 +272,7 @@ class Look:
         cursor = getattr(said, "next_cursor", "")
         if cursor:
             again = {**self.query, "cursor": cursor}
-            headers["Link"] = f'<{self._request.scope["path"]}?{urlencode(again)}>; rel="next"'
+            headers["Link"] = f'<{self.request.scope["path"]}?{urlencode(again)}>; rel="next"'
         return Response(data, status_code=status, headers=headers, media_type=MediaType.JSON)
 
     def raw(self, data: bytes, media_type: str, *, end: int = 0, rows: int = 1) -> Response[bytes]:
@@ -284,7 +284,7 @@ class Look:
     def begin_trace(self, rows: int) -> None:
         """Begin to write the row of this read, once."""
         if self._trace is None:
-            self._trace = begin_trace(self._request, self.route, rows)
+            self._trace = begin_trace(self.request, self.route, rows)
 
     def leave_trace(self, rows: int) -> None:
         """Have the row of this read written, as it was begun or with so many rows."""

@@ -12,9 +12,9 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.routes import HTTPRoute
 
 from ledger.domain.passports import VIEWERS
-from partner_api.auditor.exports import PUBLIC
+from partner_api.auditor import exports
 from partner_api.auth import ASSERTION_CHARACTERS_MAX as FORM_CHARACTERS_MAX
-from partner_api.auth import Action
+from partner_api.auth import PUBLIC, Action
 from partner_api.deps import BODY_BYTES_MAX
 from partner_api.problems import CODES, PROBLEM, Problem
 
@@ -56,13 +56,14 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "known_before": (_TEXT, "The earlier state of knowledge, written like known_at."),
     "station": (_TEXT, "A station id."),
     "viewer": (
-        {"type": "string", "enum": [PUBLIC, *sorted(VIEWERS)]},
+        {"type": "string", "enum": [exports.PUBLIC, *sorted(VIEWERS)]},
         "Who shall read the passport; public when absent.",
     ),
     "party": (_TEXT, "The party that gets it; needed unless it is for the public."),
     "as_of": (_TEXT, "What had happened by then: RFC 3339 with a zone, not to come."),
     "holder": (_TEXT, "The party whose lines are wanted; all when absent."),
     "state": ({"type": "string", "enum": ["open", "resolved"]}, "Which cases."),
+    "status": (_TEXT, "Which of them: a word of theirs, such as open or closed."),
 }
 """Every parameter behind a question mark: its schema, and what it says."""
 
@@ -109,11 +110,14 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
         schema = {"type": "object", "properties": fields, "required": list(opt["form"])}
         content = {"application/x-www-form-urlencoded": {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
+    if opt["file"]:
+        content = {kind: {"schema": {"type": "string"}} for kind in opt["file"]}
+        operation["requestBody"] = {"required": True, "content": content}
     is_witness = opt["action"] is Action.WITNESS
     if is_witness:
         plain = {"text/plain": {"schema": {"type": "string", "maxLength": BODY_BYTES_MAX}}}
         operation["requestBody"] = {"required": True, "content": plain}
-    has_body = opt["body"] is not None or opt["form"] or is_witness
+    has_body = opt["body"] is not None or opt["form"] or opt["file"] or is_witness
     titles = dict(reversed(CODES.values()))
     problem = {"$ref": "#/components/schemas/Problem"}
     for status in (*_FAILURES, *(_OF_BODIES if has_body else ())):
@@ -124,7 +128,7 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
     if is_witness:  # the protocol has words of its own for what is wrong
         for status, media in _OF_WITNESSES.items():
             operation["responses"][str(status)]["content"][media] = {"schema": {"type": "string"}}
-    if opt["action"] in {Action.READ_AUDIT, Action.WRITE_AUDIT, Action.READ_BUNDLES}:
+    if opt["action"] not in PUBLIC:
         operation["security"] = [{"bearer": []}]
 
 

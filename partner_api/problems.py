@@ -38,6 +38,7 @@ CODES: dict[str, tuple[int, str]] = {
     "cursor_mismatch": (400, "The cursor belongs to other filters"),
     "idempotency_key_missing": (400, "A command needs an Idempotency-Key"),
     "not_authenticated": (401, "Sign in first"),
+    "signature_invalid": (401, "The signature of the request does not hold"),
     "not_allowed": (403, "Your role may not do this"),
     "not_confirmed": (403, "No second person has confirmed this request"),
     "not_found": (404, "There is nothing here"),

@@ -1,28 +1,21 @@
 """The books: balances, trial balance, conservation, and what later knowledge changed."""
 
-from collections import defaultdict
-
 import msgspec
 from litestar import Response, get
 
-from ledger.domain.money.accounts import account_info
 from ledger.kernel.errors import Malformed
 from ledger.kernel.instants import as_text
 from ledger.store.queries import audit
-from ledger.store.queries.balances import Balance
-from partner_api.auditor.look import MOMENT, PAGE, Asking, AsOf, looking
 from partner_api.auth import Action
+from partner_api.balances import (
+    BalancesOut,
+    TrialBalanceOut,
+    balances_of,
+    chart_name,
+    trial_balance_of,
+)
 from partner_api.deps import asks
-from partner_api.problems import DoorProblem
-
-BALANCES_MAX = 10_000
-
-
-class BalancesOut(msgspec.Struct, frozen=True):
-    """What accounts hold: minor units of a currency, Wh, or packs."""
-
-    items: list[Balance]
-    as_of: AsOf
+from partner_api.look import MOMENT, PAGE, Asking, AsOf, looking
 
 
 @get(
@@ -34,37 +27,8 @@ class BalancesOut(msgspec.Struct, frozen=True):
 def list_balances(request: Asking) -> Response[BalancesOut]:
     """List balances at and below an account at a moment; 10,000 at most."""
     with looking(request, "list_balances", heavy=True, tagged=True) as look:
-        account, item = look.need("account"), look.text("item")
-        found = look.reads.balances(account, item=item, at=look.moment)
-        if len(found) > BALANCES_MAX:
-            rule = f"more than {BALANCES_MAX} balances; name a deeper account or an item"
-            raise DoorProblem("bounds_needed", rule, field="account")
-        return look.answer(BalancesOut(found, look.as_of()), len(found))
-
-
-class TrialLine(msgspec.Struct, frozen=True):
-    """One account of the chart: what it holds of a commodity."""
-
-    code: int
-    account: str
-    commodity: str
-    quantity: int
-
-
-class Total(msgspec.Struct, frozen=True):
-    """The sum over all accounts of one commodity; anything but 0 is a broken book."""
-
-    commodity: str
-    quantity: int
-
-
-class TrialBalanceOut(msgspec.Struct, frozen=True):
-    """Every account of the chart, and that each commodity sums to zero."""
-
-    items: list[TrialLine]
-    totals: list[Total]
-    is_balanced: bool
-    as_of: AsOf
+        answer = balances_of(look, look.need("account"), look.text("item"))
+        return look.answer(answer, len(answer.items))
 
 
 @get(
@@ -76,26 +40,8 @@ class TrialBalanceOut(msgspec.Struct, frozen=True):
 def trial_balance(request: Asking) -> Response[TrialBalanceOut]:
     """Give the trial balance of all books at a moment: money, energy, packs and titles."""
     with looking(request, "trial_balance", heavy=True, tagged=True) as look:
-        at = None if look.is_now else look.moment
-        sums: defaultdict[tuple[int, str, str], int] = defaultdict(int)
-        totals: defaultdict[str, int] = defaultdict(int)
-        for each in look.reads.totals(at=at):
-            code, name = _chart(each.account)
-            sums[code, name, each.commodity] += each.quantity
-            totals[each.commodity] += each.quantity
-        items = [TrialLine(*key, quantity) for key, quantity in sorted(sums.items())]
-        answer = TrialBalanceOut(
-            items,
-            [Total(*total) for total in sorted(totals.items())],
-            not any(totals.values()),
-            look.as_of(),
-        )
-        return look.answer(answer, len(items))
-
-
-def _chart(account: str) -> tuple[int, str]:
-    info = account_info(account)
-    return (0, account) if info is None else (info.code, info.name)
+        answer = trial_balance_of(look)
+        return look.answer(answer, len(answer.items))
 
 
 class FlowOut(msgspec.Struct, frozen=True):
@@ -141,7 +87,7 @@ def conservation(request: Asking) -> Response[ConservationOut]:
         found = audit.flows(look.tx, look.log_id, commodity, span=span, end=look.moment.end)
         sums: dict[tuple[int, str], list[int]] = {}
         for each in found:
-            line = sums.setdefault(_chart(each.account), [0, 0, 0, 0])
+            line = sums.setdefault(chart_name(each.account), [0, 0, 0, 0])
             added = (each.opening, each.increase, each.decrease, each.closing)
             line[:] = [old + new for old, new in zip(line, added, strict=True)]
         items = [FlowOut(*key, *line) for key, line in sorted(sums.items())]

@@ -12,10 +12,10 @@ from ledger.kernel.instants import as_text
 from ledger.runtime.auditing import seal_holds, seal_of
 from ledger.runtime.invariants import Verdict
 from ledger.store import access_log
-from partner_api.auditor.look import PAGE, Asking, known_id, looking
 from partner_api.auth import Action, authorise
 from partner_api.deps import asked, asks, idempotency_key, parts_of, read_body
 from partner_api.jobs import Job, State
+from partner_api.look import PAGE, Asking, known_id, looking
 from partner_api.problems import DoorProblem
 
 # Verifications ----------------------------------------------------------------

@@ -16,7 +16,9 @@ from ledger.store.queries import audit
 from ledger.store.queries.audit import Kept
 from ledger.tlog import proof
 from ledger.tlog.note import read_decimal
-from partner_api.auditor.look import (
+from partner_api.auth import Action
+from partner_api.deps import asks
+from partner_api.look import (
     MOMENT,
     PAGE,
     Asking,
@@ -26,8 +28,6 @@ from partner_api.auditor.look import (
     known_id,
     looking,
 )
-from partner_api.auth import Action
-from partner_api.deps import asks
 
 
 class EntryOut(msgspec.Struct, frozen=True):

@@ -17,9 +17,9 @@ from ledger.store import journal
 from ledger.store.queries import audit, rows
 from ledger.store.queries.balances import Balance
 from partner_api.auditor.entries import EntryOut, entry_out
-from partner_api.auditor.look import MOMENT, PAGE, Asking, AsOf, Look, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import MOMENT, PAGE, Asking, AsOf, Look, known_id, looking
 
 STATES = ("open", "resolved")
 

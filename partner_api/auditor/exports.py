@@ -17,9 +17,9 @@ from ledger.kernel.ids import key_at
 from ledger.kernel.messages import Actor
 from ledger.kernel.messages import Request as Asked
 from ledger.runtime.ledger import accepted
-from partner_api.auditor.look import MOMENT, Asking, Look, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asked, asks, correlation_id
+from partner_api.look import MOMENT, Asking, Look, known_id, looking
 from partner_api.problems import DoorProblem
 
 JSON_LD = "application/ld+json"

@@ -1,9 +1,7 @@
 """What auditors write: findings that become cases, and samples that nobody chose."""
 
 import unicodedata
-from asyncio import wrap_future
-from hashlib import sha256
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
@@ -13,33 +11,18 @@ from ledger.domain.access_log import SAMPLE_MAX, SEED_CHARACTERS_MAX, DrawSample
 from ledger.domain.cases import OpenCase
 from ledger.kernel.errors import Malformed, NotFound
 from ledger.kernel.ids import derived_id
-from ledger.kernel.messages import Actor, Command, Receipt
-from ledger.kernel.messages import Request as Asking
-from ledger.kernel.refusal import RefusalCode
 from ledger.runtime.checkpointer import accept, signing_state
-from ledger.runtime.ledger import accepted
-from partner_api.auth import Action, Principal
-from partner_api.deps import (
-    Parts,
-    asked,
-    asks,
-    correlation_id,
-    idempotency_key,
-    parts_of,
-    read_body,
-)
-from partner_api.problems import DoorProblem
+from partner_api.auth import Action
+from partner_api.deps import Parts, asks, idempotency_key, parts_of, read_body
+from partner_api.writing import created, principal_of, submitted
 
-DOOR = "auditor"
 CASE_TYPE = "AUDIT_FINDING"
 KIND = "custody"
 """How long what auditors write may wait for a signature: as long as the moves of packs."""
 
 TEXT_MAX = 500
-KEY_BYTES = 16
 
 HttpRequest = Request[Any, Any, Any]
-T = TypeVar("T", bound=msgspec.Struct)
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
@@ -119,53 +102,12 @@ async def draw_sample(request: HttpRequest) -> Response[SampleOut]:
     return created(SampleOut(sample_id, positions, receipt.first), receipt)
 
 
-def principal_of(request: HttpRequest) -> Principal:
-    """Give who writes."""
-    principal = asked(request).principal
-    assert principal is not None, "the guard lets nobody else write"
-    return principal
-
-
 def _check_position(parts: Parts, end: int) -> None:
     """See that the entry is there, and that something new is still taken on."""
     with parts.ledger.reading() as reads:
         if end > reads.size:
             raise NotFound("no such entry")
         accept(KIND, signing_state(reads), parts.clock.now())
-
-
-def request_key(principal: Principal, key: str) -> tuple[str, bytes]:
-    """Give the principal and the key under which an auditor's command is answered once."""
-    return f"{DOOR}:{principal.id}", sha256(f"{DOOR}\n{key}".encode()).digest()[:KEY_BYTES]
-
-
-async def submitted(
-    request: HttpRequest, command: Command, key: str, second_person: str = ""
-) -> Receipt:
-    """Hand a command in under the caller's key, and wait until it is durable."""
-    parts = parts_of(request)
-    principal = principal_of(request)
-    name, key_bytes = request_key(principal, key)
-    wanted = Asking(
-        key=key_bytes,
-        principal=name,
-        actor=Actor(principal.id, principal.role, second_person),
-        at=parts.clock.now(),
-        command=command,
-        correlation_id=correlation_id(request),
-    )
-    receipt = (await wrap_future(parts.ledger.submit(wanted)))[0]
-    if receipt.refusal is not None and receipt.refusal.code is RefusalCode.KEY_REUSED:
-        raise DoorProblem("idempotency_key_reused")
-    return accepted(receipt)
-
-
-def created(said: T, receipt: Receipt) -> Response[T]:
-    """Answer a command that made entries, the first time or again."""
-    headers = {"Ledger-Position": str(receipt.first + receipt.count - 1)}
-    if receipt.replayed:
-        headers["Idempotent-Replay"] = "true"
-    return Response(said, status_code=201, headers=headers)
 
 
 ROUTES = (report_finding, draw_sample)

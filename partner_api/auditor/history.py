@@ -19,9 +19,9 @@ from ledger.kernel.messages import Actor, ClockReading, Evidence, Source
 from ledger.kernel.postings import PACK, WH
 from ledger.runtime.reads import FOREVER
 from ledger.store.queries import histories
-from partner_api.auditor.look import CUSTODY, MOMENT, PAGE, Asking, AsOf, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import CUSTODY, MOMENT, PAGE, Asking, AsOf, known_id, looking
 
 _CUSTODY = f"{CUSTODY}:"
 

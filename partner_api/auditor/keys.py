@@ -16,9 +16,9 @@ from ledger.kernel.errors import NotFound
 from ledger.kernel.instants import as_text
 from ledger.store.queries import rows
 from ledger.tlog.note import ED25519, VerifierKey, format_vkey
-from partner_api.auditor.look import PAGE, Asking, Look, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import PAGE, Asking, Look, looking
 
 _ALGORITHMS = {ED25519: "ed25519", 0x04: "ed25519 cosignature", 0x06: "ml-dsa-44 cosignature"}
 _LOG_ID_CHARACTERS = 16

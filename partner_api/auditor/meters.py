@@ -15,9 +15,9 @@ from ledger.kernel.instants import as_text
 from ledger.kernel.signed_facts import MeterEvidence
 from ledger.runtime.reads import decode
 from ledger.store.queries import audit, rows
-from partner_api.auditor.look import PAGE, Asking, AsOf, Look, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import PAGE, Asking, AsOf, Look, known_id, looking
 
 ENDED = ChargeSessionEnded.kind
 _AT_ONCE = 500

@@ -15,7 +15,9 @@ from ledger.kernel.instants import as_text
 from ledger.kernel.postings import PACK, WH
 from ledger.runtime.reads import Entry
 from ledger.store.queries import audit
-from partner_api.auditor.look import (
+from partner_api.auth import Action
+from partner_api.deps import asks
+from partner_api.look import (
     CUSTODY,
     LIMIT_MAX,
     MOMENT,
@@ -26,8 +28,6 @@ from partner_api.auditor.look import (
     known_id,
     looking,
 )
-from partner_api.auth import Action
-from partner_api.deps import asks
 
 TITLES = "Title:Holder"
 HOLDER_TREES = (

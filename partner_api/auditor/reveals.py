@@ -22,10 +22,10 @@ from ledger.kernel.errors import MobileGridError, NotFound, Refused, Unavailable
 from ledger.kernel.refusal import RefusalCode
 from ledger.runtime.openings import openings_of
 from ledger.store import journal
-from partner_api.auditor.findings import created, principal_of, request_key, submitted
 from partner_api.auth import ASSERTION_CHARACTERS_MAX, Action, Principal
 from partner_api.deps import Parts, asks, begin_trace, idempotency_key, parts_of, read_body
 from partner_api.problems import DoorProblem
+from partner_api.writing import created, principal_of, request_key, submitted
 
 ROUTE = "reveal_subject"
 _NOBODY = frozenset({RefusalCode.SUBJECT_UNKNOWN, RefusalCode.SUBJECT_ERASED})
@@ -92,8 +92,8 @@ async def _revealed(request: HttpRequest, body: RevealIn, key: str) -> Response[
         raise Unavailable("no personal data can be read here")
     digest = request_digest(body, principal.id, key)
     second = parts.gate.confirmed(body.second_person_assertion, PATH, digest)
-    if second.id == principal.id:
-        raise DoorProblem("not_confirmed", "the second person is another one")
+    if second.id == principal.id or second.role != principal.role:
+        raise DoorProblem("not_confirmed", "the second person is another auditor")
     command = RevealSubject(
         subject_id=body.subject_id,
         purpose=body.purpose,

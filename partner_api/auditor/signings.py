@@ -15,9 +15,9 @@ from ledger.kernel.envelope import base64_text
 from ledger.kernel.errors import Malformed
 from ledger.kernel.instants import as_text
 from ledger.signer.schema import Signing
-from partner_api.auditor.look import PAGE, Asking, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import PAGE, Asking, looking
 
 WINDOW = 10_000
 """Signatures compared at once."""

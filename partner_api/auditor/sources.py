@@ -11,9 +11,9 @@ from ledger.domain.sourcing import gap_case
 from ledger.domain.stations import STATIONS
 from ledger.kernel.errors import NotFound
 from ledger.kernel.instants import SECOND, as_text
-from partner_api.auditor.look import Asking, AsOf, Look, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import Asking, AsOf, Look, known_id, looking
 
 
 class Gap(msgspec.Struct, frozen=True):

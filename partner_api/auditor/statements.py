@@ -7,14 +7,14 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from ledger.domain.money.documents import StatementLine
-from ledger.domain.money.settlement import STATEMENTS, Statement
+from ledger.domain.money.settlement_rows import STATEMENTS, Statement
 from ledger.kernel.errors import NotFound
 from ledger.kernel.hashing import leaf_hash
 from ledger.runtime.settling import Span, partner_lines
 from ledger.store import journal
-from partner_api.auditor.look import PAGE, Asking, AsOf, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import PAGE, Asking, AsOf, known_id, looking
 
 
 class LineEvidence(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,9 +8,9 @@ from ledger.domain.parties import PARTIES
 from ledger.kernel.errors import Malformed, NotFound
 from ledger.runtime.reads import Moment
 from ledger.runtime.titles import TitleStatement, statement_at
-from partner_api.auditor.look import Asking, Look, known_id, looking
 from partner_api.auth import Action
 from partner_api.deps import asks
+from partner_api.look import Asking, Look, known_id, looking
 
 
 @get(

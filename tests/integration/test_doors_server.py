@@ -125,7 +125,7 @@ def test_a_wrong_file_of_auditors_keeps_the_doors_shut(town, tmp_path, text):
     file.chmod(0o600)
     env = {"MOBILEGRID_DOORS__AUDITORS_FILE": str(file)}
     result = cli.run("serve", "api", ledger=town[0], env=env)
-    assert (result.exit_code, "auditors_file" in result.output) == (2, True)
+    assert (result.exit_code, "clients_file" in result.output) == (2, True)
     file.chmod(0o666)
     result = cli.run("serve", "api", ledger=town[0], env=env)
     assert "chmod" in result.output

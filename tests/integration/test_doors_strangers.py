@@ -85,7 +85,7 @@ def test_a_form_that_is_none_signs_nobody_in(town, form, status, code):
 
 
 def test_each_principal_has_a_limit_and_strangers_share_that_of_their_address(tmp_path):
-    settings = Settings(public_url=URL, auditor_per_minute=3, log_per_minute=5)
+    settings = Settings(public_url=URL, client_per_minute=3, log_per_minute=5)
     with new_town(sqlite_url(tmp_path)) as ledger:
         clock = HandClock(NOW)
         with open_doors(ledger, clock, settings=settings) as doors:

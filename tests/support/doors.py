@@ -3,17 +3,20 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from random import Random  # noqa: TID251  seeded below
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlencode
 
 import anyio
 import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
 from typing_extensions import override
 
+from ledger.kernel.errors import NotFound
 from ledger.kernel.instants import SECOND, Clock, Instant
 from ledger.runtime import proving
 from ledger.runtime.auditing import AccessLog
@@ -23,12 +26,14 @@ from ledger.runtime.witnessing import WitnessDesk
 from ledger.tlog.note import Ed25519Signer
 from mobilegrid.wiring import RandomIds
 from partner_api.app import create_app
-from partner_api.auth import Answer, Auditor, Gate, key_id
-from partner_api.deps import Parts
+from partner_api.auth import Answer, Gate
+from partner_api.clients import Client, key_id
+from partner_api.deps import EvidenceStore, Parts
 from partner_api.jobs import Jobs
 from partner_api.paging import Cursors
 from partner_api.rate import Rates
 from partner_api.settings import Settings
+from partner_api.signed_requests import COVERED, TAG, SignedRequests
 
 URL = "https://grid.example.net"
 BOTH_DOORS = ("log", "auditor")
@@ -36,7 +41,7 @@ FORM = {
     "grant_type": "client_credentials",
     "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
 }
-LOOSE = Settings(public_url=URL, auditor_per_minute=10**6, log_per_minute=10**6)
+LOOSE = Settings(public_url=URL, client_per_minute=10**6, log_per_minute=10**6)
 
 
 class HandClock(Clock):
@@ -94,15 +99,68 @@ def bearer_in(answer: httpx.Response) -> str:
 
 
 AUDITORS = ("AU-1", "AU-2")
-KEYS = {name: Key(name) for name in AUDITORS}
-REGISTERED = tuple(Auditor(name, (key.public,)) for name, key in KEYS.items())
+STAFF = {"FI-R": "reader", "FI-M": "maker", "FI-C": "checker", "FI-T": "treasurer"}
+PARTNERS = ("OP-1", "OP-2")
+KEYS = {name: Key(name) for name in (*AUDITORS, *STAFF, *PARTNERS)}
+
+
+def _client(name: str, role: str, *duties: str) -> Client:
+    return Client(id=name, keys=(KEYS[name].public,), role=role, duties=duties)
+
+
+REGISTERED = (
+    *(_client(name, "auditor") for name in AUDITORS),
+    *(_client(name, "finance", duty) for name, duty in STAFF.items()),
+    *(_client(name, "partner") for name in PARTNERS),
+)
+
+
+class Signing(NamedTuple):
+    """A request as the signing library wants it; it adds its header lines."""
+
+    method: str
+    url: str
+    headers: httpx.Headers
+
+
+class _Private(HTTPSignatureKeyResolver):
+    """Signs with one key, whatever it is called."""
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self.private = private
+
+    @override
+    def resolve_private_key(self, key_id: str) -> Ed25519PrivateKey:
+        return self.private
+
+
+class Shelved(EvidenceStore):
+    """Evidence kept in memory, by its digest."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    @override
+    def put(self, data: bytes) -> str:
+        digest = sha256(data).hexdigest()
+        self.kept[digest] = data
+        return digest
+
+    @override
+    def get(self, digest: str) -> bytes:
+        if digest not in self.kept:
+            raise NotFound("no such evidence")
+        return self.kept[digest]
 
 
 class Doors:
     """A client of the doors; every call runs the app to its answer."""
 
-    def __init__(self, parts: Parts, doors: tuple[str, ...] = BOTH_DOORS) -> None:
+    def __init__(
+        self, parts: Parts, doors: tuple[str, ...] = BOTH_DOORS, evidence: "Shelved | None" = None
+    ) -> None:
         self.parts = parts
+        self.evidence = evidence or Shelved()
         self.app: Any = create_app(doors, parts)
         self.numbers = iter(range(10**6))
         self.bearers: dict[str, str] = {}
@@ -131,6 +189,32 @@ class Doors:
     def post(self, path: str, body: Any, *, key: str = "", who: str = "AU-1") -> httpx.Response:
         headers = self.headers(who) | ({"Idempotency-Key": key} if key else {})
         return self.call("POST", path, headers=headers, json=body)
+
+    def signed(self, path: str, body: Any, *, key: str, who: str, **changed: Any) -> httpx.Response:
+        """Post a body as the partner who signs it (RFC 9421); `changed` are parts of his signature.
+
+        `changed` may name `private`, `nonce`, `created_s`, `lasts_s`, `tag`, `covered`, `sent`.
+        """
+        now_s = self.parts.clock.now() // SECOND
+        created_s = changed.get("created_s", now_s)
+        data = msgspec.json.encode(body)
+        headers = self.headers(who) | {"Content-Type": "application/json", "Idempotency-Key": key}
+        request = httpx.Request("POST", URL + path, headers=headers, content=data)
+        private = changed.get("private", KEYS[who].private)
+        HTTPMessageSigner(
+            signature_algorithm=algorithms.ED25519, key_resolver=_Private(private)
+        ).sign(
+            Signing(request.method, str(request.url), request.headers),
+            key_id=changed.get("key_id", key_id(KEYS[who].public)),
+            created=datetime.fromtimestamp(created_s, UTC),
+            expires=datetime.fromtimestamp(created_s + changed.get("lasts_s", 60), UTC),
+            nonce=changed.get("nonce", f"N-{next(self.numbers)}"),
+            tag=changed.get("tag", TAG),
+            covered_component_ids=changed.get("covered", COVERED),
+            body=data,
+        )
+        sent = changed.get("sent", data)
+        return self.call("POST", path, headers=dict(request.headers), content=sent)
 
     def headers(self, who: str) -> dict[str, str]:
         """Sign in once for each auditor; nobody is ""."""
@@ -193,30 +277,35 @@ def open_doors(
     clock: Clock,
     *,
     settings: Settings = LOOSE,
-    auditors: tuple[Auditor, ...] = REGISTERED,
+    clients: tuple[Client, ...] = REGISTERED,
+    doors: tuple[str, ...] = BOTH_DOORS,
     witness: WitnessDesk | None = None,
     **more: Any,
 ) -> Iterator[Doors]:
     """Open the doors of a ledger, with chance from a seed; `more` are further parts by name."""
     chance = Random(7)
+    gate = Gate(clients, settings.public_url, clock, chance.randbytes)
+    evidence = Shelved()
     parts = Parts(
         **more,
         ledger=ledger,
         published=PublishedLog(ledger, (log_signer(ledger).key,)),
         access_log=AccessLog(ledger),
         jobs=Jobs(ledger, clock),
-        gate=Gate(auditors, settings.public_url, clock, chance.randbytes),
+        gate=gate,
         rates=Rates(clock),
         cursors=Cursors(chance.randbytes(32), clock),
         clock=clock,
         ids=RandomIds(clock),
         settings=settings,
         witness=witness,
+        signed_requests=SignedRequests(gate, settings.public_url, clock),
+        evidence=evidence,
     )
     parts.access_log.start()
     parts.jobs.start()
     try:
-        yield Doors(parts)
+        yield Doors(parts, doors, evidence)
     finally:
         parts.jobs.stop()
         parts.access_log.stop()

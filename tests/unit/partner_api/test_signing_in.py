@@ -4,7 +4,8 @@ import pytest
 
 from ledger.kernel.errors import Misconfigured, NotFound
 from ledger.kernel.instants import MINUTE, SECOND, as_text
-from partner_api.auth import Action, Auditor, Gate, Principal, authorise, key_id, read_auditors
+from partner_api.auth import Action, Gate, Principal, authorise
+from partner_api.clients import Client, key_id, read_clients
 from partner_api.problems import DoorProblem
 from tests.support import doors
 from tests.support.doors import KEYS, REGISTERED, URL, HandClock, Key, claims, form_of
@@ -142,7 +143,7 @@ def test_an_auditor_keeps_the_newest_sixteen_credentials(gate):
 
 
 def test_an_auditor_whose_time_is_over_is_turned_away_at_once(clock):
-    gate = new_gate(clock, (Auditor("AU-1", (KEYS["AU-1"].public,), as_text(NOW + MINUTE)),))
+    gate = new_gate(clock, (Client("AU-1", (KEYS["AU-1"].public,), as_text(NOW + MINUTE)),))
     bearer = sign_in(gate, claims("AU-1", NOW))
     clock.at += MINUTE
     with pytest.raises(DoorProblem):
@@ -156,26 +157,51 @@ def test_an_auditor_whose_time_is_over_is_turned_away_at_once(clock):
 AUDITOR = Principal("AU-1", "auditor")
 
 
+MAKER = Principal("FI-1", "finance", frozenset({"maker"}))
+CHECKER = Principal("FI-2", "finance", frozenset({"checker"}))
+TREASURER = Principal("FI-3", "finance", frozenset({"treasurer"}))
+READER = Principal("FI-4", "finance", frozenset({"reader"}))
+PARTNER = Principal("OP-1", "partner")
+EVERYBODY = (AUDITOR, MAKER, CHECKER, TREASURER, READER, PARTNER)
+PUBLIC = {"sign_in", "read_health", "read_documents", "read_log", "witness", "take_news"}
+MAY = {
+    "read_bundles": (AUDITOR,),
+    "read_audit": (AUDITOR,),
+    "write_audit": (AUDITOR,),
+    "read_finance": (MAKER, CHECKER, TREASURER, READER),
+    "make_finance": (MAKER, TREASURER),
+    "check_finance": (CHECKER, TREASURER),
+    "read_settlement": (MAKER, CHECKER, TREASURER, READER, PARTNER),
+    "answer_settlement": (PARTNER,),
+}
+
+
 @pytest.mark.parametrize("action", Action)
-def test_an_action_is_open_to_all_or_wants_a_role(action):
-    authorise(AUDITOR, action)
-    is_public = action in {"sign_in", "read_health", "read_documents", "read_log", "witness"}
-    if is_public:
+def test_an_action_is_open_to_all_or_wants_a_role_and_a_duty(action):
+    if action in PUBLIC:
         authorise(None, action)
         return
     with pytest.raises(DoorProblem, match="not_authenticated"):
         authorise(None, action)
-    with pytest.raises(DoorProblem, match="not_allowed"):
-        authorise(Principal("DR-1", "driver"), action)
+    for who in (*EVERYBODY, Principal("DR-1", "driver")):
+        if who in MAY[action]:
+            authorise(who, action)
+        else:
+            with pytest.raises(DoorProblem, match="not_allowed"):
+                authorise(who, action)
 
 
 def test_the_object_of_another_is_not_found():
     authorise(AUDITOR, Action.READ_AUDIT, "AU-1")
     with pytest.raises(NotFound):
         authorise(AUDITOR, Action.READ_AUDIT, "AU-2")
+    authorise(PARTNER, Action.READ_SETTLEMENT, "OP-1")
+    with pytest.raises(NotFound):
+        authorise(PARTNER, Action.READ_SETTLEMENT, "OP-2")
+    authorise(READER, Action.READ_SETTLEMENT, "OP-2")
 
 
-# The file of auditors ---------------------------------------------------------
+# The file of clients ----------------------------------------------------------
 
 
 def file_of(*tables):
@@ -187,9 +213,30 @@ TWO = f'id = "AU-2"\nkeys = ["{KEYS["AU-2"].public}"]\nvalid_until = "2027-01-01
 
 
 def test_a_file_lists_auditors_and_their_keys():
-    found = read_auditors(file_of(ONE, TWO))
+    found = read_clients(file_of(ONE, TWO))
     assert [each.id for each in found] == ["AU-1", "AU-2"]
-    assert read_auditors(b"") == ()
+    assert read_clients(b"") == ()
+
+
+def test_a_file_tells_finance_staff_and_partners_from_auditors():
+    data = (
+        file_of(ONE)
+        + f"""
+[[finance]]
+id = "FI-1"
+duties = ["maker", "reader"]
+keys = ["{Key("FI-1").public}"]
+[[partner]]
+id = "OP-1"
+keys = ["{Key("OP-1").public}"]
+""".encode()
+    )
+    found = {each.id: (each.role, each.duties) for each in read_clients(data)}
+    assert found == {
+        "AU-1": ("auditor", ()),
+        "FI-1": ("finance", ("maker", "reader")),
+        "OP-1": ("partner", ()),
+    }
 
 
 @pytest.mark.parametrize(
@@ -206,8 +253,11 @@ def test_a_file_lists_auditors_and_their_keys():
         file_of(ONE + '\nvalid_until = "tomorrow"'),
         file_of(ONE, ONE.replace("AU-1", "AU-2", 1)),
         file_of(ONE, ONE),
+        file_of(ONE + '\nduties = ["maker"]'),
+        file_of(ONE).replace(b"auditor", b"finance"),
+        file_of(ONE + '\nduties = ["king"]').replace(b"auditor", b"finance"),
     ],
 )
 def test_a_wrong_file_of_auditors_is_refused(data):
-    with pytest.raises(Misconfigured, match="auditors_file"):
-        read_auditors(data)
+    with pytest.raises(Misconfigured, match="clients_file"):
+        read_clients(data)

@@ -1,0 +1,1 @@
+"""The door of finance: books, approvals, tariffs, invoices, payments, partners, bank, periods."""

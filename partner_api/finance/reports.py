@@ -1,0 +1,106 @@
+"""Reports: what is open by age, what partners are owed, what was earned."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from litestar import Response, get
+
+from ledger.kernel.errors import Malformed
+from ledger.kernel.instants import SECOND, as_text
+from ledger.kernel.money import EXPONENTS
+from ledger.runtime.money_reports import (
+    Aged,
+    AgedSuspense,
+    Earned,
+    PartnerBalance,
+    aged_receivables,
+    aged_suspense,
+    earned,
+    partner_balances,
+)
+from partner_api.auth import Action
+from partner_api.deps import asks
+from partner_api.look import MOMENT, Asking, AsOf, looking
+
+
+class AgeingOut(msgspec.Struct, frozen=True):
+    """What is open on a UTC day: by driver, and what nobody could identify."""
+
+    on: str
+    receivables: list[Aged]
+    suspense: list[AgedSuspense]
+
+
+class PartnerBalancesOut(msgspec.Struct, frozen=True):
+    """What every partner is owed and owes."""
+
+    items: list[PartnerBalance]
+    as_of: AsOf
+
+
+class RevenueOut(msgspec.Struct, frozen=True):
+    """Income and expenses over a span of valid time, in minor units; the result is their sum."""
+
+    currency: str
+    from_at: str
+    to_at: str
+    items: list[Earned]
+    result_minor: int
+    as_of: AsOf
+
+
+@get(
+    "/reports/ageing",
+    operation_id="report_ageing",
+    opt=asks(Action.READ_FINANCE),
+    sync_to_thread=True,
+)
+def report_ageing(request: Asking) -> Response[AgeingOut]:
+    """Tell what drivers owe and what is in suspense, by age, as it stands now."""
+    with looking(request, "report_ageing", heavy=True) as look:
+        on = datetime.fromtimestamp(look.parts.clock.now() / SECOND, UTC).date()
+        owed, unknown = aged_receivables(look.reads, on), aged_suspense(look.reads, on)
+        return look.answer(AgeingOut(on.isoformat(), owed, unknown), len(owed) + len(unknown))
+
+
+@get(
+    "/reports/partner-balances",
+    operation_id="report_partner_balances",
+    opt=asks(Action.READ_FINANCE, *MOMENT),
+    sync_to_thread=True,
+)
+def report_partner_balances(request: Asking) -> Response[PartnerBalancesOut]:
+    """Tell what every partner is owed, stage by stage, and owes."""
+    with looking(request, "report_partner_balances", heavy=True) as look:
+        items = partner_balances(look.reads, look.moment)
+        return look.answer(PartnerBalancesOut(items, look.as_of()), len(items))
+
+
+@get(
+    "/reports/revenue",
+    operation_id="report_revenue",
+    opt=asks(Action.READ_FINANCE, "commodity", "from", "to", "known_at"),
+    sync_to_thread=True,
+)
+def report_revenue(request: Asking) -> Response[RevenueOut]:
+    """Tell what was earned and spent over a span, account by account."""
+    with looking(request, "report_revenue", heavy=True, tagged=True) as look:
+        currency = look.need("commodity")
+        if currency not in EXPONENTS:
+            raise Malformed("an ISO 4217 currency", field="commodity")
+        span = look.instant("from", look.need("from")), look.instant("to", look.need("to"))
+        if span[0] >= span[1]:
+            raise Malformed("from is before to", field="from")
+        items = earned(look.reads, currency, span, look.moment)
+        answer = RevenueOut(
+            currency,
+            as_text(span[0]),
+            as_text(span[1]),
+            items,
+            sum(each.amount_minor for each in items),
+            look.as_of(),
+        )
+        return look.answer(answer, len(items))
+
+
+ROUTES = (report_ageing, report_partner_balances, report_revenue)
