@@ -29,15 +29,21 @@ def authorise(command: Command, actor: Actor) -> Refusal | None:
     """Tell why an actor may not ask for this; None when he may.
 
     Tested before any state is looked at: the role, then the second person, who must be somebody
-    else. What depends on state (the role for one row of the custody table) is left to the rules.
+    else, and act in the role that the command says. What depends on state (the role for one row of
+    the custody table) is left to the rules.
     """
     if actor.role not in command.roles:
         return Refusal(
             RefusalCode.ROLE_NOT_ALLOWED,
             {"role": actor.role[:40], "command": type(command).__name__},
         )
+    name = type(command).__name__
     if command.needs_second_person and not has_second_person(actor):
-        return Refusal(RefusalCode.SECOND_PERSON_REQUIRED, {"command": type(command).__name__})
+        return Refusal(RefusalCode.SECOND_PERSON_REQUIRED, {"command": name})
+    may_be_second = command.second_roles.get(actor.role, ROLES | {""})
+    if actor.second_role not in may_be_second:
+        facts: dict[str, Fact] = {"command": name, "second_role": actor.second_role[:40]}
+        return Refusal(RefusalCode.SECOND_PERSON_REQUIRED, facts)
     return None
 
 

@@ -10,7 +10,8 @@ from msgspec.structs import asdict
 from ledger.domain.access import refused
 from ledger.domain.blocks import block_row, reasons_of
 from ledger.domain.booking import BookingPresented
-from ledger.domain.claims import BOOKINGS, Booking, booking_rows, claim_faults
+from ledger.domain.claims import BOOKINGS, Booking, booking_rows, claim_faults, stand_in_rows
+from ledger.domain.classes import stand_in_row, stands_in
 from ledger.domain.custody import DRIVER_PACKS, PACKS, DriverPacks
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.pinning import PackAllocated
@@ -47,7 +48,11 @@ def swap_id_of(station_id: str, boot: str, request: str) -> str:
 
 
 class RequestSwap(Command):
-    """A driver wants to swap `count` packs of a class at a station, perhaps by his booking."""
+    """A driver wants to swap `count` packs of a class at a station, perhaps by his booking.
+
+    `own_class` is that of the packs he brings, or has a contract for, where he wants another one:
+    a better one, or back from it.
+    """
 
     roles: ClassVar[frozenset[str]] = _STAFF | {"driver", "support"}
 
@@ -61,10 +66,13 @@ class RequestSwap(Command):
     booking_id: str = ""
     contract_id: str = ""
     vehicle_id: str = ""
+    own_class: str = ""
 
 
 class AuthoriseSwap(Command):
     """The station offers packs (none for a return or a stay); all of them must be eligible.
+
+    Packs of a better class may be offered where the station has none of the class that is wanted.
 
     A station that was asked from afar still has to answer: `is_answered` False.
     """
@@ -105,15 +113,17 @@ class SwapRequested(Event):
     booking_id: str = ""
     contract_id: str = ""
     vehicle_id: str = ""
+    own_class: str = ""
 
 
 class SwapAuthorised(Event):
-    """He may, and these packs are offered."""
+    """He may, and these packs are offered; `class_out` is theirs where it is not what he wants."""
 
     kind: ClassVar[str] = "swap_authorised"
 
     swap_id: str
     pack_ids: tuple[str, ...] = ()
+    class_out: str = ""
 
 
 class SwapAccepted(Event):
@@ -148,6 +158,7 @@ def touches(command: AskingCommand) -> Keys:
                 touch(PARTIES, command.driver_id),
                 touch(STATIONS, command.station_id),
                 touch(DRIVER_PACKS, command.driver_id, command.pack_class),
+                *_class_rows(command),
                 touch(BOOKINGS, command.booking_id),
                 block_row(command.driver_id),
             )
@@ -159,6 +170,14 @@ def touches(command: AskingCommand) -> Keys:
             assert_never(unknown)
 
 
+def _class_rows(command: RequestSwap) -> Keys:
+    own, wanted = command.own_class, command.pack_class
+    if own in ("", wanted):
+        return ()
+    held = touch(DRIVER_PACKS, command.driver_id, own)
+    return held, *stand_in_row(own, wanted), *stand_in_row(wanted, own)
+
+
 def follows(world: World, command: AskingCommand) -> Keys:
     """Read the booking that a swap answers, and what it is about."""
     if isinstance(command, RequestSwap):
@@ -166,7 +185,12 @@ def follows(world: World, command: AskingCommand) -> Keys:
     swap = world.get(SWAPS, command.swap_id)
     if swap is None:
         return ()
-    return touch(STATIONS, swap.station_id), *booking_rows(world, swap.booking_id)
+    offered = command.pack_ids if isinstance(command, AuthoriseSwap) else ()
+    return (
+        touch(STATIONS, swap.station_id),
+        *booking_rows(world, swap.booking_id),
+        *stand_in_rows(world, offered, swap.pack_class),
+    )
 
 
 # decide -----------------------------------------------------------------------
@@ -203,6 +227,7 @@ def _request(world: World, command: RequestSwap, actor: Actor) -> Outcome:
         (world.get(SWAPS, command.swap_id) is not None, RefusalCode.SWAP_EXISTS),
         (another, RefusalCode.SWAP_OF_ANOTHER_DRIVER),
         (kinds is None or command.order not in ORDERS, RefusalCode.SWAP_KIND_INVALID),
+        (not _may_change_class(world, command), RefusalCode.CLASS_MISMATCH),
         (command.count < 1, RefusalCode.SWAP_BALANCE),
         (_is_beyond(world, command), RefusalCode.ENTITLEMENT_EXCEEDED),
         (
@@ -221,10 +246,23 @@ def _request(world: World, command: RequestSwap, actor: Actor) -> Outcome:
     return (Draft(SwapRequested(**asdict(command)), correlation_id=command.swap_id),)
 
 
+def _may_change_class(world: World, command: RequestSwap) -> bool:
+    """Tell whether one class stands in for the other, where a driver wants another than his own."""
+    own, wanted = command.own_class, command.pack_class
+    if own in ("", wanted):
+        return True
+    return (
+        is_id(own)
+        and command.swap_kind in ("EXCHANGE", "HANDOUT")
+        and (stands_in(world, wanted, own) or stands_in(world, own, wanted))
+    )
+
+
 def _is_beyond(world: World, command: RequestSwap) -> bool:
     """Tell whether a driver asks for what is not his: he owes a pack, or has too few to bring."""
-    row = world.get(DRIVER_PACKS, key_of(command.driver_id, command.pack_class))
-    packs = row or DriverPacks(command.driver_id, command.pack_class)
+    own = command.own_class or command.pack_class
+    row = world.get(DRIVER_PACKS, key_of(command.driver_id, own))
+    packs = row or DriverPacks(command.driver_id, own)
     if command.swap_kind == "HANDOUT":
         return packs.deviation > 0
     return packs.held < command.count
@@ -237,7 +275,10 @@ def _authorise(world: World, command: AuthoriseSwap, swap: Swap, at: int) -> Out
     if reasons:
         names = tuple(code.wire for code in reasons)
         return (_step(swap, SwapRefused(swap_id=swap.swap_id, reasons=names)),)
-    drafts = [_step(swap, SwapAuthorised(swap_id=swap.swap_id, pack_ids=command.pack_ids))]
+    given = {world.need(PACKS, pack_id).pack_class for pack_id in command.pack_ids}
+    better = "".join(given - {swap.pack_class})  # all offered packs are of one class
+    allowed = SwapAuthorised(swap_id=swap.swap_id, pack_ids=command.pack_ids, class_out=better)
+    drafts = [_step(swap, allowed)]
     if command.is_answered:
         drafts.append(_step(swap, SwapAccepted(swap_id=swap.swap_id), after=(0,)))
     booking = world.get(BOOKINGS, swap.booking_id)
@@ -294,10 +335,12 @@ def evolve(world: World, event: AskingEvent, stamp: Stamp) -> None:
             contract_id=event.contract_id,
             vehicle_id=event.vehicle_id,
             since_at=stamp.recorded_at,
+            own_class=event.own_class,
         )
         world.put(SWAPS, event.swap_id, row)
     elif isinstance(event, SwapAuthorised):
-        move_on(world, event.swap_id, event.kind, stamp.recorded_at, pack_ids=event.pack_ids)
+        offered = {"pack_ids": event.pack_ids, "class_out": event.class_out}
+        move_on(world, event.swap_id, event.kind, stamp.recorded_at, **offered)
     else:
         move_on(world, event.swap_id, event.kind, stamp.recorded_at)
 

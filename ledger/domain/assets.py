@@ -4,14 +4,15 @@ from typing import ClassVar, assert_never
 
 from msgspec.structs import asdict, replace
 
+from ledger.domain import purchases
 from ledger.domain.access import refused
 from ledger.domain.carrying import TITLE_ISSUED, PackMoved, carry, lines_of, title_account
 from ledger.domain.cases import opened
-from ledger.domain.classes import all_classes, class_faults, class_rules, know_class, least_soh
+from ledger.domain.classes import all_classes, class_rules, know_class, least_soh
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.places import Ask, Permit, attestation_rows, permit, rows_at
-from ledger.domain.purchases import PACK_PURCHASES, PURCHASE_ORDERS, line_faults
+from ledger.domain.purchases import PACK_PURCHASES, PURCHASE_ORDERS
 from ledger.domain.title_rows import title_row
 from ledger.domain.transitions import ACQUIRED, TERMINAL, Family, account_of, place_of
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
@@ -216,7 +217,7 @@ def touches(command: AssetCommand) -> Keys:
             bought = touch(PACK_PURCHASES, command.pack_id)
             return touch(PACKS, command.pack_id), holder, title_row(command.pack_id), bought
         case RecordVerification():
-            return (touch(PACKS, command.pack_id),)
+            return touch(PACKS, command.pack_id), touch(PACK_PURCHASES, command.pack_id)
         case _ as unknown:
             assert_never(unknown)
 
@@ -231,6 +232,7 @@ def follows(world: World, command: AssetCommand) -> Keys:
     rows = rows_at(pack.account, pack.pack_class)
     if isinstance(command, RecordVerification):
         rows += attestation_rows(pack.pack_id, command.attestation_sha256)
+        rows += purchases.lot_rows(world, pack.pack_id)
     return rows
 
 
@@ -240,17 +242,20 @@ def follows(world: World, command: AssetCommand) -> Keys:
 def decide(world: World, command: AssetCommand, request: Request) -> Outcome:
     """Lead a pack from its order into service, one row of the table at a time."""
     if isinstance(command, PlacePackOrder):
-        return _order(world, command)
+        return _order(world, command, request.actor.role)
     pack = world.get(PACKS, command.pack_id)
     allowed = permit(world, pack, _ask(pack, command, request))
     if isinstance(command, CommissionPack):
         return _commission(world, command, allowed)
-    return allowed if isinstance(allowed, Refusal) else _moved(command, allowed)
+    if isinstance(allowed, Refusal):
+        return allowed
+    lacks = purchases.full_test_faults(world, command)
+    return refused(lacks, {"pack": command.pack_id}) if lacks else _moved(command, allowed)
 
 
-def _order(world: World, command: PlacePackOrder) -> Outcome:
-    faults = party_faults(world, command.supplier_id, "service") + line_faults(world, command)
-    faults += class_faults(world, command.pack_class, command.nominal_wh)
+def _order(world: World, command: PlacePackOrder, role: str) -> Outcome:
+    faults = party_faults(world, command.supplier_id, "service")
+    faults += purchases.line_faults(world, command, role)
     if any(world.get(PACKS, pack_id) is not None for pack_id in command.pack_ids):
         faults.append(RefusalCode.IDENTIFIER_TAKEN)
     if len(command.pack_ids) > PACKS_PER_ORDER_LINE:
@@ -303,8 +308,7 @@ def _moved(
     command: AnnounceShipment | ReceivePack | RecordVerification, allowed: Permit
 ) -> tuple[Draft, ...]:
     fields = asdict(command)
-    occurred_at = fields.pop("occurred_at")
-    passed = fields.pop("passed", None)
+    occurred_at, passed = fields.pop("occurred_at"), fields.pop("passed", None)
     for name in ("carrier_id", "depot_id"):
         fields.pop(name, None)
     fields |= {"order_id": fields.pop("asn_no", ""), "level": allowed.level}
@@ -325,8 +329,8 @@ def _moved(
     move = Draft(event, occurred_at=occurred_at)
     if not allowed.row.opens_case:
         return (move,)
-    subjects = (command.pack_id,)
-    case = opened(allowed.row.opens_case, command.pack_id, subjects, "no despatch advice")
+    named = command.pack_id
+    case = opened(allowed.row.opens_case, named, (named,), "no despatch advice")
     return move, Draft(case, occurred_at=occurred_at, after=(0,))
 
 
@@ -335,14 +339,12 @@ def _commission(world: World, command: CommissionPack, allowed: Permit | Refusal
     least_bp = command.min_soh_bp
     if isinstance(allowed, Refusal):
         faults += [allowed.code, *allowed.others]
+    elif allowed.pack.commissioned:
+        return ()
     else:
-        if allowed.pack.commissioned:
-            return ()
         least_bp = least_soh(world, allowed.pack.pack_class, least_bp)
-        if not allowed.pack.verified:
-            faults.append(RefusalCode.WRONG_STATE)
-        if allowed.pack.holds:
-            faults.append(RefusalCode.HOLD_BLOCKS)
+        faults += [] if allowed.pack.verified else [RefusalCode.WRONG_STATE]
+        faults += [RefusalCode.HOLD_BLOCKS] if allowed.pack.holds else []
     pack = world.get(PACKS, command.pack_id)
     holder_id = "" if pack is None else pack.title_holder_id
     same_holder = holder_id in ("", command.title_holder_id)

@@ -32,6 +32,7 @@ from ledger.domain.money.pending_rows import reserve_rows
 from ledger.domain.money.tax import tax_rule
 from ledger.domain.parties import party_faults
 from ledger.domain.stations import STATIONS, Station
+from ledger.domain.waitlist import offer_of, taken_offer, waitlist_rows
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.instants import DAY
@@ -166,7 +167,7 @@ def touches(command: BookingCommand) -> Keys:
     return (
         booking,
         touch(STATIONS, command.station_id),
-        touch(POOLS, command.station_id, command.pack_class),
+        *waitlist_rows(command.station_id, command.pack_class),
         block_row(command.driver_id),
         *reserve_rows(deposit_id, command.driver_id, command.currency),
     )
@@ -198,6 +199,9 @@ def decide(world: World, command: BookingCommand, request: Request) -> Outcome:
 
 def _reserve(world: World, command: ReserveSwap, request: Request) -> Outcome:
     pool = world.get(POOLS, key_of(command.station_id, command.pack_class)) or Pool()
+    waited = taken_offer(world, command.station_id, command.pack_class, command.driver_id)
+    if waited is not None:
+        pool = pool.without(offer_of(waited.station_id, waited.pack_class, waited.driver_id))
     window = (command.window_from, command.window_to)
     station = world.get(STATIONS, command.station_id)
     promised = pool.claimed(*window) + command.count
@@ -232,6 +236,7 @@ def _reserve(world: World, command: ReserveSwap, request: Request) -> Outcome:
     events: list[Event] = [BookingReserved(booking_id=command.booking_id)]
     deposit = _deposit(command)
     events += [created(deposit)] if deposit is not None else []
+    events += [waited] if waited is not None else []
     name = command.booking_id
     return (
         Draft(BookingRequested(**asdict(command)), correlation_id=name),

@@ -86,7 +86,8 @@ class ChargeSessionEnded(Event):
     or what the meter counted (``METERED``). `mismatch` marks a session that is not plausible.
     `driver_id` is who pays; absent for energy put into packs on sale. `billing_class` says how its
     energy may be billed, by what the meter signed: ``SIGNED_VALID``, ``UNSIGNED``, ``INVALID``.
-    `substitute_method` says how it was estimated, where it was.
+    `substitute_method` says how it was estimated, where it was. A `past` one is told after a later
+    stay of its pack: what is inside was read since.
     """
 
     kind: ClassVar[str] = "charge_session_ended"
@@ -117,6 +118,7 @@ class ChargeSessionEnded(Event):
     billing_class: str = UNSIGNED
     temp_max_dc: int | None = None
     substitute_method: str = ""
+    past: bool = False
 
 
 ChargingEvent = ChargeSessionEnded
@@ -311,9 +313,10 @@ def _end_busy(world: World, event: ChargeSessionEnded, slot: Slot) -> None:
     slot = busy_until(replace(slot, session_id=""), begin_at, end_at)
     world.put(SLOTS, key_of(event.station_id, event.slot), slot)
     pack = world.need(PACKS, event.pack_id)
-    # without a new reading of the state of charge the old one says nothing any more
-    energy_wh = pack.energy_wh + event.stored_wh_delta
-    pack = replace(pack, soc_bp=event.soc_end_bp, energy_wh=energy_wh)
+    if not event.past:
+        # without a new reading of the state of charge the old one says nothing any more
+        energy_wh = pack.energy_wh + event.stored_wh_delta
+        pack = replace(pack, soc_bp=event.soc_end_bp, energy_wh=energy_wh)
     world.put(PACKS, event.pack_id, busy_until(pack, begin_at, end_at))
     if event.register_import_end_wh is not None:
         meter = world.need(METERS, event.meter_id)

@@ -3,11 +3,13 @@
 The rules about it are in `booking.py`; a swap that completes reads it too.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from ledger.domain.classes import stand_in_row
 from ledger.domain.custody import PACKS
 from ledger.domain.money.pending_rows import pending_rows
 from ledger.domain.stations import STATIONS
@@ -193,13 +195,23 @@ def booking_rows(world: World, booking_id: str) -> Keys:
     booking = world.get(BOOKINGS, booking_id) if world.is_loaded(BOOKINGS, booking_id) else None
     if booking is None:
         return (key,)
+    named = (*booking.pack_ids, *booking.spare_pack_ids)
     return (
         key,
         touch(STATIONS, booking.station_id),
         touch(POOLS, booking.station_id, booking.pack_class),
-        *(touch(PACKS, pack_id) for pack_id in (*booking.pack_ids, *booking.spare_pack_ids)),
+        *(touch(PACKS, pack_id) for pack_id in named),
+        *stand_in_rows(world, named, booking.pack_class),
         *pending_rows(world, deposit_of(booking_id)),
     )
+
+
+def stand_in_rows(world: World, pack_ids: Iterable[str], wanted: str) -> Keys:
+    """Name what says whether packs may stand in for a class, as far as they are loaded."""
+    for pack_id in pack_ids:
+        pack = world.get(PACKS, pack_id) if world.is_loaded(PACKS, pack_id) else None
+        if pack is not None:
+            yield from stand_in_row(pack.pack_class, wanted)
 
 
 def deposit_of(booking_id: str) -> str:

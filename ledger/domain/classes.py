@@ -45,7 +45,8 @@ class ClassRules(msgspec.Struct, frozen=True, omit_defaults=True):
     `nominal_wh` and `rated_mv` of one pack, limits in hundredths of a percent; `efficiency_bp` are
     the least and the greatest share of metered energy that may arrive in a pack. With `must_prove`
     a pack that did not prove its identity is a stranger. `positions` are the entries of all
-    versions, the oldest first.
+    versions, the oldest first. Where a pack of one of the classes `stands_in_for` is wanted, a pack
+    of this class does as well: it fits the vehicle and is as good or better.
     """
 
     pack_class: str
@@ -58,6 +59,7 @@ class ClassRules(msgspec.Struct, frozen=True, omit_defaults=True):
     efficiency_bp: tuple[int, int]
     positions: tuple[int, ...] = ()
     must_prove: bool = False
+    stands_in_for: tuple[str, ...] = ()
 
 
 CLASS_RULES = Shelf("class_rules", ClassRules)
@@ -71,6 +73,34 @@ def class_rules(pack_class: str) -> Key:
 def rules_of(world: World, pack_class: str) -> ClassRules | None:
     """Give what is registered of a class; None where nothing is, and policy holds."""
     return world.get(CLASS_RULES, pack_class)
+
+
+class StandIn(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A pack that a driver has instead of one of the class that is his, since `since_at` (us).
+
+    `is_charged` where he asked for the better class, and was not given it for want of his own.
+    """
+
+    pack_id: str
+    own_class: str
+    since_at: int
+    is_charged: bool = False
+
+
+def stands_in(world: World, pack_class: str, wanted: str) -> bool:
+    """Tell whether a pack of a class does where another one is wanted: the same, or a better one.
+
+    The row of `pack_class` is read only where the two differ (`stand_in_row`).
+    """
+    if pack_class == wanted:
+        return True
+    rules = rules_of(world, pack_class)
+    return rules is not None and wanted in rules.stands_in_for
+
+
+def stand_in_row(pack_class: str, wanted: str) -> tuple[Key, ...]:
+    """Name what `stands_in` reads, for `touches`: nothing where the classes are the same."""
+    return () if pack_class == wanted else (class_rules(pack_class),)
 
 
 def class_faults(world: World, pack_class: str, nominal_wh: int) -> list[RefusalCode]:

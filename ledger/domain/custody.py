@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.access import refused
+from ledger.domain.classes import StandIn
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.slots import fill_slot
 from ledger.domain.transitions import (
@@ -50,7 +51,7 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
     `soc_bp` is None while unknown. `energy_wh` is the balance of its energy account, or, while it
     is with a driver, what was in it at hand-out. `allocated_to` is the booking it is pinned to.
     `proven` says that its identity was proven when it first came into a slot. `bailor_id` is the
-    operator whose pack is only in our care.
+    operator whose pack is only in our care. Before `settled_at` no stay is taken in any more.
     """
 
     pack_id: str
@@ -70,6 +71,7 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
     busy_to: int = 0
     busy_point: bool = False
     busy_before: int = 0
+    settled_at: int = 0
     title_holder_id: str = ""
     verified: bool = False
     proven: bool = False
@@ -81,6 +83,7 @@ class DriverPacks(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `agreed` is the part of their difference that an agreement explains, not a swap or a case:
     an entitlement that was set ahead of its pack (negative), or that ended before the pack came.
+    `stand_ins` are those of them that stand in for another class.
     """
 
     driver_id: str
@@ -88,6 +91,7 @@ class DriverPacks(msgspec.Struct, frozen=True, omit_defaults=True):
     held: int = 0
     entitled: int = 0
     agreed: int = 0
+    stand_ins: tuple[StandIn, ...] = ()
 
     @property
     def deviation(self) -> int:
@@ -364,6 +368,8 @@ def _set_pack(world: World, event: SwapLeg, stamp: Stamp) -> None:
         key, leaves = key_of(event.station_id, event.slot), isinstance(event, PackSwappedOut)
         fill_slot(world, key, event.pack_id, leaves=leaves)
     row = world.need(PACKS, event.pack_id)
+    if isinstance(event, PackReturned) and not event.cause and row.moved_at != row.busy_to:
+        row = replace(row, settled_at=row.moved_at)  # it moved since its last session
     # A driver used what was inside: after a return only a fresh reading says what is left.
     kept = row.soc_bp if isinstance(event, PackSwappedOut) else None
     row = replace(
@@ -378,20 +384,11 @@ def _set_pack(world: World, event: SwapLeg, stamp: Stamp) -> None:
 
 def postings(event: CustodyEvent) -> tuple[Posting, ...]:
     """Move the pack, and the energy inside it between the pack and the driver."""
-    match event:
-        case PackReturned():
-            debit, credit = energy_account(event.pack_id), driver_energy(event.driver_id)
-            return _lines(event, debit, credit)
-        case PackSwappedOut():
-            debit, credit = driver_energy(event.driver_id), energy_account(event.pack_id)
-            return _lines(event, debit, credit)
-        case PackEntitlementSet():
-            return ()
-        case _ as unknown:
-            assert_never(unknown)
-
-
-def _lines(event: SwapLeg, debit: str, credit: str) -> tuple[Posting, ...]:
+    if isinstance(event, PackEntitlementSet):
+        return ()
+    inside, with_driver = energy_account(event.pack_id), driver_energy(event.driver_id)
+    is_back = isinstance(event, PackReturned)
+    debit, credit = (inside, with_driver) if is_back else (with_driver, inside)
     return (
         *move_pack(event.pack_id, debit=event.to_account, credit=event.from_account),
         *pair(WH, event.stored_wh, debit=debit, credit=credit),

@@ -8,11 +8,20 @@ prove what it says moves nothing; it is a stranger in the slot.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from ledger.domain.cases import case_id_of
-from ledger.domain.observations import ABSENT, IN, OUT, PRESENT, PROVEN, REFUTED, Observation
+from ledger.domain.observations import (
+    ABSENT,
+    IN,
+    OUT,
+    PRESENT,
+    PROVEN,
+    REFUTED,
+    UNKNOWN_TIME,
+    Observation,
+)
 from ledger.domain.ordering import Timed, in_order
+from ledger.domain.standing import Derived, DerivedLeg, Finding, Standing
 from ledger.domain.transitions import (
     STATES,
     TERMINAL,
@@ -48,58 +57,6 @@ _PLACE_WORDS = {
 }
 
 
-class DerivedLeg(NamedTuple):
-    """One move of a pack that follows from an observation.
-
-    Two legs are the same when all but the observation itself are equal; `cause` is its key.
-    """
-
-    kind: str
-    place: str
-    from_account: str
-    to_account: str
-    occurred_at: int
-    cause: str
-    case_id: str
-    observation: Observation
-
-    @property
-    def identity(self) -> tuple[str, str, str, str, int, str]:
-        """Give what tells it from other legs."""
-        return self[:6]
-
-
-class Finding(NamedTuple):
-    """Something the fold cannot explain; a case as long as it stands.
-
-    `owes` and `is_owed` are drivers whose count of packs is one too high, or too low, because of
-    it; empty for nobody. `places` are stations and drivers concerned. One that `is_open` no more
-    was explained by what came later.
-    """
-
-    case_type: str
-    case_id: str
-    places: tuple[str, ...]
-    reason: str
-    cause: str
-    occurred_at: int
-    owes: str = ""
-    is_owed: str = ""
-    is_open: bool = True
-
-
-class Derived(NamedTuple):
-    """What follows from the observations of a pack: its legs, what is open, where it is."""
-
-    legs: list[DerivedLeg]
-    findings: list[Finding]
-    account: str
-
-    def open_ids(self) -> set[str]:
-        """List the cases that are open by these observations."""
-        return {finding.case_id for finding in self.findings if finding.is_open}
-
-
 def derive(
     pack_id: str, base: str, observations: Iterable[Observation], *, must_prove: bool = False
 ) -> Derived:
@@ -107,25 +64,39 @@ def derive(
 
     With `must_prove` an object that was not asked to prove its identity counts as a stranger too.
     """
-    return fold(pack_id, base, in_order(observations), must_prove=must_prove)
+    return fold(pack_id, Standing(base), in_order(observations), must_prove=must_prove)
 
 
-def fold(pack_id: str, base: str, timed: Sequence[Timed], *, must_prove: bool = False) -> Derived:
-    """Fold observations that are in their canonical order; see `derive`."""
-    state = _Fold(pack_id, base, must_prove=must_prove)
-    close = _close_pairs(timed)
+def fold(
+    pack_id: str, since: Standing, timed: Sequence[Timed], *, must_prove: bool = False
+) -> Derived:
+    """Fold observations that are in their canonical order, on top of what was folded before them.
+
+    See `derive`.
+    """
+    state = _Fold(pack_id, since, must_prove=must_prove)
+    close = close_pairs(timed)
     if not close:
         for one in timed:
             state.take(one.at, one.observation)
     else:
         _fold_close(state, list(timed), close)
-    return Derived(state.legs, list(state.findings.values()), state.account)
+    return state.derived()
+
+
+def fold_next(
+    pack_id: str, since: Standing, one: Observation, *, must_prove: bool = False
+) -> Derived:
+    """Fold one observation more, which certainly comes after all that were folded before."""
+    state = _Fold(pack_id, since, must_prove=must_prove)
+    state.take(one.at, one)
+    return state.derived()
 
 
 # Order that is not certain (R3) ---------------------------------------------------
 
 
-def _close_pairs(timed: Sequence[Timed]) -> set[int]:
+def close_pairs(timed: Sequence[Timed]) -> set[int]:
     """List the observations that may as well have come after the next one."""
     close: set[int] = set()
     last: Timed | None = None
@@ -172,26 +143,53 @@ def _provisional(one: Timed) -> tuple[int, str, int]:
 class _Fold:
     """Where the pack is by the observations so far, and what they made."""
 
-    __slots__ = ("account", "findings", "legs", "must_prove", "pack_id", "still", "strangers")
+    __slots__ = (
+        "account",
+        "at",
+        "findings",
+        "legs",
+        "level",
+        "must_prove",
+        "pack_id",
+        "still",
+        "strangers",
+        "unsure",
+    )
 
-    def __init__(self, pack_id: str, base: str, *, must_prove: bool) -> None:
+    def __init__(self, pack_id: str, since: Standing, *, must_prove: bool) -> None:
         self.pack_id = pack_id
-        self.account = base
+        self.account = since.account
         self.must_prove = must_prove
         self.legs: list[DerivedLeg] = []
-        self.findings: dict[str, Finding] = {}
-        self.still: set[str] = set()
+        self.findings = {finding.case_id: finding for finding in since.findings}
+        self.at = since.at
+        self.level = since.level
+        self.unsure = since.unsure
+        self.still = set(since.still)
         """Slots that nobody saw it leave: a snapshot that shows it there still is a dispute."""
-        self.strangers: set[str] = set()
+        self.strangers = set(since.strangers)
         """Slots with an object that goes by its name and is not it."""
 
+    def standing(self) -> Standing:
+        return Standing(
+            self.account,
+            self.at,
+            self.level,
+            self.unsure,
+            tuple(sorted(self.still)),
+            tuple(sorted(self.strangers)),
+            tuple(self.findings.values()),
+        )
+
+    def derived(self) -> Derived:
+        return Derived(self.legs, self.standing())
+
     def copy(self) -> "_Fold":
-        other = _Fold(self.pack_id, self.account, must_prove=self.must_prove)
-        other.findings = dict(self.findings)
-        other.still, other.strangers = set(self.still), set(self.strangers)
-        return other
+        return _Fold(self.pack_id, self.standing(), must_prove=self.must_prove)
 
     def take(self, at: int, one: Observation) -> None:
+        self.at = at
+        self.unsure = self.unsure or one.quality == UNKNOWN_TIME
         kind = one.kind
         if kind == IN:
             self._came(at, one)
@@ -272,7 +270,7 @@ class _Fold:
             return
         if one.place in self.still:
             self.find(CUSTODY_DISPUTE, one, at, "two stations say that they have it")
-            if self.legs and self.legs[-1].observation.level > one.level:
+            if self.level > one.level:
                 return
         self._came(at, one)
 
@@ -323,14 +321,21 @@ class _Fold:
             self.findings[case_id] = found._replace(is_open=False)
 
     def _suspend(self, kind: str, at: int, one: Observation, case_id: str) -> None:
-        target = account_of(Family.SUS, case_id)
-        leg = DerivedLeg(kind, "", self.account, target, at, one.key, case_id, one)
-        self.legs.append(leg)
-        self.account = target
+        self._move(kind, at, one, account_of(Family.SUS, case_id), case_id=case_id)
 
-    def _move(self, kind: str, at: int, one: Observation, target: str, word: str = "") -> None:
-        self.legs.append(DerivedLeg(kind, word, self.account, target, at, one.key, "", one))
+    def _move(
+        self,
+        kind: str,
+        at: int,
+        one: Observation,
+        target: str,
+        word: str = "",
+        *,
+        case_id: str = "",
+    ) -> None:
+        self.legs.append(DerivedLeg(kind, word, self.account, target, at, one.key, case_id, one))
         self.account = target
+        self.level = one.level
 
     def find(
         self,

@@ -6,6 +6,7 @@ the packs it tells of (`remaking.py`). Refused is only what cannot be kept: an u
 evidence below the custody table's least. The leg that makes a swap whole completes it.
 """
 
+from functools import lru_cache
 from typing import Any, ClassVar, assert_never
 
 from msgspec.structs import replace
@@ -33,6 +34,7 @@ from ledger.domain.remaking import changed_rows, remade, set_aside
 from ledger.domain.saga import IN, OUT, SWAPS, Swap, leg_of
 from ledger.domain.sights import sight_rows, sighted
 from ledger.domain.sources import Sent, sent_of
+from ledger.domain.stand_ins import days_of, stand_in_rows, stand_ins_after
 from ledger.domain.stations import SLOTS, STATIONS
 from ledger.domain.swap import SwapCompleted, ended
 from ledger.domain.transitions import (
@@ -145,6 +147,7 @@ def follows(world: World, command: LegCommand) -> Keys:
         keys.append(touch(DRIVER_PACKS, command.driver_id, pack.pack_class))
     if swap is not None:
         keys += booking_rows(world, swap.booking_id)
+        keys += stand_in_rows(world, swap, "" if pack is None else pack.pack_class)
     return keys
 
 
@@ -245,7 +248,7 @@ def _seen(world: World, command: LegCommand, report: LegReported, swap: Swap | N
     ]
     events: list[Event] = list(set_aside(changes, report.sent))
     if isinstance(command, RecordPackIn):
-        if swap is not None and pack.pack_class != swap.pack_class:
+        if swap is not None and pack.pack_class != swap.class_in:
             events.append(_case("PACK_MIXUP", command, "the pack is of another class"))
     elif _was_stopped(pack, at) and _own_leg(drafts, pack.pack_id) >= 0:
         events.append(_case("HOLD_VIOLATION", command, "the pack went out under a hold"))
@@ -275,6 +278,7 @@ def _own_leg(drafts: list[Draft], pack_id: str) -> int:
     return max(found, default=-1)
 
 
+@lru_cache(maxsize=1024)  # a batch asks several times for each: what to load, to decide
 def _report(command: LegCommand) -> LegReported:
     kind = SwapInReported if isinstance(command, RecordPackIn) else SwapOutReported
     return kind(**_reported(command))
@@ -353,6 +357,8 @@ def _completion(world: World, command: LegCommand, swap: Swap, seen: list[Draft]
     whole = whole.with_clock(clock.quality, clock.uncertainty_us)
     if not whole.is_met():
         return []
+    changes = stand_ins_after(world, whole)
+    whole = replace(whole, class_days=days_of(changes))
     done: list[Event] = [ended(whole, command.station_id)]
     is_whole = isinstance(done[0], SwapCompleted)
     booking = world.get(BOOKINGS, swap.booking_id)
@@ -361,7 +367,7 @@ def _completion(world: World, command: LegCommand, swap: Swap, seen: list[Draft]
     case = world.get(CASES, case_id_of("HALF_SWAP", swap.swap_id))
     if case is not None and case.is_open:
         done.append(CaseResolved(case_id=case.case_id, resolution="the swap was completed"))
-    done += entitlement_after(world, swap, pack)
+    done += [*entitlement_after(world, whole, pack), *changes]
     at, name = command.occurred_at, swap.swap_id
     return [
         Draft(event, occurred_at=at, after=(index,), causes=causes, correlation_id=name)

@@ -5,6 +5,8 @@ in parts, against the order. A broken seal, or something in the load that is not
 a case. The moves themselves are those of the custody table (`moves.py`, rows 10 to 20).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, assert_never
 
 from msgspec.structs import replace
@@ -36,10 +38,16 @@ _HANDS = frozenset({"depot_clerk", "operator", "workshop"})
 
 
 class DispatchTransfer(Command):
-    """Packs of an order left: two persons, two scans by digest; `socs_bp` where it was read."""
+    """Packs of an order left: who gave and who carries them, two scans by digest.
+
+    `socs_bp` where the state of charge was read.
+    """
 
     roles: ClassVar[frozenset[str]] = _HANDS | {"carrier"}
     needs_second_person: ClassVar[bool] = True
+    second_roles: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType(
+        {"carrier": _HANDS, **dict.fromkeys(_HANDS, frozenset({"carrier"}))}
+    )
 
     order_id: str
     pack_ids: tuple[str, ...]

@@ -198,19 +198,6 @@ def unusable(begin_at: int, end_at: int | None, energy_wh: int | None) -> str:
     return ""
 
 
-def contradiction(slot: Busy, pack: Busy | None, begin_at: int, end_at: int) -> str:
-    """Name what a reported session contradicts among the accepted ones before it; "" if nothing.
-
-    An importer that must know beforehand what will be accepted keeps `Ends` of its slots and packs
-    by `ends_after`; a pack that nobody has seen yet is None.
-    """
-    if overlaps(slot, begin_at, end_at):
-        return "SLOT_OVERLAP"
-    if pack is not None and overlaps(pack, begin_at, end_at):
-        return "PACK_IN_TWO_PLACES"
-    return ""
-
-
 # What a session moved, and whether it can be true ------------------------------
 
 

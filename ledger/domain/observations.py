@@ -30,8 +30,8 @@ UNKNOWN_TIME = "U"
 """Quality of a clock that says nothing: such an observation is ordered by its neighbours only."""
 
 
-class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One report about one pack.
+class Observation(msgspec.Struct, frozen=True, array_like=True):
+    """One report about one pack; kept as a list, for a pack has dozens of them.
 
     (`source`, `boot`, `seq`) is its place in the order of its source; `seq` is 0 where the source
     does not count. `at` is the corrected time (us), `uncertainty_us` how wrong that may be.

@@ -30,6 +30,9 @@ FOLDS: tuple[type[Event], ...] = ()
 MIN_SOH_BP = 7_000
 """Policy: a pack below it serves no driver, unless its class says otherwise."""
 
+STAND_INS_MAX = 32
+"""Classes that a pack of one class may be handed out for."""
+
 # Commands ---------------------------------------------------------------------
 
 
@@ -37,7 +40,8 @@ class RegisterPackClass(Command):
     """Say what a class of packs is, as the maker's document `source` says it.
 
     `facts` in any order, no clause twice; `catena_x` is the text of a JSON value too. With
-    `must_prove` a pack of the class counts only where it proved its identity. A change is the next
+    `must_prove` a pack of the class counts only where it proved its identity. `stands_in_for` are
+    the classes that it may be handed out for, as good or better. A change is the next
     `facts_version`.
     """
 
@@ -55,6 +59,7 @@ class RegisterPackClass(Command):
     facts: tuple[ToldFact, ...] = ()
     catena_x: str = ""
     must_prove: bool = False
+    stands_in_for: tuple[str, ...] = ()
 
 
 PackClassCommand = RegisterPackClass
@@ -79,6 +84,7 @@ class PackClassRegistered(Event):
     facts: tuple[ToldFact, ...] = ()
     catena_x: str = ""
     must_prove: bool = False
+    stands_in_for: tuple[str, ...] = ()
 
 
 PackClassEvent = PackClassRegistered
@@ -123,6 +129,7 @@ def _digest(event: PackClassRegistered) -> str:
 
 def _invalid_field(command: RegisterPackClass) -> str:
     wrong = invalid_fact(command.facts)
+    others = command.stands_in_for
     tests = (
         (is_id(command.pack_class), "pack_class"),
         (1 <= command.facts_version <= QUANTITY_MAX, "facts_version"),
@@ -137,6 +144,8 @@ def _invalid_field(command: RegisterPackClass) -> str:
         ),
         (not wrong, wrong),
         (not command.catena_x or is_json(command.catena_x), "catena_x"),
+        (len(others) == len({*others, command.pack_class}) - 1, "stands_in_for"),
+        (all(map(is_id, others)) and len(others) <= STAND_INS_MAX, "stands_in_for"),
     )
     return next((name for valid, name in tests if not valid), "")
 
@@ -158,6 +167,7 @@ def evolve(world: World, event: PackClassEvent, stamp: Stamp) -> None:
         transport_soc_bp=event.transport_soc_bp,
         efficiency_bp=(event.efficiency_min_bp, event.efficiency_max_bp),
         must_prove=event.must_prove,
+        stands_in_for=event.stands_in_for,
     )
     world.put(CLASS_RULES, event.pack_class, replace(row, positions=(*before, stamp.position)))
 

@@ -10,7 +10,8 @@ from typing import ClassVar, assert_never
 from ledger.domain.access import refused
 from ledger.domain.booking import step_faults
 from ledger.domain.booking_ends import failed_booking
-from ledger.domain.claims import BOOKINGS, Booking, advance, booking_rows
+from ledger.domain.claims import BOOKINGS, Booking, advance, booking_rows, stand_in_rows
+from ledger.domain.classes import stands_in
 from ledger.domain.custody import PACKS
 from ledger.domain.eligibility import eligible
 from ledger.domain.stations import STATIONS
@@ -46,7 +47,7 @@ class AllocatePack(Command):
 
 
 class ReplaceAllocation(Command):
-    """Pin another pack of the same class instead of `from_pack_id` (empty: the first one)."""
+    """Pin another pack, as good or better, instead of `from_pack_id` (empty: the first one)."""
 
     roles: ClassVar[frozenset[str]] = _STAFF
 
@@ -110,8 +111,12 @@ def touches(command: PinningCommand) -> Keys:
 
 
 def follows(world: World, command: PinningCommand) -> Keys:
-    """Read what the booking is about."""
-    return booking_rows(world, command.booking_id)
+    """Read what the booking is about, and whether the packs may stand in for its class."""
+    rows = booking_rows(world, command.booking_id)
+    booking = world.get(BOOKINGS, command.booking_id)
+    if booking is None or isinstance(command, ReviewPins):
+        return rows
+    return (*rows, *stand_in_rows(world, (command.pack_id,), booking.pack_class))
 
 
 # decide -----------------------------------------------------------------------
@@ -205,7 +210,9 @@ def _pin_faults(
         return [RefusalCode.UNKNOWN_PACK]
     station = world.need(STATIONS, booking.station_id)
     pinned_to = booking.booking_id if is_pinned else ""
-    terms = eligible(pack, station, pack_class=booking.pack_class, at=at, booking_id=pinned_to)
+    wanted = booking.pack_class
+    tested = pack.pack_class if stands_in(world, pack.pack_class, wanted) else wanted
+    terms = eligible(pack, station, pack_class=tested, at=at, booking_id=pinned_to)
     low = (pack.soc_bp or 0) < booking.min_soc_bp
     return [*terms, *([RefusalCode.SOC_BELOW_TARGET] if low else [])]
 

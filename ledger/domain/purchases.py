@@ -1,11 +1,13 @@
-"""Purchases as they stand: purchase orders, despatch advices, and how each pack was bought."""
+"""Purchases as they stand: orders, despatch advices, lots, and how each pack was bought."""
 
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from ledger.domain.world import Shelf, World
+from ledger.domain.classes import class_faults, rules_of
+from ledger.domain.world import Key, Shelf, World, touch
+from ledger.kernel.ids import is_id
 from ledger.kernel.refusal import RefusalCode
 
 ITEMS = ("pack", "charger", "meter")
@@ -75,7 +77,10 @@ DESPATCHES = Shelf("despatches", Despatch, listed_by=lambda row: row.po_no)
 
 
 class PackPurchase(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a pack was bought: order, line, supplier; its warranty ends at `warranty_until` (us)."""
+    """How a pack was bought: order, line, supplier; its warranty ends at `warranty_until` (us).
+
+    `asn_no` is the despatch advice with which it was announced: its lot.
+    """
 
     pack_id: str
     po_no: str = ""
@@ -84,20 +89,28 @@ class PackPurchase(msgspec.Struct, frozen=True, omit_defaults=True):
     unit_price_minor: int = 0
     currency: str = ""
     warranty_until: int = 0
+    asn_no: str = ""
 
 
 PACK_PURCHASES = Shelf("pack_purchases", PackPurchase, listed_by=lambda row: row.po_no)
 
 
-def line_faults(world: World, command: Any) -> list[RefusalCode]:
+def line_faults(world: World, command: Any, role: str) -> list[RefusalCode]:
     """Tell what a purchase order says against units ordered on a line of it.
 
     `command` is a `PlacePackOrder`. A number that names no purchase order is a bare order: it
-    stands for itself.
+    stands for itself. Only packs of a registered class are bought; the `importer`, who tells of
+    what was bought before there was a ledger, may order any.
     """
+    unknown = role != "importer" and rules_of(world, command.pack_class) is None
+    faults = [] if is_id(command.po_no) else [RefusalCode.ORDER_FIELD_INVALID]
+    faults += [RefusalCode.CLASS_NOT_REGISTERED] if unknown else []
+    faults += class_faults(world, command.pack_class, command.nominal_wh)
     order = world.get(PURCHASE_ORDERS, command.po_no)
-    if order is None:
-        return []
+    return faults if order is None else faults + _order_faults(order, command)
+
+
+def _order_faults(order: PurchaseOrder, command: Any) -> list[RefusalCode]:
     line = order.line_of(command.line)
     fits = (
         line is not None
@@ -111,6 +124,60 @@ def line_faults(world: World, command: Any) -> list[RefusalCode]:
         (fits and len(command.pack_ids) > order.left(command.line), RefusalCode.QUANTITY_EXCEEDED),
     )
     return [code for failed, code in tests if failed]
+
+
+class Lot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a despatch advice brought: how many packs of a class, and which must be tested in full.
+
+    `is_whole` says that all of them must be: the model is new, or one of the lot has failed.
+    """
+
+    asn_no: str
+    pack_class: str
+    size: int
+    sample: tuple[str, ...]
+    is_whole: bool = False
+    tested: int = 0
+    failed: tuple[str, ...] = ()
+
+
+class KnownModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many packs of a class have passed a full test so far."""
+
+    pack_class: str
+    tested: int = 0
+
+
+LOTS = Shelf("lots", Lot, listed_by=lambda row: "whole" if row.is_whole else "sampled")
+TESTED_MODELS = Shelf("tested_models", KnownModel)
+
+
+def lot_rows(world: World, pack_id: str) -> tuple[Key, ...]:
+    """Name the lot of a pack and its model; how the pack was bought must be loaded."""
+    bought = world.get(PACK_PURCHASES, pack_id)
+    if bought is None or not bought.asn_no:
+        return ()
+    lot = world.get(LOTS, bought.asn_no) if world.is_loaded(LOTS, bought.asn_no) else None
+    model = () if lot is None else (touch(TESTED_MODELS, lot.pack_class),)
+    return touch(LOTS, bought.asn_no), *model
+
+
+def lot_of(world: World, pack_id: str) -> Lot | None:
+    """Give the lot of a pack, where a sample of it was drawn."""
+    bought = world.get(PACK_PURCHASES, pack_id)
+    return None if bought is None or not bought.asn_no else world.get(LOTS, bought.asn_no)
+
+
+def full_test_faults(world: World, command: Any) -> list[RefusalCode]:
+    """Tell what lets a pack not pass its incoming test: one of the sample needs a full one.
+
+    Only a `RecordVerification` can pass; other commands lack nothing.
+    """
+    if not getattr(command, "passed", False) or command.capacity_mah:
+        return []
+    lot = lot_of(world, command.pack_id)
+    must = lot is not None and (lot.is_whole or command.pack_id in lot.sample)
+    return [RefusalCode.REPORT_MISSING] if must else []
 
 
 class Match(msgspec.Struct, frozen=True):

@@ -160,6 +160,7 @@ def touches(command: PurchasingCommand) -> Keys:
             return (
                 order,
                 touch(DESPATCHES, command.asn_no),
+                *(touch(PACK_PURCHASES, pack_id) for pack_id in command.pack_ids),
                 *(key for keys in shipments for key in keys),
             )
         case _ as unknown:
@@ -329,6 +330,9 @@ def evolve(world: World, event: PurchasingEvent, _stamp: Stamp) -> None:
                 event.asn_no, event.po_no, event.carrier_id, event.pack_ids, event.serials
             )
             world.put(DESPATCHES, event.asn_no, advice)
+            for pack_id in event.pack_ids:
+                bought = world.get(PACK_PURCHASES, pack_id) or PackPurchase(pack_id)
+                world.put(PACK_PURCHASES, pack_id, replace(bought, asn_no=event.asn_no))
         case PackOrdered():
             _bought(world, event)
         case PackCommissioned():

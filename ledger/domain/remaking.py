@@ -10,17 +10,14 @@ from typing import NamedTuple
 
 from ledger.domain.cases import CASES, CaseOpened, CaseResolved, Debt, case_id_of, opened
 from ledger.domain.custody import PACKS, Pack, PackReturned, PackSwappedOut
-from ledger.domain.derive import (
-    CUSTODY_DISPUTE,
-    DerivedLeg,
-    Finding,
-)
+from ledger.domain.derive import CUSTODY_DISPUTE
 from ledger.domain.energy import EnergyTrueUp
 from ledger.domain.holds import HoldCleared, stopped
 from ledger.domain.money.billing import BILLED
-from ledger.domain.money.rerating import rerating_rows
+from ledger.domain.money.rerating_rows import rerating_rows
 from ledger.domain.moves import MOVES
 from ledger.domain.observations import Observation
+from ledger.domain.pack_sights import PackSights, PostedLeg, Retold
 from ledger.domain.places import rows_at
 from ledger.domain.rederive import difference
 from ledger.domain.reversing import (
@@ -30,8 +27,9 @@ from ledger.domain.reversing import (
     energy_lines,
 )
 from ledger.domain.saga import SWAPS
-from ledger.domain.sights import PackSights, PostedLeg, Sighted, sight_rows, sighted
+from ledger.domain.sights import Sighted, sight_rows, sighted
 from ledger.domain.sources import Sent
+from ledger.domain.standing import DerivedLeg, Finding
 from ledger.domain.transitions import Family, place_of
 from ledger.domain.world import Key, World, touch
 from ledger.kernel.ids import derived_id
@@ -58,11 +56,10 @@ def account_rows(world: World, changes: Sighted) -> list[Key]:
     A leg that stands as it did needs none of them; there may be dozens of those.
     """
     keys: list[Key] = []
-    for pack_id, row in changes.after.items():
+    for pack_id, (old, now, posted) in changes.retold.items():
         pack = world.need(PACKS, pack_id)
-        before, now = changes.before[pack_id].derived(), row.derived()
-        keys += [touch(CASES, one.case_id) for one in (*before.findings, *now.findings)]
-        told = _told_anew(row.legs, now.legs)
+        keys += [touch(CASES, one.case_id) for one in (*old.findings, *now.findings)]
+        told = _told_anew(posted, now.legs)
         moved = {account for leg in told for account in (leg.from_account, leg.to_account)}
         for account in sorted(moved | {pack.account}):
             keys += rows_at(account, pack.pack_class)
@@ -101,7 +98,7 @@ def remade(world: World, changes: Sighted, *, first: str = "") -> list[Draft]:
     """
     drafts: list[Draft] = []
     for pack_id in sorted(changes.after, key=lambda name: (name == first, name)):
-        remaking = _Remaking(world, changes.before[pack_id], changes.after[pack_id])
+        remaking = _Remaking(world, changes.after[pack_id], changes.retold[pack_id])
         drafts += remaking.drafts()
     return drafts
 
@@ -116,13 +113,12 @@ class _Inside(NamedTuple):
 class _Remaking:
     """One pack: from the legs that were posted to those that follow now."""
 
-    def __init__(self, world: World, before: PackSights, after: PackSights) -> None:
+    def __init__(self, world: World, row: PackSights, retold: Retold) -> None:
         self.world = world
-        self.row = after
-        self.pack: Pack = world.need(PACKS, after.pack_id)
-        self.old = before.derived()
-        self.now = after.derived()
-        self.posted = _in_order(after.legs, self.old.legs)
+        self.row = row
+        self.pack: Pack = world.need(PACKS, row.pack_id)
+        self.old, self.now, posted = retold
+        self.posted = _in_order(posted, self.old.legs)
         self.inside = _Inside(self.pack.energy_wh, self.pack.soc_bp)
         self.kept_wh = 0
         """Energy that was charged between legs that are reversed: it is in the pack still."""

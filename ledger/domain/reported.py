@@ -11,7 +11,8 @@ import msgspec
 from ledger.domain import sights, sources
 from ledger.domain.legs import LegReported, leg_sight, station_place
 from ledger.domain.observations import ABSENT, PRESENT, SCAN, Observation
-from ledger.domain.sights import PACK_SIGHTS, SLOT_SIGHTS
+from ledger.domain.pack_sights import OLDER_SIGHTS, PACK_SIGHTS
+from ledger.domain.sights import SLOT_SIGHTS
 from ledger.domain.sources import SOURCES, Sent
 from ledger.domain.world import Shelf, Stamp, World
 from ledger.kernel.messages import Event
@@ -19,10 +20,12 @@ from ledger.kernel.postings import Posting
 
 # State ------------------------------------------------------------------------
 
-SHELVES: tuple[Shelf[Any], ...] = (SOURCES, PACK_SIGHTS, SLOT_SIGHTS)
+SHELVES: tuple[Shelf[Any], ...] = (SOURCES, PACK_SIGHTS, OLDER_SIGHTS, SLOT_SIGHTS)
 FOLDS: tuple[type[Event], ...] = ()
 
 SLOT_STATES = frozenset({"Occupied", "Available", "Unavailable"})
+DEPARTED = "EVDeparted"
+"""Trigger of a charging transaction that ends because nothing is in the slot any more."""
 LOCKS = frozenset({"", "Open", "Locked", "Faulted"})
 
 
@@ -100,6 +103,11 @@ class ChargingReported(Reported):
     values: tuple[Measured, ...] = ()
     signed_sha256: str = ""
 
+    @property
+    def has_departed(self) -> bool:
+        """Tell whether the transaction ended because its pack is in the slot no more."""
+        return (self.phase, self.trigger) == ("Ended", DEPARTED)
+
 
 class AlarmReported(Reported):
     """Something is wrong with a pack or a slot; severity 1 to 3."""
@@ -174,8 +182,11 @@ def seen_in(event: Event, at: int, position: int = -1) -> list[Observation]:
                 for one in event.slots
                 if one.state == "Available" or (one.state == "Occupied" and one.serial)
             ]
-        case SlotStateReported() if event.state == "Available":
-            place = station_place(event.station_id, event.slot)
+        case SlotStateReported(state="Available", slot=slot):
+            place = station_place(event.station_id, slot)
+            return [_seen(event, (at, position), place=place)]
+        case ChargingReported(slot=slot) if event.has_departed:
+            place = station_place(event.station_id, slot)
             return [_seen(event, (at, position), place=place)]
         case PackSighted():
             seen = _seen(event, (at, position), place=event.account)

@@ -26,6 +26,7 @@ from ledger.domain.legs import (
     SwapInReported,
     told,
 )
+from ledger.domain.neighbours import SLOT_TIMES, hear, moment_beside, neighbour_rows
 from ledger.domain.observations import IN, OUT, PRESENT, Observation
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.places import rows_at
@@ -33,6 +34,8 @@ from ledger.domain.remaking import changed_rows, remade, set_aside
 from ledger.domain.report_fields import StationReport, digest_of, event_of, invalid_field
 from ledger.domain.reported import (
     AlarmReported,
+    ChargingReported,
+    SlotStateReported,
     SwapOutTimeoutReported,
     seen_in,
 )
@@ -41,15 +44,16 @@ from ledger.domain.saga import SWAPS
 from ledger.domain.sights import SLOT_SIGHTS, is_stranger, sighted
 from ledger.domain.sources import SOURCES, Boot, Moment, Sent, moment_of, sent_of
 from ledger.domain.sourcing import about_source, gap_case
+from ledger.domain.stand_ins import stand_in_rows
 from ledger.domain.stations import SLOTS, STATIONS, SlotBlocked
-from ledger.domain.world import Keys, Shelf, World, key_of, touch
+from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.messages import Draft, Event, Outcome, Request
 from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-SHELVES: tuple[Shelf[Any], ...] = ()
-FOLDS: tuple[type[Event], ...] = ()
+SHELVES: tuple[Shelf[Any], ...] = (SLOT_TIMES,)
+FOLDS: tuple[type[Event], ...] = (SlotStateReported, ChargingReported)
 
 CONFLICT = "CONFLICT"
 CONFLICTING = "CONFLICTING_CONTENT"
@@ -83,6 +87,7 @@ def touches(command: ReportsCommand) -> Keys:
         *(touch(BINDINGS, "BMS_SERIAL", serial) for serial in serials if serial),
         *(touch(SLOTS, command.station_id, slot) for slot in slots if slot),
         *(touch(SLOT_SIGHTS, command.station_id, slot) for slot in slots if slot),
+        *neighbour_rows(command),
     )
 
 
@@ -111,6 +116,7 @@ def follows(world: World, command: ReportsCommand) -> Keys:
         pack = world.get(PACKS, pack_id) if world.is_loaded(PACKS, pack_id) else None
         if pack is not None:
             keys.append(touch(DRIVER_PACKS, command.driver_id, pack.pack_class))
+            keys += stand_in_rows(world, swap, pack.pack_class) if swap is not None else ()
     return keys
 
 
@@ -181,6 +187,7 @@ def tell(world: World, command: RecordObservation) -> Told:
     before = (row or sources.Source(sent.source)).boot(sent.boot)
     after = sources.take(row, sent).boot(sent.boot)
     moment = moment_of(after, sent, command.observed.clock.quality)
+    moment = moment_beside(world, command, moment)
     serials = {command.serial, *(one.serial for one in command.slots)} - {""}
     packs = {serial: _named(world, serial) for serial in serials}
     return Told(event_of(command, packs, sent, moment), moment, sent, before, after)
@@ -268,7 +275,8 @@ def _about_objects(world: World, command: RecordObservation, known: Told) -> Ite
             yield Draft(ended, occurred_at=at, after=(0,))
     refuted = [one for one in known.sights() if is_stranger(one)]
     unknown = [slot for slot in strangers if command.kind == "swap_in"]
-    for slot in dict.fromkeys((*unknown, *(command.slot for _ in refuted))):
+    doubted = [command.slot] if refuted and command.slot else []
+    for slot in dict.fromkeys((*unknown, *doubted)):
         row = world.get(SLOTS, key_of(station_id, slot))
         if row is not None and not row.blocked:
             blocked = SlotBlocked(station_id=station_id, slot=slot, reason=COUNTERFEIT)
@@ -279,15 +287,18 @@ def _objects(world: World, command: RecordObservation, known: Told) -> tuple[lis
     """List the slots with an object nobody knows, and those where it is clear who is in them."""
     unknown: list[str] = []
     clear: list[str] = []
-    if command.kind == "slot_state":
+    if command.kind in ("slot_state", "charging"):
         row = world.get(SLOTS, key_of(command.station_id, command.slot))
         empty = row is None or not row.pack_id
-        if command.state == "Available":
+        gone = isinstance(known.event, ChargingReported) and known.event.has_departed
+        if command.state == "Available" or gone:
             clear.append(command.slot)
-        elif command.state == "Occupied" and empty:
+        elif command.state in ("Occupied", "Started") and empty:
             unknown.append(command.slot)
     for one in known.sights():
-        slot = one.place.rpartition(":")[2]
+        _, in_slot, slot = one.place.rpartition(":Slot:")
+        if not in_slot:
+            continue  # over a desk nobody knows what else is there
         if one.kind in (IN, PRESENT) and not one.pack_id:
             unknown.append(slot)
         elif one.kind in (IN, OUT, PRESENT):
@@ -310,3 +321,11 @@ def _faults(world: World, command: RecordObservation) -> tuple[list[RefusalCode]
     )
     faults = party_faults(world, command.driver_id, "driver") if command.driver_id else []
     return faults + [code for failed, code in tests if failed], field
+
+
+# evolve -----------------------------------------------------------------------
+
+
+def evolve(world: World, event: SlotStateReported | ChargingReported, stamp: Stamp) -> None:
+    """Keep what gives a time to reports that have none."""
+    hear(world, event, stamp.occurred_at)

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from ledger.domain.carrying import count_drivers, leave_and_stand
 from ledger.domain.custody import PACKS, Pack, PackReturned, PackSwappedOut
 from ledger.domain.moves import LegConfirmed, LegInferred, PackDocked, SlotFoundEmpty
+from ledger.domain.pack_sights import OLDER_SIGHTS, PACK_SIGHTS, PackSights, PostedLeg
 from ledger.domain.saga import IN, OUT, SWAPS, leg_of
-from ledger.domain.sights import PACK_SIGHTS, PackSights, PostedLeg
 from ledger.domain.sources import Sent
 from ledger.domain.transitions import STANDING_LOSSES, Family, energy_account, place_of
 from ledger.domain.world import Shelf, Stamp, World
@@ -136,9 +136,13 @@ def _bring_back(world: World, event: PostingReversed) -> None:
 
 
 def _forget(world: World, event: PostingReversed) -> None:
+    gone = event.reversed_position
+    older = world.get(OLDER_SIGHTS, event.pack_id)
+    if older is not None and any(leg.position == gone for leg in older.legs):
+        kept = tuple(leg for leg in older.legs if leg.position != gone)
+        world.put(OLDER_SIGHTS, event.pack_id, replace(older, legs=kept))
     row = world.need(PACK_SIGHTS, event.pack_id)
-    legs = tuple(leg for leg in row.legs if leg.position != event.reversed_position)
-    _keep(world, row, legs)
+    _keep(world, row, tuple(leg for leg in row.legs if leg.position != gone))
 
 
 def _remember(world: World, event: Any, stamp: Stamp) -> None:

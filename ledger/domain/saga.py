@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.cases import Debt
+from ledger.domain.classes import stands_in
 from ledger.domain.custody import PACKS, Pack, PackReturned, PackSwappedOut
 from ledger.domain.eligibility import eligible
 from ledger.domain.stations import STATIONS
@@ -102,10 +103,17 @@ class PackLeg(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     position: int = 0
 
 
+def soc_given(legs: tuple[PackLeg, ...]) -> int | None:
+    """Give the lowest state of charge that a driver was handed (bp); None where none is known."""
+    return min((leg.soc_bp for leg in legs if leg.soc_bp is not None), default=None)
+
+
 class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
     """One swap; `pack_ids` are offered to the driver, the clock is the worst of its legs.
 
     `since_at` is when its last step was recorded; `has_case` says that what it left open is a case.
+    The driver brings packs of `own_class` and is offered packs of `class_out`; both are empty where
+    they are what he asks for, `pack_class`. `class_days` are those of better packs that he brought.
     """
 
     swap_id: str
@@ -125,6 +133,24 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
     vehicle_id: str = ""
     since_at: int = 0
     has_case: bool = False
+    own_class: str = ""
+    class_out: str = ""
+    class_days: int = 0
+
+    @property
+    def class_in(self) -> str:
+        """Give the class of the packs that come in."""
+        return self.own_class or self.pack_class
+
+    @property
+    def class_given(self) -> str:
+        """Give the class of the packs that are offered."""
+        return self.class_out or self.pack_class
+
+    @property
+    def is_cross_class(self) -> bool:
+        """Tell whether packs of one class go out for packs of another one."""
+        return self.class_in != self.class_given
 
     @property
     def due_at(self) -> int:
@@ -186,12 +212,23 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
 
         After a time-out it is enough that as many packs went as had come.
         """
-        if 0 not in KINDS[self.swap_kind] and self.balance():
+        if 0 not in KINDS[self.swap_kind] and self.balance() and not self._is_as_agreed():
             return False
         if self.stage == "OUT_TIMED_OUT" and 0 not in KINDS[self.swap_kind]:
             return bool(self.legs_out)
         legs = len(self.legs_in), len(self.legs_out)
         return legs == (self.expects(IN), self.expects(OUT))
+
+    def _is_as_agreed(self) -> bool:
+        """Tell whether as many packs of the one class went as came of the other."""
+        came = [leg.pack_class for leg in self.legs_in]
+        went = [leg.pack_class for leg in self.legs_out]
+        return (
+            self.is_cross_class
+            and len(came) == len(went)
+            and {*came} == {self.class_in}
+            and {*went} == {self.class_given}
+        )
 
     def balance(self) -> tuple[Debt, ...]:
         """Tell by class what this swap did to the driver's packs: out minus in, where not 0."""
@@ -219,6 +256,7 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
             "booking_id": self.booking_id,
             "contract_id": self.contract_id,
             "capacity_wh": sum(leg.nominal_wh for leg in legs),
+            "class_days": self.class_days,
             "clock_quality": self.clock_quality,
             "clock_uncertainty_us": self.clock_uncertainty_us,
         }
@@ -253,9 +291,11 @@ def leg_of(
 def failed_terms(world: World, swap: Swap, pack_ids: tuple[str, ...], at: int) -> list[RefusalCode]:
     """List why the offered packs may not go out; every term once, in the order of testing.
 
-    Nothing is offered for a STAY: the driver takes his own pack back.
+    Nothing is offered for a STAY: the driver takes his own pack back. All packs are of one class:
+    of the one that is wanted, or of another one that may stand in for it.
     """
     failed: set[RefusalCode] = set()
+    classes: set[str] = set()
     station = world.need(STATIONS, swap.station_id)
     offered = 0 if swap.swap_kind == "STAY" else swap.expects(OUT)
     for pack_id in pack_ids:
@@ -264,9 +304,14 @@ def failed_terms(world: World, swap: Swap, pack_ids: tuple[str, ...], at: int) -
             failed.add(RefusalCode.UNKNOWN_PACK)
         else:
             wanted = swap.pack_class
+            fits = stands_in(world, pack.pack_class, wanted)
+            classes.add(pack.pack_class)
+            tested = pack.pack_class if fits else wanted
             failed.update(
-                eligible(pack, station, pack_class=wanted, at=at, booking_id=swap.booking_id)
+                eligible(pack, station, pack_class=tested, at=at, booking_id=swap.booking_id)
             )
+    if len(classes) > 1:
+        failed.add(RefusalCode.CLASS_MISMATCH)
     if not len(set(pack_ids)) == len(pack_ids) == offered:
         failed.add(RefusalCode.NO_PACK_AVAILABLE)
     return sorted(failed)

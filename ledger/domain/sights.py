@@ -6,28 +6,47 @@ person's command made, or where the oldest observation was let go. What a later 
 time before it changes nothing any more; it is set aside, with a case.
 
 Everything here is a function of rows and of one new observation: `sighted` gives the rows that it
-changes, and the rules that decide and those that fold call the same function.
+changes, and the rules that decide and those that fold call the same function. Nearly always an
+observation comes after all that were kept: then it is folded alone, on top of where they stand.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.classes import class_rules, rules_of
 from ledger.domain.custody import PACKS
-from ledger.domain.derive import Derived, fold
-from ledger.domain.observations import ABSENT, IN, PRESENT, REFUTED, SCAN, Observation
-from ledger.domain.ordering import Look, Timed, absences, in_order, in_slot_order, look_of
+from ledger.domain.derive import fold_next
+from ledger.domain.observations import (
+    ABSENT,
+    IN,
+    OUT,
+    PRESENT,
+    REFUTED,
+    SCAN,
+    UNKNOWN_TIME,
+    Observation,
+)
+from ledger.domain.ordering import Look, contradiction, in_order, look_of
+from ledger.domain.pack_sights import (
+    OLDER_SIGHTS,
+    PACK_SIGHTS,
+    PackSights,
+    Retold,
+    bounded,
+    comes_last,
+    is_seen_again,
+    read_row,
+    with_sight,
+    write_row,
+)
+from ledger.domain.standing import Derived, DerivedLeg, Standing
 from ledger.domain.stations import SLOTS
 from ledger.domain.transitions import Family, place_of, split_account
 from ledger.domain.world import Key, Shelf, World, key_of, touch
 
 # State ------------------------------------------------------------------------
-
-SIGHTS_MAX = 64
-"""Observations of one pack that can still be derived anew."""
 
 LOOKS_MAX = 64
 """Looks at one slot that are remembered."""
@@ -36,78 +55,12 @@ REPEATED_MAX = 4
 """Looks in a row at the same object, of which all but one before the last are remembered."""
 
 
-class PostedLeg(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A leg as it was posted at `position`.
-
-    The first six fields are its identity; legs are kept in the order in which they were posted.
-    `energy_wh` is what it moved between pack and driver.
-    """
-
-    kind: str
-    place: str
-    from_account: str
-    to_account: str
-    occurred_at: int
-    cause: str
-    position: int
-    energy_wh: int = 0
-    soc_bp: int | None = None
-    swap_id: str = ""
-
-    @property
-    def identity(self) -> tuple[str, str, str, str, int, str]:
-        """Give what tells it from other legs."""
-        return (
-            self.kind,
-            self.place,
-            self.from_account,
-            self.to_account,
-            self.occurred_at,
-            self.cause,
-        )
-
-
-class PackSights(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The observations of a pack since its settled point, and the legs posted for them.
-
-    It stood at `base` since `settled_at`, with `base_wh` inside. It stands at `account` since
-    `moved_at` by the newest leg: a pack that moved otherwise since has a new settled point.
-    """
-
-    pack_id: str
-    base: str
-    settled_at: int
-    account: str
-    moved_at: int
-    sights: tuple[Observation, ...] = ()
-    legs: tuple[PostedLeg, ...] = ()
-    must_prove: bool = False
-    base_wh: int = 0
-    base_soc_bp: int | None = None
-
-    def derived(self) -> Derived:
-        """Fold what is kept; nobody changes what comes back."""
-        return _derived(self.pack_id, self.base, self.sights, must_prove=self.must_prove)
-
-    def in_order(self) -> list[Timed]:
-        """Give the observations in their canonical order."""
-        return in_order(self.sights)
-
-
-@lru_cache(maxsize=1024)  # one report asks several times: what to load, to decide, to fold
-def _derived(
-    pack_id: str, base: str, sights: tuple[Observation, ...], *, must_prove: bool
-) -> Derived:
-    return fold(pack_id, base, in_order(sights), must_prove=must_prove)
-
-
 class SlotSights(msgspec.Struct, frozen=True, omit_defaults=True):
     """The newest looks at a slot, in the order of its station's count."""
 
     looks: tuple[Observation, ...] = ()
 
 
-PACK_SIGHTS = Shelf("pack_sights", PackSights)
 SLOT_SIGHTS = Shelf("slot_sights", SlotSights)  # key: station_id, slot
 
 
@@ -126,20 +79,21 @@ def sight_rows(world: World, observations: Iterable[Observation]) -> list[Key]:
             if world.is_loaded(SLOTS, slot_key) and world.is_loaded(SLOT_SIGHTS, slot_key):
                 slot = world.get(SLOTS, slot_key)
                 row = world.get(SLOT_SIGHTS, slot_key) or SlotSights()
-                named += _neighbours(_looks((*row.looks, one)), one)
+                named += _neighbours(_looks(row.looks, one), one)
                 named += [slot.pack_id] if slot is not None and slot.pack_id else []
         for pack_id in dict.fromkeys(named):
             keys += [touch(PACKS, pack_id), touch(PACK_SIGHTS, pack_id)]
+            keys.append(touch(OLDER_SIGHTS, pack_id))
             pack = world.get(PACKS, pack_id) if world.is_loaded(PACKS, pack_id) else None
             keys += [] if pack is None else [class_rules(pack.pack_class)]
     return keys
 
 
-def _neighbours(looks: list[Look], one: Observation) -> list[str]:
+def _neighbours(looks: Sequence[Observation], one: Observation) -> list[str]:
     """Name the packs of which a look at a slot can prove something: its own, those before."""
-    index = next(at for at, look in enumerate(looks) if look.observation is one)
+    index = next(at for at in reversed(range(len(looks))) if looks[at] is one)
     near = looks[max(index - 2, 0) : index + 1]
-    return list(dict.fromkeys(x.observation.pack_id for x in near if x.observation.pack_id))
+    return list(dict.fromkeys(seen.pack_id for seen in near if seen.pack_id))
 
 
 # A new observation ----------------------------------------------------------------
@@ -150,11 +104,13 @@ def sights_of(world: World, pack_id: str) -> PackSights | None:
     pack = world.get(PACKS, pack_id)
     if pack is None:
         return None
-    row = world.get(PACK_SIGHTS, pack_id)
+    row = read_row(world, pack_id)
     rules = rules_of(world, pack.pack_class)
     must_prove = rules is not None and rules.must_prove
     if row is not None and (row.account, row.moved_at) == (pack.account, pack.moved_at):
-        return row if row.must_prove == must_prove else replace(row, must_prove=must_prove)
+        if row.must_prove == must_prove:
+            return row
+        return replace(row, must_prove=must_prove, standing=None)
     return PackSights(
         pack_id,
         base=pack.account,
@@ -164,93 +120,108 @@ def sights_of(world: World, pack_id: str) -> PackSights | None:
         must_prove=must_prove,
         base_wh=pack.energy_wh,
         base_soc_bp=pack.soc_bp,
+        standing=Standing(pack.account),
     )
 
 
 class Sighted(msgspec.Struct, frozen=True):
-    """What observations change: rows of packs before and after, rows of slots, what is too late."""
+    """What observations change: rows of packs after them, rows of slots, what is too late."""
 
-    before: dict[str, PackSights]
     after: dict[str, PackSights]
+    retold: dict[str, Retold]
     slots: dict[str, SlotSights]
     late: tuple[Observation, ...] = ()
 
 
 def sighted(world: World, observations: Iterable[Observation]) -> Sighted:
     """Take in observations of one message; changes nothing but tells what would change."""
-    before: dict[str, PackSights] = {}
-    after: dict[str, PackSights] = {}
+    packs: dict[str, _Change] = {}
     slots: dict[str, SlotSights] = {}
     late: list[Observation] = []
 
-    def row_of(pack_id: str) -> PackSights | None:
-        if pack_id not in after:
+    def change_of(pack_id: str) -> _Change | None:
+        if pack_id not in packs:
             row = sights_of(world, pack_id)
             if row is None:
                 return None
-            before[pack_id] = after[pack_id] = _bounded(row)
-        return after[pack_id]
+            packs[pack_id] = _Change(row)
+        return packs[pack_id]
 
     for one in observations:
-        row = row_of(one.pack_id) if one.pack_id else None
-        if row is not None and one.kind != ABSENT:
-            if _is_late(row, one):
+        change = change_of(one.pack_id) if one.pack_id else None
+        if change is not None and one.kind != ABSENT:
+            if _is_late(change.row, one):
                 late.append(one)
             else:
-                after[one.pack_id] = with_sight(row, one)
+                change.add(one)
         if one.kind != SCAN and place_of(one.place)[0] is Family.SLT:
             key = key_of(*place_of(one.place)[1])
-            looks = _looks((*(slots.get(key) or _slot_row(world, key, one)).looks, one))
+            looks = _looks((slots.get(key) or _slot_row(world, key, one)).looks, one)
             slots[key] = SlotSights(_remembered(looks, one))
             for pack_id in _neighbours(looks, one):
-                row = row_of(pack_id)
-                if row is not None:
-                    after[pack_id] = _missed(row, looks, one.place)
-    changed = {key: row for key, row in after.items() if row != before[key]}
-    return Sighted({key: before[key] for key in changed}, changed, slots, tuple(late))
+                change = change_of(pack_id)
+                if change is not None:
+                    change.replace(_missed(change.row, looks, one.place))
+    changed = {key: change for key, change in packs.items() if change.row is not change.before}
+    retold = {key: change.retold() for key, change in changed.items()}
+    after = {key: change.settled() for key, change in changed.items()}
+    return Sighted(after, retold, slots, tuple(late))
+
+
+class _Change:
+    """One pack, while the observations of a message are taken in."""
+
+    __slots__ = ("before", "legs", "row")
+
+    def __init__(self, row: PackSights) -> None:
+        self.before = self.row = row
+        self.legs: list[DerivedLeg] = []
+        """What the new observations made, as long as each of them comes last."""
+
+    def add(self, one: Observation) -> None:
+        """Keep an observation; where it comes last it is folded at once."""
+        row, since = self.row, self.row.standing
+        if since is None or is_seen_again(row, one) or not comes_last(row.sights, since, one):
+            self.replace(with_sight(row, one))
+            return
+        now = fold_next(row.pack_id, since, one, must_prove=row.must_prove)
+        self.legs += now.legs
+        self.row = replace(row, sights=(*row.sights, one), standing=now.standing)
+
+    def replace(self, row: PackSights) -> None:
+        """Keep other observations; where they differ all of them will be folded anew."""
+        if row is not self.row:
+            self.row = replace(row, standing=None, older=0)
+
+    def retold(self) -> Retold:
+        """Give what follows now, and what followed before."""
+        since, now = self.before.standing, self.row.standing
+        if since is None or now is None:
+            return Retold(self.before.derived(), self.row.derived(), self.before.legs)
+        return Retold(Derived([], since), Derived(self.legs, now), ())
+
+    def settled(self) -> PackSights:
+        """Give the row with its observations in order, and where they lead."""
+        if self.row.standing is not None:
+            return self.row
+        return replace(
+            self.row,
+            sights=tuple(timed.observation for timed in self.row.in_order()),
+            standing=self.row.derived().standing,
+        )
 
 
 def keep(world: World, observations: Iterable[Observation]) -> None:
     """Remember observations once they are written."""
     changes = sighted(world, observations)
     for pack_id, row in changes.after.items():
-        world.put(PACK_SIGHTS, pack_id, row)
+        write_row(world, bounded(row, changes.retold[pack_id]))
     for key, slot in changes.slots.items():
         world.put(SLOT_SIGHTS, key, slot)
 
 
 def _is_late(row: PackSights, one: Observation) -> bool:
     return one.at < row.settled_at
-
-
-def with_sight(row: PackSights, one: Observation) -> PackSights:
-    """Keep an observation; of one and the same snapshot again and again, the first and the last."""
-    sights = row.sights
-    if one.kind == PRESENT and len(sights) > 1:
-        order = [timed.observation for timed in in_order(sights)][-2:]
-        is_last = in_order([order[-1], one])[-1].observation is one
-        if is_last and all((x.kind, x.place) == (PRESENT, one.place) for x in order):
-            sights = tuple(sight for sight in sights if sight is not order[-1])
-    return replace(row, sights=(*sights, one))
-
-
-def _bounded(row: PackSights) -> PackSights:
-    """Let the oldest observations go, and begin where their legs led."""
-    while len(row.sights) >= SIGHTS_MAX:
-        order = row.in_order()
-        first = order[0].observation
-        kept = fold(row.pack_id, row.base, order[:1], must_prove=row.must_prove)
-        gone = [leg for leg in row.legs if leg.cause == first.key]
-        row = replace(
-            row,
-            base=kept.account,
-            settled_at=order[1].at,
-            sights=tuple(timed.observation for timed in order[1:]),
-            legs=tuple(leg for leg in row.legs if leg.cause != first.key),
-            base_wh=gone[-1].energy_wh if gone else row.base_wh,
-            base_soc_bp=gone[-1].soc_bp if gone else row.base_soc_bp,
-        )
-    return row
 
 
 # Slots ----------------------------------------------------------------------------
@@ -261,8 +232,26 @@ def is_stranger(one: Observation) -> bool:
     return one.kind == IN and one.verdict == REFUTED
 
 
-def _looks(observations: Sequence[Observation]) -> list[Look]:
-    return in_slot_order([look_of(one, is_stranger=is_stranger(one)) for one in observations])
+def _looks(known: Sequence[Observation], one: Observation) -> list[Observation]:
+    """Put one look more at a slot among those that are in the order of its station's count."""
+    if not known or _counts_on(known, one):
+        return [*known, one]
+    return [timed.observation for timed in in_order([*known, one])]
+
+
+def _counts_on(known: Sequence[Observation], one: Observation) -> bool:
+    """Tell whether a look is the next one of the only source, so that the others stay in order."""
+    last = known[-1]
+    return (
+        (last.source, last.boot) == (one.source, one.boot)
+        and last.seq < one.seq
+        and last.quality != UNKNOWN_TIME
+        and all(seen.source == one.source for seen in known)
+    )
+
+
+def _look(one: Observation) -> Look:
+    return look_of(one, is_stranger=is_stranger(one))
 
 
 def _slot_row(world: World, key: str, one: Observation) -> SlotSights:
@@ -285,9 +274,9 @@ def _slot_row(world: World, key: str, one: Observation) -> SlotSights:
     return SlotSights((first, *row.looks))
 
 
-def _remembered(looks: Sequence[Look], one: Observation) -> tuple[Observation, ...]:
+def _remembered(looks: Sequence[Observation], one: Observation) -> tuple[Observation, ...]:
     """Let go of what is too old; of the same object again and again keep first and last looks."""
-    kept = [look.observation for look in looks]
+    kept = list(looks)
     tail = kept[-REPEATED_MAX:]
     same = all(x.kind in (PRESENT, ABSENT) and x.pack_id == one.pack_id for x in tail)
     if len(tail) == REPEATED_MAX and tail[-1] is one and same:
@@ -295,19 +284,28 @@ def _remembered(looks: Sequence[Look], one: Observation) -> tuple[Observation, .
     return tuple(kept[-LOOKS_MAX:])
 
 
-def _missed(row: PackSights, looks: Sequence[Look], place: str) -> PackSights:
+def _missed(row: PackSights, looks: Sequence[Observation], place: str) -> PackSights:
     """Find anew when the looks at a slot miss a pack that was seen in it before."""
-    oldest = looks[0].observation.at
-    found = [
-        missed
-        for missed in absences(looks)
-        if missed.pack_id == row.pack_id and missed.at >= row.settled_at
-    ]
+    oldest = looks[0].at
+    absent = (_absence(looks, at) for at, seen in enumerate(looks) if seen.pack_id == row.pack_id)
+    found = [one for one in absent if one is not None and one.at >= row.settled_at]
+    if not found and not any(one.kind == ABSENT for one in row.sights):
+        return row
     kept = tuple(
         one for one in row.sights if one.kind != ABSENT or one.place != place or one.at < oldest
     )
     now = (*kept, *found)
     return row if {*map(_name, now)} == {*map(_name, row.sights)} else replace(row, sights=now)
+
+
+def _absence(looks: Sequence[Observation], index: int) -> Observation | None:
+    """Tell what the look after one proves of the pack that was seen in it."""
+    seen, *after = looks[index : index + 3]
+    if not after or seen.kind in (OUT, ABSENT):
+        return None
+    if (after[0].kind, after[0].pack_id) == (OUT, seen.pack_id):
+        return None  # it went out itself, as nearly always
+    return contradiction(_look(seen), *map(_look, after))
 
 
 def _name(one: Observation) -> tuple[str, str, str]:

@@ -44,8 +44,8 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     """One place in a station that holds a pack.
 
     `busy_*` remember the latest ended charging sessions of the slot, which is what the overlap
-    rule needs (see charging.py). `others` are packs in it beside `pack_id` while a batch moves
-    several; once the batch is done there are none.
+    rule needs (see charging.py); before `settled_at` no stay is taken in any more. `others` are
+    packs in it beside `pack_id` while a batch moves several; once the batch is done there are none.
     """
 
     station_id: str
@@ -59,6 +59,7 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     busy_point: bool = False
     busy_before: int = 0
     others: tuple[str, ...] = ()
+    settled_at: int = 0
 
 
 class Meter(msgspec.Struct, frozen=True, omit_defaults=True):

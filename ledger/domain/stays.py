@@ -5,7 +5,7 @@ An accepted report becomes the whole stay; a report that contradicts itself, or 
 set aside with a reason, its energy kept apart. Nothing is dropped, and nothing is counted twice.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, assert_never
 
 import msgspec
 
@@ -21,10 +21,18 @@ from ledger.domain.custody import (
     PackSwappedOut,
     is_stopped,
 )
-from ledger.domain.metering import contradiction, is_soc, soc_change, unusable
+from ledger.domain.metering import is_soc, soc_change, unusable
 from ledger.domain.parties import PARTIES
-from ledger.domain.sessions import SESSIONS, ChargingSession
+from ledger.domain.sessions import SESSIONS, ChargingSession, shared
 from ledger.domain.stations import SLOTS, Slot
+from ledger.domain.stay_times import (
+    STAY_WEEKS,
+    StayWeek,
+    contradiction,
+    is_past,
+    take_in,
+    week_rows,
+)
 from ledger.domain.transitions import driver_account, slot_account
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import derived_id, is_id
@@ -44,8 +52,8 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-SHELVES: tuple[Shelf[ChargingSession], ...] = ()
-FOLDS: tuple[type[Event], ...] = ()
+SHELVES: tuple[Shelf[StayWeek], ...] = (STAY_WEEKS,)
+FOLDS: tuple[type[Event], ...] = (ChargeSessionEnded,)
 
 _WHY = {
     "SLOT_OVERLAP": "two sessions in one slot at the same time",
@@ -142,12 +150,15 @@ def stay_id(command: ReportStay) -> str:
 
 
 def touches(command: StayCommand) -> Keys:
-    """Read the network, the session, the slot and the pack."""
+    """Read the network, the session, the slot and the pack, and what they did at that time."""
+    times = command.begin_at, command.end_at or 0
     return (
         touch(PARTIES, command.network),
         touch(SESSIONS, stay_id(command)),
         touch(SLOTS, command.station_id, command.slot),
         touch(PACKS, command.pack_id),
+        *week_rows(("slot", command.station_id, command.slot), *times),
+        *week_rows(("pack", command.pack_id), *times),
     )
 
 
@@ -169,14 +180,13 @@ def decide(world: World, command: StayCommand, _request: Request) -> Outcome:
     Refused is only what cannot be kept at all: an unknown network, a report that is there already,
     a number out of range, and a good stay of a pack that nobody took over.
     """
-    network, report_id = command.network, command.report_id
-    session_id = stay_id(command)
+    network, session_id = command.network, stay_id(command)
     refusal = _refusal(world, command, session_id)
     if refusal is not None:
         return refusal
     slot = world.get(SLOTS, key_of(command.station_id, command.slot))
     pack = world.get(PACKS, command.pack_id)
-    reason = _reason(command, slot, pack)
+    reason = _reason(world, command, slot, pack)
     report = Draft(
         _reported(command),
         occurred_at=command.begin_at,
@@ -194,7 +204,7 @@ def decide(world: World, command: StayCommand, _request: Request) -> Outcome:
             drafts.append(_case("HOLD_VIOLATION", command, session_id, after=(4,)))
         return tuple(drafts)
     set_aside = ObservationQuarantined(
-        report_id=report_id,
+        report_id=command.report_id,
         session_id=session_id,
         meter_id=slot.meter_id if slot is not None else command.meter_id or network,
         reason=reason,
@@ -231,7 +241,7 @@ def _refusal(world: World, command: ReportStay, session_id: str) -> Refusal | No
     return None
 
 
-def _reason(command: ReportStay, slot: Slot | None, pack: Pack | None) -> str:
+def _reason(world: World, command: ReportStay, slot: Slot | None, pack: Pack | None) -> str:
     """Name the first reason to set a report aside; "" when it can be a stay."""
     if slot is None:
         return "NO_STATION"
@@ -241,31 +251,15 @@ def _reason(command: ReportStay, slot: Slot | None, pack: Pack | None) -> str:
         return reason
     if slot.pack_id:
         return "SLOT_OVERLAP"
-    reason = contradiction(slot, pack, begin_at, end_at)
+    reason = contradiction(world, slot, pack, begin_at, end_at)
     if not reason and pack is not None and pack.account != driver_account(command.driver_id):
         return "PACK_IN_TWO_PLACES"
     return reason
 
 
 def _reported(command: ReportStay) -> ChargeSessionReported:
-    return ChargeSessionReported(
-        report_id=command.report_id,
-        network_id=command.network,
-        station_id=command.station_id,
-        slot=command.slot,
-        begin_at=command.begin_at,
-        row_ref=command.row_ref,
-        driver_id=command.driver_id,
-        end_at=command.end_at,
-        energy_wh=command.energy_wh,
-        active_s=command.active_s,
-        idle_s=command.idle_s,
-        soc_begin_bp=command.soc_begin_bp,
-        soc_end_bp=command.soc_end_bp,
-        amount_text=command.amount_text,
-        currency=command.currency,
-        flags=command.flags,
-    )
+    told = shared(command, ChargeSessionReported)
+    return ChargeSessionReported(**told, network_id=command.network)
 
 
 class _Energy(msgspec.Struct, frozen=True):
@@ -293,65 +287,39 @@ def _inside(command: ReportStay, pack: Pack, rules: ClassRules | None) -> _Energ
 def _stay(
     world: World, command: ReportStay, session_id: str, slot: Slot, pack: Pack
 ) -> tuple[Draft, Draft, Draft, Draft]:
-    """Make the four entries that follow from an accepted report: in, started, ended, out."""
+    """Make the four entries that follow from an accepted report: in, started, ended, out.
+
+    A stay that ended before another one of its pack is told as past: the pack has gone on.
+    """
     begin_at, end_at = command.begin_at, command.end_at or 0
     pack_id, station_id, level = command.pack_id, command.station_id, command.level
     driver_id, pack_class = command.driver_id, pack.pack_class
     at_slot = slot_account(station_id, command.slot)
     inside = _inside(command, pack, rules_of(world, pack.pack_class))
+    past = is_past(world, pack, begin_at, end_at, (inside.end_wh, inside.soc_end_bp))
+    both: dict[str, Any] = {
+        "pack_id": pack_id,
+        "station_id": station_id,
+        "slot": command.slot,
+        "driver_id": driver_id,
+        "pack_class": pack_class,
+        "level": level,
+        "past": past,
+    }
     came = PackReturned(
-        pack_id=pack_id,
-        station_id=station_id,
-        slot=command.slot,
-        driver_id=driver_id,
+        **both,
         presenter_id=driver_id,
         from_account=pack.account,
         to_account=at_slot,
-        pack_class=pack_class,
         stored_wh=inside.begin_wh,
-        level=level,
         soc_bp=inside.soc_begin_bp,
     )
-    began = ChargeSessionStarted(
-        session_id=session_id,
-        pack_id=pack_id,
-        station_id=station_id,
-        slot=command.slot,
-        meter_id=slot.meter_id,
-        driver_id=driver_id,
-        soc_bp=inside.soc_begin_bp,
-    )
-    ended = ChargeSessionEnded(
-        session_id=session_id,
-        pack_id=pack_id,
-        pack_class=pack_class,
-        station_id=station_id,
-        slot=command.slot,
-        meter_id=slot.meter_id,
-        driver_id=driver_id,
-        started_at=begin_at,
-        ended_at=end_at,
-        energy_in_wh=command.energy_wh or 0,
-        stored_wh_delta=inside.delta_wh,
-        stored_basis="METERED" if inside.soc_end_bp is None else "SOC",
-        end_reason="EVDisconnected",
-        level=level,
-        soc_begin_bp=inside.soc_begin_bp,
-        soc_end_bp=inside.soc_end_bp,
-        clock_quality=command.clock_quality,
-        clock_uncertainty_us=command.clock_uncertainty_us,
-        mismatch=inside.mismatch,
-    )
+    began, ended = _session(command, session_id, slot, inside, both)
     left = PackSwappedOut(
-        pack_id=pack_id,
-        station_id=station_id,
-        slot=command.slot,
-        driver_id=driver_id,
+        **both,
         from_account=at_slot,
         to_account=pack.account,
-        pack_class=pack_class,
         stored_wh=inside.end_wh,
-        level=level,
         soc_bp=inside.soc_end_bp,
     )
     return (
@@ -362,14 +330,49 @@ def _stay(
     )
 
 
+def _session(
+    command: ReportStay, session_id: str, slot: Slot, inside: _Energy, both: dict[str, Any]
+) -> tuple[ChargeSessionStarted, ChargeSessionEnded]:
+    """Make the charging session of a stay, which began and ended with it; `both` is of its legs."""
+    where: dict[str, Any] = {
+        "session_id": session_id,
+        "pack_id": command.pack_id,
+        "station_id": command.station_id,
+        "slot": command.slot,
+        "meter_id": slot.meter_id,
+        "driver_id": command.driver_id,
+    }
+    began = ChargeSessionStarted(**where, soc_bp=inside.soc_begin_bp)
+    ended = ChargeSessionEnded(
+        **where,
+        pack_class=both["pack_class"],
+        started_at=command.begin_at,
+        ended_at=command.end_at or 0,
+        energy_in_wh=command.energy_wh or 0,
+        stored_wh_delta=inside.delta_wh,
+        stored_basis="METERED" if inside.soc_end_bp is None else "SOC",
+        end_reason="EVDisconnected",
+        level=command.level,
+        soc_begin_bp=inside.soc_begin_bp,
+        soc_end_bp=inside.soc_end_bp,
+        clock_quality=command.clock_quality,
+        clock_uncertainty_us=command.clock_uncertainty_us,
+        mismatch=inside.mismatch,
+        past=both["past"],
+    )
+    return began, ended
+
+
 # evolve -----------------------------------------------------------------------
 
 
-def evolve(world: World, event: StayEvent, stamp: Stamp) -> None:
-    """Remember a report that was set aside, so that it is not taken in again."""
+def evolve(world: World, event: StayEvent | ChargeSessionEnded, stamp: Stamp) -> None:
+    """Remember when slot and pack were busy, and a report that was set aside."""
     match event:
         case ChargeSessionReported():
             pass
+        case ChargeSessionEnded():
+            take_in(world, event)
         case ObservationQuarantined():
             row = ChargingSession(
                 session_id=event.session_id,

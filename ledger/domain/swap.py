@@ -13,6 +13,7 @@ from ledger.domain.cases import CASES, case_id_of, opened
 from ledger.domain.claims import booking_rows
 from ledger.domain.custody import PACKS, PackReturned, PackSwappedOut
 from ledger.domain.saga import IN, OUT, SWAPS, PackLeg, Swap, leg_of, move_on
+from ledger.domain.stand_ins import days_of, stand_in_rows, stand_ins_after
 from ledger.domain.stations import STATIONS
 from ledger.domain.waiting import TIMERS, set_timer
 from ledger.domain.world import Keys, Stamp, World, touch
@@ -92,7 +93,8 @@ class SwapFacts(SwapStep, kw_only=True):
 
     `out_at` is the price time (us): when the last pack went out, or came in where none went out.
     `energy_wh` is what was stored in the packs out less the packs in; `capacity_wh` is the nominal
-    energy of all of them. `level` is the lowest evidence level, the clock the worst of its legs.
+    energy of all of them; `class_days` are the days of better packs that he had asked for and has
+    brought back. `level` is the lowest evidence level, the clock the worst of its legs.
     """
 
     driver_id: str
@@ -109,6 +111,7 @@ class SwapFacts(SwapStep, kw_only=True):
     capacity_wh: int = 0
     clock_quality: str = "S"
     clock_uncertainty_us: int = 0
+    class_days: int = 0
 
 
 class SwapCompleted(SwapFacts):
@@ -141,7 +144,8 @@ def follows(world: World, command: SwapCommand) -> Keys:
     swap = world.get(SWAPS, command.swap_id)
     if swap is None:
         return ()
-    return touch(STATIONS, swap.station_id), *booking_rows(world, swap.booking_id)
+    stand_ins = stand_in_rows(world, swap)
+    return touch(STATIONS, swap.station_id), *booking_rows(world, swap.booking_id), *stand_ins
 
 
 def half_swap_of(swap_id: str) -> str:
@@ -159,14 +163,14 @@ def decide(world: World, command: SwapCommand, request: Request) -> Outcome:
         return Refusal(RefusalCode.SWAP_UNKNOWN, {"swap": command.swap_id[:40]})
     match command:
         case TimeOutSwap():
-            return _time_out(command, swap, request)
+            return _time_out(world, command, swap, request)
         case CloseSwapIncomplete():
-            return _close(command, swap)
+            return _close(world, command, swap)
         case _ as unknown:
             assert_never(unknown)
 
 
-def _time_out(command: TimeOutSwap, swap: Swap, request: Request) -> Outcome:
+def _time_out(world: World, command: TimeOutSwap, swap: Swap, request: Request) -> Outcome:
     faults = _time_faults(swap, request.actor, request.at)
     if faults:
         return Refusal(faults[0], {"swap": swap.swap_id, "stage": swap.stage})
@@ -175,7 +179,12 @@ def _time_out(command: TimeOutSwap, swap: Swap, request: Request) -> Outcome:
         return (_step(swap, SwapExpired(swap_id=swap.swap_id), occurred_at=at),)
     if swap.legs_in and swap.legs_out and not swap.balance():
         # as many packs went as had come: fewer than were asked for, and nobody owes any
-        return (_step(swap, ended(swap, swap.station_id), occurred_at=at),)
+        changes = stand_ins_after(world, swap)
+        whole = ended(replace(swap, class_days=days_of(changes)), swap.station_id)
+        return (
+            _step(swap, whole, occurred_at=at),
+            *(_step(swap, event, occurred_at=at, after=(0,)) for event in changes),
+        )
     late = SwapOutTimedOut if swap.may("swap_out_timed_out") else SwapInTimedOut
     event = late(swap_id=swap.swap_id, driver_id=swap.driver_id, station_id=swap.station_id)
     return (
@@ -198,11 +207,13 @@ def _half_swap(swap: Swap) -> Event:
     return opened("HALF_SWAP", swap.swap_id, subjects, "packs do not balance", swap.balance())
 
 
-def _close(command: CloseSwapIncomplete, swap: Swap) -> Outcome:
+def _close(world: World, command: CloseSwapIncomplete, swap: Swap) -> Outcome:
     if not swap.may("swap_closed_incomplete"):
         return Refusal(RefusalCode.SWAP_STAGE, {"swap": swap.swap_id, "stage": swap.stage})
-    facts = swap.facts(swap.station_id)
+    changes = stand_ins_after(world, swap)
+    facts = replace(swap, class_days=days_of(changes)).facts(swap.station_id)
     drafts = [_step(swap, SwapClosedIncomplete(**facts, resolution=command.resolution))]
+    drafts += [_step(swap, event, after=(0,)) for event in changes]
     if not swap.has_case and swap.balance():
         drafts.append(_step(swap, _half_swap(swap), after=(0,)))
     return tuple(drafts)
@@ -233,7 +244,8 @@ def evolve(world: World, event: SwapEvent | PackReturned | PackSwappedOut, stamp
             row = move_on(world, event.swap_id, event.kind, stamp.recorded_at)
             _keep(world, replace(row, has_case=True), row.swap_id)
         case SwapExpired() | SwapCompleted() | SwapClosedIncomplete():
-            row = move_on(world, event.swap_id, event.kind, stamp.recorded_at)
+            told = {} if isinstance(event, SwapExpired) else {"class_days": event.class_days}
+            row = move_on(world, event.swap_id, event.kind, stamp.recorded_at, **told)
             if row.has_case:
                 _keep(world, row, "")
         case _ as unknown:

@@ -23,7 +23,7 @@ WAITING = "waiting"
 """Under this word lists find the timers that still run."""
 
 TIMERS = Shelf("timers", Timer, listed_by=lambda row: WAITING if row.due_at else "over")
-"""Key: what kind of thing waits (``swap``, ``booking``, ``pending``, ``return``), its id.
+"""Key: what kind of thing waits (``swap``, ``booking``, ``waitlist``…), its id.
 
 Rules write it and never read it, so no command has to load a row of it.
 """

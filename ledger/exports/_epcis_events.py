@@ -19,11 +19,25 @@ from ledger.domain.identity import IdentityBound, IdentityUnbound
 from ledger.domain.pinning import AllocationReplaced, PackAllocated
 from ledger.domain.scans import ScanRecorded
 from ledger.domain.stations import Station
+from ledger.domain.stocktake import StocktakeRecorded
 from ledger.domain.takeover import PackTakenOver
 from ledger.domain.transitions import Family, place_of
 from ledger.domain.workshop import RepairRecorded
 from ledger.exports._epcis_hash import event_id
 from ledger.exports._epcis_names import UTC_OFFSET, Naming, offset_text, time_text
+from ledger.exports._epcis_steps import (
+    COUNTED,
+    HOLDING,
+    INSPECTING,
+    INSTALLING,
+    MOVES,
+    PLAIN,
+    RECEIVING,
+    REMOVING,
+    RESERVED,
+    SENSED,
+    Step,
+)
 from ledger.kernel.battery_code import LENGTH_SECOND_LIFE
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.quantities import kwh_text, scaled_text
@@ -32,63 +46,6 @@ from ledger.runtime.reads import Entry
 
 Event = dict[str, Any]
 
-
-class Step(NamedTuple):
-    """Action, business step and disposition of a kind; an empty disposition is left out."""
-
-    action: str
-    biz_step: str
-    disposition: str = ""
-
-
-_SHIPPING = Step("OBSERVE", "shipping", "in_transit")
-_RECEIVING = Step("OBSERVE", "receiving", "in_progress")
-_INSTALLING = Step("ADD", "installing", "in_progress")
-_REMOVING = Step("DELETE", "removing", "in_progress")
-_UNKNOWN = Step("OBSERVE", "other", "unknown")
-_SENSED = Step("OBSERVE", "sensor_reporting")
-_RESERVED = Step("OBSERVE", "reserving", "reserved")
-_HOLDING = Step("OBSERVE", "holding")
-_INSPECTING = Step("OBSERVE", "inspecting")
-_PLAIN: dict[type[Any], Step] = {
-    PackRetired: Step("OBSERVE", "other", "inactive"),
-    RepairRecorded: Step("OBSERVE", "repairing"),
-}
-
-MOVES: dict[str, Step] = {
-    "supplier_consigned": _SHIPPING,
-    "pack_received": _RECEIVING,
-    "incoming_verification_passed": Step("OBSERVE", "inspecting", "conformant"),
-    "incoming_verification_failed": Step("OBSERVE", "inspecting", "non_conformant"),
-    "transfer_dispatched": _SHIPPING,
-    "transfer_received": _RECEIVING,
-    "recycler_received": _RECEIVING,
-    "delivery_overdue": _UNKNOWN,
-    "loss_reported": _UNKNOWN,
-    "pack_docked": _INSTALLING,
-    "pack_undocked": _REMOVING,
-    "pack_collected_from_driver": Step("OBSERVE", "collecting", "in_transit"),
-    "return_overdue": _UNKNOWN,
-    "sent_to_workshop": Step("OBSERVE", "repairing", "non_conformant"),
-    "released_from_workshop": Step("OBSERVE", "repairing", "conformant"),
-    "second_life_deployed": Step("OBSERVE", "shipping", "inactive"),
-    "second_life_ended": _RECEIVING,
-    "handed_to_recycler": _RECEIVING,
-    "recycling_certified": Step("DELETE", "decommissioning", "disposed"),
-    "supplier_return_accepted": Step("OBSERVE", "shipping", "returned"),
-    "title_transferred_out": Step("OBSERVE", "other"),
-    "leg_inferred": _UNKNOWN,
-    "slot_found_empty": _UNKNOWN,
-    "stocktake_short": Step("OBSERVE", "stock_taking", "unknown"),
-    "leg_confirmed": Step("OBSERVE", "arriving", "in_progress"),
-    "declared_missing": _UNKNOWN,
-    "pack_recovered": _RECEIVING,
-    "written_off": Step("DELETE", "decommissioning", "unknown"),
-    "foreign_pack_taken": _RECEIVING,
-    "foreign_pack_handed_back": Step("OBSERVE", "shipping", "returned"),
-}
-"""Moves of packs. Not here: an order and its end (nothing is there yet), and a pack that passes
-from one driver to another in the books, which nobody saw."""
 
 _ANYWHERE = frozenset({"leg_confirmed", "foreign_pack_taken"})
 _LEAVING = frozenset({"shipping", "removing", "collecting"})
@@ -156,14 +113,15 @@ class Teller:
                 yield self._sensed(entry, said)
             case HoldPlaced() | HoldCleared():
                 yield self._held(entry, said)
-            case PackAllocated():
-                yield self._object(entry, said.pack_id, _RESERVED)
-            case AllocationReplaced():
-                yield self._object(entry, said.pack_ids[1], _RESERVED)
+            case PackAllocated() | AllocationReplaced():
+                pinned = said.pack_id if isinstance(said, PackAllocated) else said.pack_ids[1]
+                yield self._object(entry, pinned, RESERVED)
             case ScanRecorded() | PackAttested() if said.pack_id:
                 yield self._looked_at(entry, said)
+            case StocktakeRecorded():
+                yield from self._counted(entry, said)
             case PackRetired() | RepairRecorded() if said.pack_id:
-                yield self._object(entry, said.pack_id, _PLAIN[type(said)])
+                yield self._object(entry, said.pack_id, PLAIN[type(said)])
             case _:
                 pass
 
@@ -249,13 +207,13 @@ class Teller:
     def _moved(self, entry: Entry, said: PackMoved, step: Step) -> Event:
         came, went = said.from_account, said.to_account
         if said.kind in _ANYWHERE and place_of(went)[0] is Family.SLT:
-            step = _INSTALLING
+            step = INSTALLING
         if said.kind == "second_life_deployed":
             recoded = self._recoded(entry, said.pack_id)
             if recoded:
                 return recoded | self._where(step, came, went) | self._handed(came, went)
-        if step in (_INSTALLING, _REMOVING):
-            slot = self._place(went if step is _INSTALLING else came)
+        if step in (INSTALLING, REMOVING):
+            slot = self._place(went if step is INSTALLING else came)
             made = self._associated(entry, said.pack_id, slot, step)
             return made | {"readPoint": {"id": slot}}
         made = self._object(entry, said.pack_id, step, _station_of(entry))
@@ -268,7 +226,7 @@ class Teller:
         leaves = isinstance(said, PackSwappedOut)
         account = said.from_account if leaves else said.to_account
         place = self._place(account)
-        step = _REMOVING if leaves else _INSTALLING
+        step = REMOVING if leaves else INSTALLING
         if place_of(account)[0] is Family.SLT:
             slot_side = self._associated(entry, said.pack_id, place, step)
         else:
@@ -277,7 +235,7 @@ class Teller:
         sides = [slot_side | {"readPoint": {"id": place}}]
         vehicle_id = self._look.vehicle(said.swap_id) if said.swap_id else ""
         if vehicle_id:
-            step = _INSTALLING if leaves else Step("DELETE", "removing", "returned")
+            step = INSTALLING if leaves else Step("DELETE", "removing", "returned")
             vehicle = self._naming.name("vehicle", vehicle_id)
             side = self._associated(entry, said.pack_id, vehicle, step)
             side["readPoint"] = {"id": place}
@@ -287,7 +245,7 @@ class Teller:
     def _born(self, entry: Entry, said: PackCommissioned | PackTakenOver) -> Event:
         step = Step("ADD", "commissioning", "active")
         if isinstance(said, PackTakenOver) and not said.commissioned:
-            step = _RECEIVING
+            step = RECEIVING
         made = self._object(entry, said.pack_id, step, _station_of(entry))
         codes = self._known(said.pack_id).codes
         data: Event = {"mg:tractionBatteryCode": codes[-1]} if codes else {}
@@ -313,14 +271,14 @@ class Teller:
 
     def _sensed(self, entry: Entry, said: SohAssessed | ChargeSessionEnded) -> Event:
         if isinstance(said, SohAssessed):
-            made = self._object(entry, said.pack_id, _SENSED)
+            made = self._object(entry, said.pack_id, SENSED)
             about = {"time": time_text(entry.envelope.valid_at)}
             found = [_percent("mg:stateOfHealth", said.soh_bp)]
             if said.capacity_mah is not None:
                 capacity = Decimal(scaled_text(said.capacity_mah, 3))
                 found.append({"type": "mg:capacity", "value": capacity, "uom": "AMH"})
         else:
-            made = self._object(entry, said.pack_id, _SENSED, said.station_id)
+            made = self._object(entry, said.pack_id, SENSED, said.station_id)
             place = self._naming.name("station", said.station_id, "slot", said.slot)
             made["readPoint"] = {"id": place}
             about = {"startTime": time_text(said.started_at), "endTime": time_text(said.ended_at)}
@@ -335,7 +293,7 @@ class Teller:
         """Tell who looked at a pack: a person at a place, or a station that challenged it."""
         if isinstance(said, ScanRecorded):
             word = "site" if self._look.station(said.place_id) is None else "station"
-            made = self._object(entry, said.pack_id, _INSPECTING, said.place_id)
+            made = self._object(entry, said.pack_id, INSPECTING, said.place_id)
             return made | {"readPoint": {"id": self._naming.name(word, said.place_id)}}
         is_good = said.verdict == VALID and not said.finding
         step = Step("OBSERVE", "inspecting", "conformant" if is_good else "non_conformant")
@@ -346,10 +304,19 @@ class Teller:
             made["readPoint"] = {"id": place}
         return made
 
+    def _counted(self, entry: Entry, said: StocktakeRecorded) -> Iterator[Event]:
+        """Tell of each pack that was seen where it was seen; who was missed, nobody saw."""
+        word, place_id = ("site", said.depot_id) if said.depot_id else ("station", said.station_id)
+        place = {"readPoint": {"id": self._naming.name(word, place_id)}}
+        unknown = set(said.surplus) - set(said.pack_ids)  # a scan that names no pack of ours
+        for pack_id in said.found:
+            if pack_id not in unknown:
+                yield self._object(entry, pack_id, COUNTED, said.station_id) | place
+
     def _held(self, entry: Entry, said: HoldPlaced | HoldCleared) -> Event:
         """Set what a hold makes of a pack; unset it when the last such hold ends."""
         holds = self._known(said.pack_id).holds
-        made = self._object(entry, said.pack_id, _HOLDING)
+        made = self._object(entry, said.pack_id, HOLDING)
         if isinstance(said, HoldPlaced):
             word = "recalled" if said.reason == "RECALL" else "unavailable"
             holds[said.hold_id] = (word, said.expires_at)

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from ledger.domain.charging import ChargeSessionEnded
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued
 from ledger.domain.money.contracts import CONTRACTS
-from ledger.domain.money.rating import UNCERTAINTY_MAX
+from ledger.domain.money.credit_notes import ShareReduced
+from ledger.domain.money.rating_facts import UNCERTAINTY_MAX
+from ledger.domain.money.rerating import ShareReversed, UsageReversed
 from ledger.domain.money.tariffs import TARIFF_DAYS, TARIFFS, day_text
 from ledger.domain.money.tax import RULES
 from ledger.domain.stations import StationCommissioned
@@ -60,12 +62,17 @@ class Gathered:
 
     def add_lines(self, lines: list[Entry]) -> None:
         """Add lines, `usage.accrued` or `share.accrued`, and all that they follow from."""
+        lines = [Entry(one.data) for one in lines]  # a reversal as itself, not as a usage
         self.keep(lines)
+        lines += self._read({place for one in lines for place in _corrected(one)})
+        self._read(set(self._reductions(lines)))
         shares = [one for one in lines if isinstance(one.event, ShareAccrued)]
         usages = [one for one in lines if isinstance(one.event, UsageAccrued)]
         usages += self._read({cause for one in shares for cause in one.envelope.causes})
-        facts = self._read({cause for one in usages for cause in one.envelope.causes})
-        self._read({place for one in facts for place in _legs(one)})
+        usages = self._with_first(usages)
+        causes = self._read({cause for one in usages for cause in one.envelope.causes})
+        self._read({place for one in causes for place in _legs(one)})
+        facts = [one for one in causes if isinstance(one.event, _FACTS)]
         stations: set[str] = set()
         tariffs: set[str] = set()
         for one in usages:
@@ -80,6 +87,31 @@ class Gathered:
             self._read(self._versions(tariff_id, facts))
         self._read(set(self._contracts(shares)))
 
+    def _with_first(self, usages: list[Entry]) -> list[Entry]:
+        """Add the bills that corrected ones correct, back to the first."""
+        found = {one.envelope.position: one for one in usages}
+        wanted = {one.envelope.corrects for one in usages}
+        while missing := {place for place in wanted if place is not None} - set(found):
+            more = self._read(missing)
+            found |= {one.envelope.position: one for one in more}
+            wanted = {one.envelope.corrects for one in more}
+        return [one for _, one in sorted(found.items())]
+
+    def _reductions(self, lines: list[Entry]) -> Iterator[int]:
+        """Name the credit notes behind reduced shares, and what was given back before."""
+        for one in lines:
+            event = one.event
+            if isinstance(event, ShareReduced):
+                yield from one.envelope.causes
+                end, kinds = one.envelope.position, (ShareReduced.kind,)
+                for other in self._reads.entries(event.reduced_position, end, kinds):
+                    before = other.event
+                    is_same = isinstance(before, ShareReduced) and (
+                        before.reduced_position == event.reduced_position
+                    )
+                    if is_same:
+                        yield other.envelope.position
+
     def _read(self, positions: set[int]) -> list[Entry]:
         """Read entries that are not there yet, and keep them."""
         self.keep(self._reads.at_positions(sorted(positions - set(self._found))))
@@ -90,8 +122,8 @@ class Gathered:
         tariff = self._reads.row(TARIFFS, tariff_id)
         if tariff is None:
             raise InvariantBroken(f"usages were billed by tariff {tariff_id}, which is not there")
-        places = {version.position for version in tariff.lasting}
-        if len(tariff.lasting) == tariff.versions:
+        places = {version.position for version in tariff.lasting} | set(tariff.replaced)
+        if len(places) == tariff.versions:
             return places
         spans = [_span(one) for one in facts]
         days = {day for begin, end in spans for day in range(begin // DAY, end // DAY + 1)}
@@ -111,6 +143,18 @@ class Gathered:
             for version in held.versions if held else ():
                 if (partner, version.contract_id) in named:
                     yield version.position
+
+
+_FACTS = (ChargeSessionEnded, SwapCompleted, SwapClosedIncomplete)
+
+
+def _corrected(line: Entry) -> Iterator[int]:
+    """Name the entry that a line takes back, in part or whole."""
+    event = line.event
+    if isinstance(event, UsageReversed | ShareReversed):
+        yield event.reversed_position
+    elif isinstance(event, ShareReduced):
+        yield event.reduced_position
 
 
 def _legs(facts: Entry) -> Iterator[int]:

@@ -7,9 +7,11 @@ From energy: state of charge, round trip efficiency where it also fed back, self
 throughput of packs whose whole life is in the books. From holds: alarms and faults. Resistance
 grows from what the class says of a new pack.
 
-Not known yet, so to be told by a facts file or left out: remaining power, charge throughput (the
-ledger counts energy, no charge), minutes in extreme temperatures, numbers of deep discharges and
-overcharges; a pack taken over from an older fleet has neither a day of service nor a throughput.
+Charge throughput, minutes in extreme temperatures, deep discharges and overcharges are what its
+management systems counted, where each of them was read.
+
+Not known yet, so to be told by a facts file or left out: remaining power; a pack taken over from an
+older fleet has neither a day of service nor a throughput of energy.
 """
 
 from decimal import Decimal
@@ -18,6 +20,7 @@ import msgspec
 
 from ledger.domain.assets import IncomingVerification, PackCommissioned, PackOrdered
 from ledger.domain.charging import ChargeSessionEnded
+from ledger.domain.counters import CountersRecorded, Counts
 from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.energy import EnergyTrueUp
 from ledger.domain.health import SohAssessed
@@ -76,6 +79,9 @@ class Life(msgspec.Struct):
     out_wh: int | None = None
     service_on: str = ""
     incidents: tuple[Incident, ...] = ()
+    counts: dict[str, Counts] = msgspec.field(default_factory=dict)
+    counted_at: int = 0
+    systems: set[str] = msgspec.field(default_factory=set)
     names: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
     @property
@@ -94,6 +100,7 @@ def life_of(history: list[Entry]) -> Life:
         _fold_health(life, entry, at)
         _fold_energy(life, entry, at)
         _fold_charge(life, entry, at)
+        _fold_counters(life, entry, at)
     return life
 
 
@@ -203,6 +210,19 @@ def _fold_charge(life: Life, entry: Entry, at: int) -> None:
             life.read_at = at
 
 
+def _fold_counters(life: Life, entry: Entry, at: int) -> None:
+    """Keep what each management system of the pack counted, and which it had."""
+    match entry.event:
+        case CountersRecorded() as said:
+            before = life.counts.get(said.serial, Counts())
+            life.counts[said.serial] = msgspec.structs.replace(before, **said.counts.told())
+            life.counted_at = max(life.counted_at, at)
+        case IdentityBound(binding_type="BMS_SERIAL", value=serial):
+            life.systems.add(serial)
+        case _:
+            pass
+
+
 def known(life: Life, told: Values) -> Values:
     """Give what the ledger knows, by clause; `told` are rated values that it is compared with."""
     values: Values = {"6.1.3.7": life.status, "6.7.8.4": life.incidents}
@@ -227,11 +247,35 @@ def known(life: Life, told: Values) -> Values:
         values["6.7.6.7"] = _measured(life.throughput_wh, life.moved_at, 3)
     return (
         values
+        | _counted(life)
         | _efficiency(life)
         | _resistance(life, told)
         | _capacity(life, told)
         | _energy(life, told)
     )
+
+
+_COUNTED = {
+    "6.7.6.8": ("charge_mah", 3),
+    "6.7.7.5": ("hot_min", 0),
+    "6.7.7.6": ("cold_min", 0),
+    "6.7.7.7": ("hot_charging_min", 0),
+    "6.7.7.8": ("cold_charging_min", 0),
+    "6.7.8.2": ("deep_discharges", 0),
+    "6.7.8.3": ("overcharges", 0),
+}
+"""Counters by clause, and the decimals that their unit asks for."""
+
+
+def _counted(life: Life) -> Values:
+    """Add up a counter over all systems a pack had; one that was not read leaves it unknown."""
+    values: Values = {}
+    every = life.systems | set(life.counts)
+    for clause, (name, decimals) in _COUNTED.items():
+        found = [getattr(life.counts.get(serial, Counts()), name) for serial in every]
+        if found and None not in found:
+            values[clause] = _measured(sum(found), life.counted_at, decimals)
+    return values
 
 
 def _efficiency(life: Life) -> Values:

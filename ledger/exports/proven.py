@@ -11,7 +11,9 @@ A zip file::
     kind       usage (lines of one usage), bill (a driver's period), statement (an operator's)
     party      driver or operator
     period     as the document names it; absent for a usage
-    lines      positions of the entries that are the lines: usage.accrued, or share.accrued
+    lines      positions of the entries that are the lines: usage.accrued, usage.reversed, or
+               share.accrued, share.reversed, share.reduced
+    credit_notes  bill only: positions of all credit notes over its invoices, when there are any
     documents  positions of the entries that issued invoices or the statement over these lines
     figures    [{currency, line_count, net_minor or share_minor}]: what the lines sum to
     members    usage only, once invoiced: [{index, path}], the place of each line in the invoice
@@ -25,15 +27,17 @@ manifest is believed; docs/verify.md says how each figure is computed again.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.credit_notes import CreditNoteIssued, ShareReduced
 from ledger.domain.money.documents import InvoiceDraft
 from ledger.domain.money.invoices import InvoiceIssued
+from ledger.domain.money.rerating import ShareReversed
 from ledger.domain.money.settlement import StatementIssued
 from ledger.exports._files import staged
 from ledger.exports._gathered import Gathered
@@ -71,14 +75,13 @@ def prove_usage(reads: Reads, position: int) -> ProvenBundle:
     Raises:
         NotFound: there is no such entry, or no checkpoint.
         Malformed: the entry is no bill of a usage.
-        Conflict: the newest checkpoint is older than the entry, or the bill was told anew.
+        Conflict: the newest checkpoint is older than the entry.
     """
     event = reads.entry(position).event
     if not isinstance(event, UsageAccrued):
         raise Malformed("not the entry of a billed usage", field="position", place=str(position))
     first = position - (event.part - 1)
     lines = reads.at_positions(list(range(first, first + event.parts)))
-    _only_first(lines)
     later = _invoices(reads, event.driver_id, position)
     issued = [one for one in later if _covers(one, lines[-1])]
     more = {"members": _members(reads, issued[0], lines)} if issued else {}
@@ -98,18 +101,43 @@ def prove_bill(
     Raises:
         NotFound: the driver used nothing in the period, or there is no checkpoint.
         Malformed: more entries than one file may hold.
-        Conflict: the newest checkpoint is older than an entry, or a bill was told anew.
+        Conflict: the newest checkpoint is older than an entry.
     """
     usages = settling.bill(reads, driver_id, period).usages
-    _only_first(usages)
     issued = list(_invoices(reads, driver_id, usages[-1].envelope.position, period))
-    first = settling.span_of(reads, period).from_position
+    usages = [*_carried(reads, driver_id, period, issued), *usages]
+    notes = list(_credit_notes(reads, issued))
+    more: dict[str, Any] = {"period": period}
+    if notes:
+        more["credit_notes"] = [one.envelope.position for one in notes]
+    made = _Maker(reads, sign, is_final)
+    return made.make("bill", driver_id, usages, issued, more, notes)
+
+
+def _carried(reads: Reads, driver_id: str, period: str, issued: list[Entry]) -> Iterator[Entry]:
+    """Yield what an invoice of the period corrects of earlier bills: lines before the period."""
+    span = settling.span_of(reads, period)
     for one in issued:
-        assert isinstance(one.event, InvoiceIssued), "asked of invoices only"
-        if one.event.from_position < first:
-            number = one.event.invoice_no
-            raise Conflict(f"invoice {number} corrects earlier bills; such lines are not provable")
-    return _Maker(reads, sign, is_final).make("bill", driver_id, usages, issued, {"period": period})
+        event = one.event
+        assert isinstance(event, InvoiceIssued), "asked of invoices only"
+        if event.from_position < span.from_position:
+            before = Span(period, span.zone, event.from_position, span.from_position)
+            for usage in settling.driver_usages(reads, driver_id, before):
+                if isinstance(usage.event, UsageAccrued) and usage.event.currency == event.currency:
+                    yield usage
+
+
+def _credit_notes(reads: Reads, issued: list[Entry]) -> Iterator[Entry]:
+    """Yield the entries that issued credit notes over some invoices, in order."""
+    if not issued:
+        return
+    numbers = {one.event.invoice_no for one in issued if isinstance(one.event, InvoiceIssued)}
+    after = issued[0].envelope.position + 1
+    for one in reads.entries(after, None, (CreditNoteIssued.kind,)):
+        event = one.event
+        is_own = isinstance(event, CreditNoteIssued) and event.invoice_no in numbers
+        if is_own:
+            yield one
 
 
 def prove_statement(
@@ -128,6 +156,13 @@ def prove_statement(
     """
     said = settling.statement(reads, partner_id, period)
     span = said.statement
+    strange = next((line for line in said.lines if line.source), None)
+    if strange is not None:
+        raise Malformed(
+            f"a proof file holds usages and their shares; entry {strange.position} is "
+            f"{strange.source}, which the signed statement alone vouches for",
+            field="period",
+        )
     places = sorted({line.position for line in said.lines})
     issued = [
         one
@@ -135,17 +170,8 @@ def prove_statement(
         if isinstance(one.event, StatementIssued) and one.event.statement_id == span.statement_id
     ]
     lines = reads.at_positions(places)
-    _only_first(lines)
     made = _Maker(reads, sign, is_final)
     return made.make("statement", partner_id, lines, issued, {"period": period})
-
-
-def _only_first(lines: list[Entry]) -> None:
-    """Refuse lines that were told anew: the strangers' verifier rates a swap by its first facts."""
-    for one in lines:
-        said = one.envelope
-        if said.reverses is not None or said.corrects is not None:
-            raise Conflict(f"position {said.position} corrects a bill; such lines are not provable")
 
 
 def write_bundle(bundle: ProvenBundle, path: Path) -> None:
@@ -197,11 +223,12 @@ class _Maker:
         lines: list[Entry],
         issued: list[Entry],
         more: Mapping[str, Any],
+        beside: Sequence[Entry] = (),
     ) -> ProvenBundle:
-        """Gather what the lines follow from and prove all of it."""
+        """Gather what the lines follow from and prove all of it, and some entries `beside`."""
         found = Gathered(self.reads)
         found.add_lines(lines)
-        found.keep(issued)
+        found.keep([*issued, *beside])
         positions = found.positions
         if positions[-1] >= self.said.size:
             size = self.said.size
@@ -247,9 +274,14 @@ def _figures(party: str, lines: list[Entry]) -> list[dict[str, str | int]]:
             minor = event.net_minor
         elif isinstance(event, ShareAccrued):
             name, minor = "share_minor", event.shares[party]
+        elif isinstance(event, ShareReversed):
+            name, minor = "share_minor", -event.original.shares[party]
+        elif isinstance(event, ShareReduced):
+            name, minor = "share_minor", -event.shares[party]
         else:
             raise InvariantBroken(f"position {one.envelope.position} is no line")
-        row = sums.setdefault(event.currency, [0, 0])
+        shared = event.original if isinstance(event, ShareReversed | ShareReduced) else event
+        row = sums.setdefault(shared.currency, [0, 0])
         row[0] += 1
         row[1] += minor
     return [

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ledger.domain.money.documents import StatementDraft, StatementLine
-from ledger.domain.money.settlement import STATEMENTS, Amounts, Calculation, Statement
+from ledger.domain.money.settlement_rows import STATEMENTS, Amounts, Calculation, Statement
 from ledger.exports._tables import Cell, Control, Summary, layout, write_table
 from ledger.kernel.errors import NotFound, ReplayDiffers
 from ledger.kernel.hashing import leaf_hash
@@ -19,8 +19,8 @@ from ledger.runtime.settling import Span, partner_lines
 
 STATEMENT = layout(
     columns="""position posting_index kind swap charging_session station service_start_at energy_wh
-    currency energy_net service_net fee_net share share_rule_version line_hash""",
-    numbers="position posting_index energy_wh energy_net service_net fee_net share",
+    currency energy_net service_net fee_net share share_rule_version line_hash receivable source""",
+    numbers="position posting_index energy_wh energy_net service_net fee_net share receivable",
 )
 
 
@@ -87,6 +87,8 @@ def _row(line: StatementLine, line_hash: str) -> tuple[Cell, ...]:
         amount_text(line.share_minor, currency),
         line.share_rule_version,
         line_hash,
+        amount_text(line.receivable_minor, currency),
+        line.source,
     )
 
 
@@ -115,4 +117,5 @@ def _amount_totals(amounts: Amounts) -> dict[str, str]:
         f"service_net {currency}": amount_text(amounts.service_net_minor, currency),
         f"fee_net {currency}": amount_text(amounts.fee_net_minor, currency),
         f"share {currency}": amount_text(amounts.share_minor, currency),
+        f"receivable {currency}": amount_text(amounts.receivable_minor, currency),
     }

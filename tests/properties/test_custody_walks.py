@@ -65,7 +65,8 @@ class Walk:
 
     def do(self, command: Any, role: str) -> None:
         self.at += MISSING_AFTER_US
-        outcome = act(self.world, command, actor=Actor("P1", role, "P2"), at=self.at)
+        who = Actor("P1", role, "P2", min(command.second_roles.get(role, {""})))
+        outcome = act(self.world, command, actor=who, at=self.at)
         if not isinstance(outcome, Refusal):
             for draft in outcome:
                 self.balances.update(sums_of(draft.event))

@@ -3,9 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.domain.derive import Derived, derive
+from ledger.domain.derive import derive, fold_next
 from ledger.domain.observations import ABSENT, IN, OUT, PRESENT, SCAN, Observation, content_digest
+from ledger.domain.ordering import in_order
+from ledger.domain.pack_sights import comes_last
 from ledger.domain.sources import DUPLICATE, Sent, Source, judge, take
+from ledger.domain.standing import Derived, DerivedLeg, Standing
 
 PLACES = {
     "ST-1": ("Packs:Station:ST-1:Slot:1", "Packs:Station:ST-1:Staged"),
@@ -62,6 +65,24 @@ def test_the_order_of_arrival_changes_nothing(data, some, base, must_prove):
     usual = derive("PK-1", base, some, must_prove=must_prove)
     other = derive("PK-1", base, data.draw(st.permutations(some)), must_prove=must_prove)
     assert view(other) == view(usual)
+
+
+@settings(max_examples=300)
+@given(observations(), st.sampled_from(BASES), st.booleans())
+def test_what_comes_last_is_folded_alone_as_if_all_were_folded(some, base, must_prove):
+    known: list[Observation] = []
+    standing = Standing(base)
+    legs: list[DerivedLeg] = []
+    for one in sorted(some, key=lambda one: (one.at, one.seq)):
+        whole = derive("PK-1", base, [*known, one], must_prove=must_prove)
+        if comes_last(known, standing, one):
+            alone = fold_next("PK-1", standing, one, must_prove=must_prove)
+            legs += alone.legs
+            assert [timed.observation for timed in in_order([*known, one])] == [*known, one]
+            assert [leg.identity for leg in legs] == [leg.identity for leg in whole.legs]
+            assert alone.standing == whole.standing
+        standing, legs = whole.standing, whole.legs
+        known = [timed.observation for timed in in_order([*known, one])]
 
 
 @settings(max_examples=300)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+from ledger.domain import pack_sights
+from ledger.domain.pack_sights import OLDER_SIGHTS
 from tests.support.pack_derivation import Found, derived_from
 from tests.support.pack_ledger import PackLedger
 from tests.support.pack_world import DRIVERS, PACKS, STEPS, PackWorld, Scenario
@@ -175,6 +177,22 @@ def test_the_commands_derive_the_same_in_any_order_and_keep_the_invariants(scena
     if scenario in (CLEAN, HALF):
         assert ledger.accounts() == world.truth()
         assert ledger.open_cases() == []
+
+
+@pytest.mark.parametrize("scenario", [CLEAN, EVERYTHING], ids=str)
+def test_it_does_not_matter_which_observations_stand_in_which_row(scenario, monkeypatch):
+    world = PackWorld(1, scenario)
+    digests = set()
+    for newest, kept in ((1_000, 1), (3, 1)):
+        monkeypatch.setattr(pack_sights, "NEWEST_MAX", newest)
+        monkeypatch.setattr(pack_sights, "NEWEST_KEPT", kept)
+        ledger = PackLedger(world)
+        for _ in ledger.deliver(world.delivered(0)):
+            ledger.check()
+        older = [row for _, row in ledger.world.rows(OLDER_SIGHTS) if row.sights]
+        assert bool(older) == (newest == 3)
+        digests.add((ledger.digest(), ledger.position))
+    assert len(digests) == 1
 
 
 def test_a_failing_history_is_made_smaller_until_every_step_is_needed():

@@ -21,6 +21,8 @@ RETIRE = RetirePack(pack_id="PK-1", reason="worn")
         (RETIRE, Actor("A", "asset_manager"), RefusalCode.SECOND_PERSON_REQUIRED),
         (RETIRE, Actor("A", "asset_manager", "A"), RefusalCode.SECOND_PERSON_REQUIRED),
         (RETIRE, Actor("A", "driver"), RefusalCode.ROLE_NOT_ALLOWED),
+        (RETIRE, Actor("A", "asset_manager", "B", "finance"), None),
+        (RETIRE, Actor("A", "asset_manager", "B", "emperor"), RefusalCode.SECOND_PERSON_REQUIRED),
     ],
 )
 def test_who_may_ask_is_tested_before_any_state(command, actor, code):

@@ -18,7 +18,7 @@ from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor
 from ledger.kernel.refusal import Refusal, RefusalCode
 from tests.support.attested import attest
-from tests.support.rules import act, events, put_pack, small_town
+from tests.support.rules import act, approved, events, put_pack, small_town
 
 ORDER: dict[str, Any] = {
     "pack_ids": ("PK-1", "PK-2"),
@@ -60,6 +60,7 @@ def refused_with(world: World, command: Any, actor: Actor | None = None) -> str:
 
 def test_a_pack_goes_from_its_order_into_service():
     world = small_town()
+    act(world, approved())
     first, second = events(act(world, PlacePackOrder(**ORDER), at=1))
     assert (first.pack_id, second.pack_id) == ("PK-1", "PK-2")
     assert lines(first) == {"Packs:Supplier:SV-1": 1, "Packs:Acquired": -1}
@@ -93,6 +94,7 @@ def test_a_pack_that_fails_goes_back_to_the_supplier():
 
 def test_a_pack_nobody_announced_is_received_with_a_case():
     world = small_town()
+    act(world, approved())
     act(world, PlacePackOrder(**ORDER))
     received, case = events(act(world, ReceivePack(pack_id="PK-1", depot_id="DE-1")))
     assert received.kind == "pack_received"
@@ -123,12 +125,13 @@ def test_a_pack_that_has_a_title_is_commissioned_for_its_holder_only():
         ({"pack_ids": ("PK-1", "PK-1")}, "PACK_FIELD_INVALID"),
         ({"pack_ids": ("PK 1",)}, "PACK_FIELD_INVALID"),
         ({"pack_class": "C:1"}, "PACK_FIELD_INVALID"),
-        ({"nominal_wh": 0}, "PACK_FIELD_INVALID"),
+        ({"nominal_wh": 0}, "CLASS_MISMATCH"),
         ({"unit_price_minor": -1}, "PACK_FIELD_INVALID"),
     ],
 )
 def test_an_order_that_cannot_be_is_refused(fields, code):
     world = small_town()
+    act(world, approved())
     put_pack(world, STORED, "PK-0")
     assert refused_with(world, PlacePackOrder(**ORDER | fields)) == code
 

@@ -332,7 +332,7 @@ def test_an_assessment_that_rests_on_what_it_cannot_is_refused(fields, code_):
     assert code_ in {outcome.code.name, *(other.name for other in outcome.others)}
 
 
-def test_after_a_repair_of_its_modules_a_pack_begins_anew():
+def test_repair_changes_modules_and_the_health_of_the_pack_begins_anew():
     world = town()
     found(world, 8_500, 1, efc_x100=30_000)
     begin = BeginHealthEpoch(pack_id="PK-1", reason="two modules changed", occurred_at=2 * DAY)

@@ -25,7 +25,7 @@ STAGED = "Packs:Station:ST-1:Staged"
 WITH_DRIVER = "Packs:Driver:DR-1"
 TRANSIT = "Packs:Carrier:CR-1:Order:TO-1"
 SCAN, OTHER_SCAN = "5a" * 32, "6b" * 32
-CLERK = Actor("P1", "depot_clerk", "P2")
+CLERK = Actor("P1", "depot_clerk", "P2", "carrier")
 OPERATOR = Actor("P3", "operator")
 CREATE: dict[str, Any] = {
     "order_id": "TO-1",
@@ -185,9 +185,23 @@ def test_one_pack_that_may_not_go_keeps_the_whole_load_and_every_fault_is_named(
     assert world.need(PACKS, "PK-1").account == STORED
 
 
-def test_a_load_leaves_with_two_persons_only():
-    outcome = act(ordered(), dispatch("PK-1"), at=6, actor=Actor("P1", "depot_clerk"))
-    assert code_of(outcome) == "SECOND_PERSON_REQUIRED"
+@pytest.mark.parametrize(
+    ("actor", "is_refused"),
+    [
+        (Actor("P1", "depot_clerk"), True),
+        (Actor("P1", "depot_clerk", "P2"), True),
+        (Actor("P1", "depot_clerk", "P2", "operator"), True),
+        (Actor("P1", "depot_clerk", "P1", "carrier"), True),
+        (Actor("P1", "carrier", "P2", "carrier"), True),
+        (Actor("P1", "depot_clerk", "P2", "carrier"), False),
+        (Actor("P1", "carrier", "P2", "depot_clerk"), False),
+    ],
+)
+def test_a_load_leaves_with_who_gives_and_who_carries_it(actor, is_refused):
+    outcome = act(ordered(), dispatch("PK-1"), at=6, actor=actor)
+    assert isinstance(outcome, Refusal) == is_refused
+    if is_refused:
+        assert code_of(outcome) == "SECOND_PERSON_REQUIRED"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from ledger.domain.metering import (
     Ends,
     Flow,
     Registers,
-    contradiction,
     ends_after,
     is_plausible,
     overlaps,
@@ -75,14 +74,6 @@ def test_a_reported_session_is_unusable_for_the_first_reason_that_applies(
     begin, end, energy, reason
 ):
     assert unusable(begin, end, energy) == reason
-
-
-def test_a_slot_is_asked_before_the_pack():
-    busy = Ends(busy_to=10)
-    assert contradiction(busy, busy, 9, 12) == "SLOT_OVERLAP"
-    assert contradiction(Ends(), busy, 9, 12) == "PACK_IN_TWO_PLACES"
-    assert contradiction(busy, busy, 10, 12) == ""
-    assert contradiction(Ends(), None, 9, 12) == ""
 
 
 @given(st.integers(0, 500_000), st.integers(0, 10_000))

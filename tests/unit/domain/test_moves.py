@@ -362,7 +362,7 @@ def test_all_faults_of_a_move_are_named_at_once_in_order():
     world = town(STORED, soc_bp=9_900, holds=(HOLD,))
     scans: dict[str, Any] = {"scan_sha256": "5a" * 32, "carrier_scan_sha256": "6b" * 32}
     command = DispatchTransfer(order_id="TO-1", pack_ids=("PK-1",), level=1, **scans)
-    outcome = act(world, command, actor=Actor("P1", "carrier", "P2"))
+    outcome = act(world, command, actor=Actor("P1", "carrier", "P2", "depot_clerk"))
     assert isinstance(outcome, Refusal)
     assert [outcome.code, *outcome.others] == [
         RefusalCode.EVIDENCE_TOO_LOW,

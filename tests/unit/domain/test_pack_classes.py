@@ -148,7 +148,7 @@ def test_the_class_says_how_full_a_pack_may_travel(limit_bp, travels):
     put_order(world, start=DEPOT)
     scans: dict[str, Any] = {"scan_sha256": "5a" * 32, "carrier_scan_sha256": "6b" * 32}
     ship = DispatchTransfer(order_id="TO-1", pack_ids=("PK-1",), **scans)
-    outcome = act(world, ship, actor=Actor("DC-1", "depot_clerk", "CA-1"))
+    outcome = act(world, ship, actor=Actor("DC-1", "depot_clerk", "CA-1", "carrier"))
     too_full = RefusalCode.SOC_ABOVE_TRANSPORT_LIMIT
     assert (isinstance(outcome, Refusal) and too_full in codes_of(outcome)) != travels
 

@@ -129,7 +129,8 @@ def test_a_command_fails_with_exactly_this_first_code(code):
     world = small_town()
     tried.prepare(world)
     put_order(world, packs=("PK-1",))
-    actor = Actor("P1", tried.role, tried.second)
+    second_role = min(tried.command.second_roles.get(tried.role, {""}))
+    actor = Actor("P1", tried.role, tried.second, second_role)
     outcome = act(world, tried.command, actor=actor, at=5)
     assert isinstance(outcome, Refusal), outcome
     assert outcome.code.name == code

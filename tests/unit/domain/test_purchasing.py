@@ -27,7 +27,7 @@ from ledger.domain.warranty import (
 from ledger.domain.world import World
 from ledger.kernel.messages import Actor
 from ledger.kernel.refusal import Refusal, RefusalCode
-from tests.support.rules import act, events, put_pack, small_town, sums_of
+from tests.support.rules import act, approved, events, put_pack, small_town, sums_of
 
 LINE = PurchaseLine(1, "pack", "C1", 3, 850_000)
 CHARGERS = PurchaseLine(2, "charger", "CHX", 4, 20_000)
@@ -57,6 +57,7 @@ PACKS_OF_IT: dict[str, Any] = {
 def bought() -> World:
     world = small_town()
     act(world, PlacePurchaseOrder(**PLACE), at=1, actor=BUYER)
+    act(world, approved())
     act(world, PlacePackOrder(**PACKS_OF_IT), at=2, actor=BUYER)
     return world
 
@@ -97,7 +98,6 @@ def test_packs_get_their_ids_on_a_line_of_the_purchase_order_until_it_is_full():
     [
         {"line": 9},
         {"line": 2},
-        {"pack_class": "C2"},
         {"unit_price_minor": 1},
         {"currency": "CNY"},
         {"supplier_id": "SV-2"},
@@ -111,6 +111,7 @@ def test_packs_that_are_not_what_the_line_says_are_refused(fields):
 
 def test_a_number_that_names_no_purchase_order_is_a_bare_order():
     world = small_town()
+    act(world, approved())
     assert events(act(world, PlacePackOrder(**PACKS_OF_IT), at=2, actor=BUYER))
     assert world.get(PURCHASE_ORDERS, "PO-1") is None
     assert world.need(PACK_PURCHASES, "PK-1").po_no == "PO-1"
@@ -320,3 +321,24 @@ def test_a_pack_taken_over_has_the_warranty_of_its_commissioning():
     act(world, command, at=10, actor=BUYER)
     assert world.need(PACK_PURCHASES, "PK-7").warranty_until == 50
     assert events(act(world, claim(pack_id="PK-7"), at=20, actor=BUYER))
+
+
+def test_only_packs_of_a_registered_class_are_bought_and_the_number_is_an_id():
+    world = small_town()
+    order = PlacePackOrder(**PACKS_OF_IT | {"po_no": "PO 1"})
+    outcome = act(world, order, at=2, actor=BUYER)
+    assert isinstance(outcome, Refusal)
+    assert [code.name for code in (outcome.code, *outcome.others)] == [
+        "ORDER_FIELD_INVALID",
+        "CLASS_NOT_REGISTERED",
+    ]
+    act(world, approved())
+    assert code_of(act(world, order, at=2, actor=BUYER)) == "ORDER_FIELD_INVALID"
+    of_another = PlacePackOrder(**PACKS_OF_IT | {"pack_class": "C2"})
+    assert code_of(act(world, of_another, at=2, actor=BUYER)) == "CLASS_NOT_REGISTERED"
+
+
+def test_what_was_bought_before_the_ledger_began_is_told_without_its_class():
+    world = small_town()
+    order = PlacePackOrder(**PACKS_OF_IT)
+    assert events(act(world, order, at=2, actor=Actor("data-import", "importer")))

@@ -95,7 +95,7 @@ def claimed(**pack: Any) -> World:
 
 SUPPORT = Actor("P1", "support", "P2")
 ASSETS = Actor("P1", "asset_manager", "P2")
-CLERK = Actor("P1", "depot_clerk", "P2")
+CLERK = Actor("P1", "depot_clerk", "P2", "carrier")
 TABLE: list[tuple[str, World, Any, Actor]] = [
     ("UNKNOWN_PACK", town(), replace(DOCK, pack_id="PK-9"), STAFF),
     ("IDENTIFIER_TAKEN", town(), TAKE, Actor("P1", "importer", "P2")),

@@ -6,9 +6,10 @@ from msgspec.structs import replace
 from ledger.domain.cases import CASES
 from ledger.domain.custody import PACKS
 from ledger.domain.legs import SwapInReported
+from ledger.domain.pack_sights import PACK_SIGHTS, SIGHTS_KEPT, SIGHTS_MAX, read_row
 from ledger.domain.reported import Measured, SlotSeen, seen_in
 from ledger.domain.reports import RecordObservation
-from ledger.domain.sights import LOOKS_MAX, PACK_SIGHTS, SIGHTS_MAX, SLOT_SIGHTS
+from ledger.domain.sights import LOOKS_MAX, SLOT_SIGHTS
 from ledger.domain.stations import SLOTS
 from ledger.kernel.messages import Actor, Source
 from ledger.kernel.refusal import Refusal, RefusalCode
@@ -41,6 +42,7 @@ IN_1 = report("swap_in", 1, 0, serial="S-1", driver_id="DR-1")
                 "charging",
                 1,
                 0,
+                slot="2",
                 transaction="T1",
                 state="Started",
                 values=(Measured("Energy.Active.Import.Register", 12, "Wh"),),
@@ -207,9 +209,10 @@ def test_what_is_kept_of_a_pack_and_of_a_slot_is_bounded():
         seq, at = 2 * number + 1, number * 600
         take_in(world, report("swap_in", seq, at, serial="S-1", driver_id="DR-1"))
         take_in(world, report("swap_out", seq + 1, at + 300, serial="S-1", driver_id="DR-1"))
-    row = world.need(PACK_SIGHTS, "PK-1")
-    assert len(row.sights) == SIGHTS_MAX
-    assert len(row.legs) == SIGHTS_MAX
+    row = read_row(world, "PK-1")
+    assert row is not None
+    assert SIGHTS_KEPT <= len(row.sights) == len(row.legs) < SIGHTS_MAX
+    assert row.standing == row.derived().standing
     assert row.settled_at > NOON
     assert row.derived().account == account(world, "PK-1") == "Packs:Driver:DR-1"
     assert len(world.need(SLOT_SIGHTS, "ST-1|1").looks) == LOOKS_MAX
@@ -265,3 +268,11 @@ def test_an_old_entry_without_a_source_is_folded_for_its_swap_alone():
     )
     fold(world, old, at=NOON)
     assert world.get(PACK_SIGHTS, "PK-1") is None
+
+
+@pytest.mark.parametrize("verdict", ["", "VALID", "INVALID"])
+def test_a_pack_over_the_desk_is_reported_as_one_in_a_slot_is(verdict):
+    world = report_town()
+    take_in(world, replace(IN_1, slot="", verdict=verdict))
+    staged = "Packs:Station:ST-1:Staged"
+    assert account(world, "PK-1") == ("Packs:Driver:DR-1" if verdict == "INVALID" else staged)

@@ -142,7 +142,9 @@ def test_every_session_of_a_real_network_is_a_stay_or_has_a_reason(network):
             check_zero(lines)
             for line in lines:
                 balances[":".join(line.account.split(":")[:2]), line.commodity] += line.quantity
-            area.evolve(world, draft.event, Stamp(rank, draft.occurred_at, draft.occurred_at))
+            listening = (area, stays) if type(draft.event) in stays.FOLDS else (area,)
+            for one in listening:
+                one.evolve(world, draft.event, Stamp(rank, draft.occurred_at, draft.occurred_at))
         world.begin()
         if len(made) == 5:
             accepted_wh += report.energy_wh

@@ -99,7 +99,8 @@ def test_a_bare_move_is_refused_and_names_the_command_to_ask_for(row):
 )
 def test_a_pack_moves_by_the_row_with_all_its_facts(number, start, end, command, role):
     world = town(start, end=RECYCLER, retired=end == RECYCLER)
-    *_, moved = events(act(world, command, at=5, actor=Actor("P1", role, "P2")))
+    both = Actor("P1", role, "P2", min(command.second_roles.get(role, {""})))
+    *_, moved = events(act(world, command, at=5, actor=both))
     assert world.need(PACKS, "PK-1").account == moved.to_account == end
     found = (state_of(start), moved.kind, state_of(end))
     assert found in {(row.source, row.event, row.target) for row in ROWS if row.number == number}

@@ -214,7 +214,7 @@ def test_a_scrapped_pack_is_retired_and_stays_for_the_recycler():
     assert world.need(PACKS, "PK-1").account == WORKSHOP
 
 
-def test_a_changed_management_system_is_enrolled_and_proves_itself_before_the_pack_leaves():
+def test_repair_changes_bms_which_is_enrolled_and_proves_itself_before_the_pack_leaves():
     world = shop()
     attest(world, seq=2, at=11)
     parts = (Part("BMS", "BMS-PK-1", "BMS-NEW"), Part("FAN"))

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.domain.attesting import PackAttested
 from ledger.domain.carrying import PackMoved
@@ -15,11 +16,13 @@ from ledger.domain.holds import HoldCleared, HoldPlaced
 from ledger.domain.pinning import AllocationReplaced, PackAllocated
 from ledger.domain.scans import ScanRecorded
 from ledger.domain.stations import Station
+from ledger.domain.stocktake import StocktakeRecorded
 from ledger.domain.takeover import PackTakenOver
 from ledger.domain.transitions import ROWS, Family, account_of
 from ledger.domain.workshop import RepairRecorded
-from ledger.exports._epcis_events import MOVES, Lookups, Teller
+from ledger.exports._epcis_events import Lookups, Teller
 from ledger.exports._epcis_names import Naming, offset_text
+from ledger.exports._epcis_steps import MOVES
 from ledger.kernel.instants import HOUR, parse_instant
 from tests.support.lives import APRIL, told
 
@@ -296,3 +299,30 @@ def test_an_answer_of_a_pack_says_whether_it_is_what_it_claims(
     assert event.get("readPoint") == where
     unknown = PackAttested(serial="S-9", verdict="NO_KEY")
     assert list(teller().tell(told(unknown))) == []
+
+
+def test_a_counted_place_tells_of_each_pack_that_was_seen_and_of_nobody_else():
+    sheet = StocktakeRecorded(
+        stocktake_id="SK-1",
+        sheet_sha256="ab" * 32,
+        found=("PK-1", "PK-7", "yard-17"),
+        missing=("PK-2",),
+        surplus=("PK-7", "yard-17"),
+        pack_ids=("PK-2", "PK-7"),
+        depot_id="DE-1",
+    )
+    events = list(teller().tell(told(sheet)))
+    assert [event["epcList"] for event in events] == [
+        ["https://id.example.net/pack/PK-1"],
+        ["https://id.example.net/pack/PK-7"],
+    ]
+    for event in events:
+        assert (event["type"], event["action"]) == ("ObjectEvent", "OBSERVE")
+        assert event["bizStep"] == "stock_taking"
+        assert "disposition" not in event
+        assert event["readPoint"] == {"id": "https://id.example.net/site/DE-1"}
+    assert len({event["eventID"] for event in events}) == 2
+    at_station = replace(sheet, depot_id="", station_id="ST-1")
+    (event, _) = teller().tell(told(at_station))
+    assert event["readPoint"] == {"id": "https://id.example.net/station/ST-1"}
+    assert event["eventTimeZoneOffset"] == "+02:00"

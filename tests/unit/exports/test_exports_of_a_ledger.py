@@ -8,8 +8,9 @@ import pytest
 
 from ledger.domain.money.billing import BillUsage
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
-from ledger.domain.money.rating import UsageFacts
-from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
+from ledger.domain.money.rating_facts import UsageFacts
+from ledger.domain.money.tariff_terms import Element, TariffTerms
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.parties import RegisterParty
 from ledger.domain.takeover import TakeOverPack
 from ledger.exports.books import export_books

@@ -12,10 +12,10 @@ import pytest
 from ledger.domain.custody import PackSwappedOut
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued
 from ledger.domain.money.documents import StatementDraft, StatementLine, statement_lines
-from ledger.domain.money.rating import Line
-from ledger.domain.money.settlement import Statement
+from ledger.domain.money.rating_facts import Line
+from ledger.domain.money.settlement_rows import Statement
 from ledger.exports._tables import layout, write_table
-from ledger.exports.history import write_history, write_postings
+from ledger.exports.history import Told, write_history, write_postings
 from ledger.exports.statements import write_statement
 from ledger.kernel.envelope import Envelope, base64_text, canonical
 from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers, Unavailable
@@ -141,7 +141,7 @@ def test_postings_are_one_row_each(tmp_path: Path) -> None:
             entry_of(4, at("2026-01-16T00:00"), OUT.kind, handed_out("PK-1", "ST-1", "DR-1", 1500)),
         ),
     ]
-    write_postings(entries, tmp_path / "postings.csv", period="2026-01", delimiter=";")
+    write_postings(entries, tmp_path / "postings.csv", Told("2026-01"), delimiter=";")
     rows = read(tmp_path / "postings.csv", ";")
     assert {key: value for key, value in rows[0].items() if value} == {
         "entry_no": "1",
@@ -267,6 +267,8 @@ def test_a_statement_lists_its_lines_and_leads_to_its_root(tmp_path: Path) -> No
         "share": "1.00",
         "share_rule_version": "CO-1/2",
         "line_hash": leaf_hash(canonical(LINES[0])).hex(),
+        "receivable": "0.00",
+        "source": "",
     }
     assert (rows[1]["charging_session"], rows[1]["share"]) == ("SW-9", "-2.50")
     root = node_hash(*(bytes.fromhex(row["line_hash"]) for row in rows))
@@ -286,6 +288,7 @@ def test_a_statement_lists_its_lines_and_leads_to_its_root(tmp_path: Path) -> No
             "service_net EUR": "-1.52",
             "fee_net EUR": "0.02",
             "share EUR": "-1.50",
+            "receivable EUR": "0.00",
         },
     }
 
