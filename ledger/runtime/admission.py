@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.kernel.envelope import canonical
 from ledger.kernel.errors import Malformed
-from ledger.kernel.messages import Request
+from ledger.kernel.messages import Command, Request
 
 KEY_BYTES = 16
 PRINCIPAL_MAX = 200
@@ -47,7 +47,14 @@ def admit(request: Request) -> bytes:
     if _NUL in data or _LONG_NUMBER.search(data):
         _look(msgspec.json.decode(data))
     asked = type(request.command).__name__.encode()  # the catalogue keeps names apart
+    if request.command.circumstances:
+        data = canonical((request.actor, _bare(request.command)))
     return sha256(asked + data).digest()
+
+
+def _bare(command: Command) -> Command:
+    """Leave out how a request came."""
+    return msgspec.structs.replace(command, **dict.fromkeys(command.circumstances))
 
 
 def _admit_text(field: str, text: str) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from ledger.domain import access, chains
 from ledger.domain.catalogue import COMMANDS, EVENTS, EventRule
+from ledger.domain.money.posting_dates import BOOKS, CALENDAR, books_of
 from ledger.domain.opening import OpenLedger
 from ledger.domain.world import Stamp, World
 from ledger.kernel.envelope import (
@@ -25,6 +26,7 @@ from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Actor, Command, Draft, Outcome, Receipt, Request
 from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.runtime.limits import Limits, Read
 from ledger.runtime.openings import opening_rows
 from ledger.runtime.posted import Balances, add_to, posting_rows
 from ledger.runtime.reactions import react
@@ -112,8 +114,11 @@ class _Staged:
         observed = draft.observed
         world = self.batch.world
         postings = rule.postings(event)
+        books = None
         if postings:
             check_zero(postings)
+            valid_at = draft.occurred_at or self.recorded_at
+            books = books_of(world.get(CALENDAR, BOOKS), event, valid_at, self.recorded_at)
         return Envelope(
             v=ENVELOPE_VERSION,
             ledger=self.batch.ledger,
@@ -137,6 +142,7 @@ class _Staged:
             entities=rule.entities(event),
             packs=tuple([chains.next_link(world, pack) for pack in rule.packs(event)]),
             postings=postings,
+            books=books,
             sealed=draft.sealed,
             body=msgspec.Raw(canonical(event)),
         )
@@ -153,6 +159,11 @@ class Batch:
         self.world = world
         self.leaves: list[bytes] = []
         self.rows = Rows()
+        self._limits: tuple[Limits, Read] | None = None
+
+    def within(self, limits: Limits, read: Read) -> None:
+        """Hold every command from here on against the limits of the balances it lowers."""
+        self._limits = limits, read
 
     def answer(self, request: Request, digest: bytes, known: dict[ReceiptKey, Row]) -> Receipt:
         """Answer one request; `known` holds earlier answers and takes in this one."""
@@ -177,6 +188,9 @@ class Batch:
         staged = _Staged(self, request)
         outcome = COMMANDS[type(command)].decide(self.world, command, request)
         refusal = staged.run(command, outcome, request.actor, 0)
+        if refusal is None and staged.postings and self._limits is not None:
+            limits, read = self._limits
+            refusal = limits.count(staged.postings, self.world, read)
         if refusal is not None:
             self.world.undo()
             return Receipt(refusal=refusal)

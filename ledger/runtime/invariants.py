@@ -5,11 +5,19 @@ from collections.abc import Callable
 import msgspec
 
 from ledger.kernel.errors import MobileGridError
+from ledger.runtime.books_audit import (
+    check_assets,
+    check_closed_months,
+    check_limits,
+    check_stock,
+)
 from ledger.runtime.holding import check_billing_waits, check_holding
 from ledger.runtime.owing import check_debts
 from ledger.runtime.proving import check_newest_checkpoint
 from ledger.runtime.reads import Reads
 from ledger.runtime.replay import replay
+from ledger.runtime.settling_audit import check_payables, check_statements
+from ledger.runtime.stopping import check_holds_bind
 from ledger.runtime.titles import check_titles
 from ledger.runtime.verify import compare, verify_books, verify_bytes
 from ledger.store import guards
@@ -44,6 +52,13 @@ INVARIANTS: dict[str, Callable[[Reads], None]] = {
     "every_pack_has_one_place_and_every_doubt_an_open_case": check_holding,
     "no_swap_is_billed_before_its_end": check_billing_waits,
     "every_debt_of_packs_is_explained": check_debts,
+    "no_pack_goes_out_under_a_stop_without_its_case": check_holds_bind,
+    "no_balance_has_passed_its_limit": check_limits,
+    "energy_in_stock_is_worth_what_its_account_holds": check_stock,
+    "packs_in_the_assets_are_worth_what_their_accounts_hold": check_assets,
+    "reports_of_closed_months_keep_their_bytes": check_closed_months,
+    "no_line_is_in_two_statements_of_a_partner": check_statements,
+    "payables_and_payouts_are_what_their_accounts_hold": check_payables,
     "replaying_every_rule_gives_every_table": _replay,
 }
 """Every invariant by name; the last one takes as long as the log is."""

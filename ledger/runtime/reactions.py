@@ -6,7 +6,8 @@ the facts they rest on: there is no moment in which one stands in the log withou
 `needs` names the rows that such a follow-up reads, so that they are loaded with the batch.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from ledger.domain.charge_begin import StartChargingSession
@@ -15,13 +16,16 @@ from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.money.billing import BILLED, BillUsage
 from ledger.domain.money.contracts import CONTRACTS
-from ledger.domain.money.rating import CHARGING_SESSION, SWAP, UNCERTAINTY_MAX, UsageFacts
+from ledger.domain.money.rating_facts import CHARGING_SESSION, SWAP, UNCERTAINTY_MAX, UsageFacts
+from ledger.domain.money.rating_used import tariff_of, used_rows
 from ledger.domain.money.rerating import RerateSwap
+from ledger.domain.money.rerating_applying import ApplyRerating
+from ledger.domain.money.rerating_rows import later_rows
 from ledger.domain.money.tariffs import tariff_keys
 from ledger.domain.reassessing import EvidenceReassessed, ReassessMeterEvidence
 from ledger.domain.reports import RecordObservation, source_of, tell
 from ledger.domain.reversing import PostingReversed
-from ledger.domain.saga import SWAPS, Swap
+from ledger.domain.saga import SWAPS, Swap, soc_given
 from ledger.domain.sessions import SESSIONS, ChargingSession
 from ledger.domain.sources import SOURCES
 from ledger.domain.stations import STATIONS
@@ -35,14 +39,19 @@ from ledger.runtime.reactions_bookings import (
     BOOKING_REACTIONS,
     after_closing,
     booking_needs,
+    extra_pack_needs,
 )
+from ledger.runtime.reactions_costs import COST_REACTIONS
 from ledger.runtime.reactions_reports import report_needs
+from ledger.runtime.reactions_usages import USAGE_REACTIONS
 
 
 def react(world: World, event: Event, stamp: Stamp) -> Iterable[Command]:
     """Give the commands that must follow an event at once."""
-    reaction = _REACTIONS.get(type(event))
-    return () if reaction is None else reaction(world, event, stamp)
+    reactions = _REACTIONS.get(type(event))
+    if reactions is None:
+        return ()
+    return chain.from_iterable(reaction(world, event, stamp) for reaction in reactions)
 
 
 def _after_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Iterable[Command]:
@@ -90,7 +99,9 @@ def _after_leg_anew(
     return (RerateSwap(swap_id=swap.swap_id, causes=(stamp.position,)),)
 
 
-_REACTIONS: dict[type[Event], Callable[[World, Any, Stamp], Iterable[Command]]] = {
+Reaction = Callable[[World, Any, Stamp], Iterable[Command]]
+
+_OWN: dict[type[Event], Reaction] = {
     ChargeSessionEnded: _after_session,
     EvidenceReassessed: _after_verdict,
     SwapCompleted: _after_swap,
@@ -98,8 +109,19 @@ _REACTIONS: dict[type[Event], Callable[[World, Any, Stamp], Iterable[Command]]] 
     PostingReversed: _after_leg_anew,
     PackReturned: _after_leg_anew,
     PackSwappedOut: _after_leg_anew,
-    **BOOKING_REACTIONS,
 }
+
+
+def _all_of(*tables: Mapping[type[Event], Reaction]) -> dict[type[Event], tuple[Reaction, ...]]:
+    """Join tables of reactions; an event that stands in several has all of them, in that order."""
+    joined: dict[type[Event], tuple[Reaction, ...]] = {}
+    for table in tables:
+        for event, reaction in table.items():
+            joined[event] = (*joined.get(event, ()), reaction)
+    return joined
+
+
+_REACTIONS = _all_of(_OWN, USAGE_REACTIONS, BOOKING_REACTIONS, COST_REACTIONS)
 
 
 def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> BillUsage:
@@ -112,7 +134,7 @@ def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Bill
             station_id=event.station_id,
             operator_id=station.operator_id,
             country=station.country,
-            tariff_id=station.tariff_id,
+            tariff_id=tariff_of(world, event.driver_id, event.started_at, station.tariff_id),
             occurred_at=event.ended_at,
             energy_wh=event.energy_in_wh,
             level=event.level,
@@ -137,7 +159,7 @@ def _bill_verdict(world: World, row: ChargingSession, event: EvidenceReassessed)
             station_id=row.station_id,
             operator_id=station.operator_id,
             country=station.country,
-            tariff_id=station.tariff_id,
+            tariff_id=tariff_of(world, row.driver_id, row.started_at, station.tariff_id),
             occurred_at=event.ended_at,
             energy_wh=event.energy_in_wh,
             level=_LEVELS.get(event.billing_class, _UNSIGNED_LEVEL),
@@ -168,7 +190,7 @@ def _bill_swap(
             station_id=event.station_id,
             operator_id=station.operator_id,
             country=station.country,
-            tariff_id=station.tariff_id,
+            tariff_id=tariff_of(world, event.driver_id, event.out_at, station.tariff_id),
             occurred_at=event.out_at,
             energy_wh=event.energy_wh,
             level=event.level,
@@ -178,6 +200,8 @@ def _bill_swap(
             pack_class=event.pack_class,
             capacity_wh=event.capacity_wh,
             booking_id=event.booking_id,
+            soc_bp=soc_given(event.legs_out),
+            class_days=event.class_days,
             causes=(stamp.position,),
         )
     )
@@ -195,14 +219,16 @@ def _bill_needs(world: World, command: Command) -> Keys:
         case ReportStay() if command.end_at is not None:
             span = (command.begin_at, command.end_at)
             clock = command.clock_uncertainty_us
-            return _bill_rows(world, command.station_id, stay_id(command), span, clock)
+            who = (stay_id(command), command.driver_id)
+            return _bill_rows(world, command.station_id, who, span, clock)
         case EndChargingSession():
             session = world.get(SESSIONS, command.session_id)
             if session is None or not session.driver_id:
                 return ()
             clock = command.observed.clock.uncertainty_us if command.observed else 0
             span = (session.started_at, command.ended_at)
-            return _bill_rows(world, session.station_id, session.session_id, span, clock)
+            who = (session.session_id, session.driver_id)
+            return _bill_rows(world, session.station_id, who, span, clock)
         case StartChargingSession():
             return _session_rows(world, world.get(SESSIONS, command.resumed_from))
         case ReassessMeterEvidence():
@@ -213,6 +239,10 @@ def _bill_needs(world: World, command: Command) -> Keys:
             return _swap_rows(world, swap, command.station_id, (at, at), clock)
         case RecordObservation():
             return (*report_needs(world, command), *_report_rows(world, command))
+        case ApplyRerating():
+            facts = command.facts
+            begins = facts.service_time[:1]
+            return later_rows(world, facts.driver_id, facts.tariff_id, facts.usage_id, begins)
         case CloseSwapIncomplete() | TimeOutSwap():
             swap = world.get(SWAPS, command.swap_id)
             return _swap_rows(world, swap, swap.station_id, (), 0) if swap else ()
@@ -238,10 +268,12 @@ def _session_rows(world: World, session: ChargingSession | None) -> Keys:
         return ()
     span = (session.started_at, session.last_at)
     clock = session.clock_uncertainty_us
-    return _bill_rows(world, session.station_id, session.session_id, span, clock)
+    who = (session.session_id, session.driver_id)
+    return _bill_rows(world, session.station_id, who, span, clock)
 
 
 _NEEDING = {
+    ApplyRerating,
     ReportStay,
     StartChargingSession,
     ReassessMeterEvidence,
@@ -261,24 +293,31 @@ def _swap_rows(
     """Name what a swap's bill reads: its price time is that of one of its legs."""
     if swap is None:
         return ()
+    claimed = extra_pack_needs(world, swap.swap_id) if swap.has_case else ()
     times += tuple(leg.occurred_at for leg in (*swap.legs_in, *swap.legs_out))
     clock = max(clock, swap.clock_uncertainty_us)
-    span = (min(times, default=0), max(times, default=0))
-    return _bill_rows(world, station_id, swap.swap_id, span, clock)
+    who = (swap.swap_id, swap.driver_id)
+    return (*claimed, *_bill_rows(world, station_id, who, times or (0,), clock))
 
 
 def _bill_rows(
-    world: World, station_id: str, usage_id: str, span: tuple[int, int], clock: int
+    world: World, station_id: str, who: tuple[str, str], times: tuple[int, ...], clock: int
 ) -> Keys:
-    """Name what rating and sharing a usage reads; the station first, the rest through it."""
+    """Name what rating and sharing a usage reads; the station first, the rest through it.
+
+    `who` is the usage and its driver; `times` those of which its price may turn out to be.
+    """
     if not world.is_loaded(STATIONS, station_id):
         return (touch(STATIONS, station_id),)
     station = world.get(STATIONS, station_id)
     if station is None:
         return ()
+    usage_id, driver_id = who
     slack = min(max(clock, 0), UNCERTAINTY_MAX)
-    return (
-        touch(BILLED, usage_id),
-        touch(CONTRACTS, station.operator_id),
-        *tariff_keys(station.tariff_id, span[0] - slack, span[1] + slack),
-    )
+    keys = [touch(BILLED, usage_id), touch(CONTRACTS, station.operator_id)]
+    tariffs = {tariff_of(world, driver_id, at, station.tariff_id) for at in times}
+    for tariff_id in sorted(tariffs):
+        keys += tariff_keys(tariff_id, min(times) - slack, max(times) + slack)
+        keys += used_rows(world, driver_id, tariff_id, times)
+        keys += later_rows(world, driver_id, tariff_id, usage_id, times)
+    return keys

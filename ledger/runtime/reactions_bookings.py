@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ledger.domain.asking import SwapRefused
+from ledger.domain.blocks import block_row
 from ledger.domain.booking_ends import BookingFulfilled, FailBooking
 from ledger.domain.cases import CASES, FORGIVEN, CaseResolved, ResolveCase
 from ledger.domain.claims import BOOKINGS, booking_rows, deposit_of
@@ -18,6 +19,7 @@ from ledger.domain.custody import (
     PackSwappedOut,
     SetPackEntitlement,
 )
+from ledger.domain.extra_packs import EXTRA_PACKS, SettleExtraPack, extra_pack_rows
 from ledger.domain.health import AssessSoh, SohAssessed
 from ledger.domain.holds import HoldPlaced, PlaceHold
 from ledger.domain.legs import RecordPackIn, RecordPackOut
@@ -27,7 +29,7 @@ from ledger.domain.parties import PARTIES
 from ledger.domain.pinning import ReviewPins
 from ledger.domain.saga import SWAPS
 from ledger.domain.swap import SwapClosedIncomplete, SwapExpired, SwapOutTimedOut
-from ledger.domain.world import Keys, Stamp, World, key_of, touch
+from ledger.domain.world import Key, Keys, Stamp, World, key_of, touch
 from ledger.kernel.messages import Command, Event
 
 # Bookings -----------------------------------------------------------------------------------
@@ -94,7 +96,13 @@ def _after_hold(world: World, event: HoldPlaced, stamp: Stamp) -> Iterable[Comma
 
 
 def _after_case(world: World, event: CaseResolved, _stamp: Stamp) -> Iterable[Command]:
-    """Let entitlements follow what two persons forgave, or note what they agreed upon."""
+    """Let entitlements follow what two persons forgave, or note what they agreed upon.
+
+    With the case of a half swap what was claimed for its pack is settled too.
+    """
+    swap_id = half_swap_in(world, event.case_id)
+    if swap_id and world.is_loaded(EXTRA_PACKS, swap_id):
+        yield SettleExtraPack(swap_id=swap_id, reason=event.resolution)
     if not event.debts:
         return
     debts: dict[tuple[str, str], int] = {}
@@ -110,6 +118,21 @@ def _after_case(world: World, event: CaseResolved, _stamp: Stamp) -> Iterable[Co
             count=max(entitled + count, 0) if event.debts == FORGIVEN else entitled,
             settles=count,
         )
+
+
+def half_swap_in(world: World, case_id: str) -> str:
+    """Give the swap whose case this is, "" for any other case."""
+    case = world.get(CASES, case_id)
+    return case.subjects[0] if case is not None and case.case_type == "HALF_SWAP" else ""
+
+
+def extra_pack_needs(world: World, swap_id: str) -> list[Key]:
+    """Name what settling a claim for the pack of a half swap reads; nothing without a swap."""
+    if not swap_id:
+        return []
+    swap = world.get(SWAPS, swap_id) if world.is_loaded(SWAPS, swap_id) else None
+    blocked = [] if swap is None else [block_row(swap.driver_id)]
+    return [*extra_pack_rows(swap_id), *blocked]
 
 
 BOOKING_REACTIONS: dict[type[Event], Callable[[World, Any, Stamp], Iterable[Command]]] = {
@@ -137,6 +160,7 @@ def booking_needs(world: World, command: Command) -> Keys:
             case = world.get(CASES, command.case_id)
             debts = () if case is None else case.vector
             people = [touch(PARTIES, debt.driver_id) for debt in debts]
+            people += extra_pack_needs(world, half_swap_in(world, command.case_id))
             return (*people, *(touch(DRIVER_PACKS, one.driver_id, one.pack_class) for one in debts))
         case _:
             return ()

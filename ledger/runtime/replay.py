@@ -15,6 +15,7 @@ from ledger.domain import chains
 from ledger.domain.adopting import EntriesAdopted
 from ledger.domain.catalogue import KINDS, SHELVES, EventRule
 from ledger.domain.history_map import HistoryMapped
+from ledger.domain.money.posting_dates import BOOKS, CALENDAR, books_of
 from ledger.domain.opening import LedgerOpened
 from ledger.domain.world import Stamp, World
 from ledger.kernel.envelope import Envelope, canonical, open_entry
@@ -141,6 +142,10 @@ class _Checker:
         if postings != envelope.postings:
             raise ReplayDiffers("the postings are not those of the event", position=position)
         check_zero(postings)
+        times = envelope.valid_at, envelope.recorded_at
+        dated = books_of(world.get(CALENDAR, BOOKS), event, *times) if postings else None
+        if dated != envelope.books:
+            raise ReplayDiffers("the books give it another date", position=position)
         links = tuple(chains.next_link(world, pack) for pack in rule.packs(event))
         if links != envelope.packs:
             raise ReplayDiffers("the links do not continue the pack's chain", position=position)

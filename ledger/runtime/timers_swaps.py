@@ -10,22 +10,32 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from ledger.domain.booking_ends import FailBooking, MarkNoShow
-from ledger.domain.claims import BOOKINGS, Booking
+from ledger.domain.claims import BOOKINGS, POOLS, Booking, Pool
+from ledger.domain.classes import CLASS_RULES
 from ledger.domain.custody import DRIVER_PACKS, PACKS, Pack
 from ledger.domain.eligibility import eligible
+from ledger.domain.extra_packs import ClaimExtraPack
+from ledger.domain.maintenance import CheckMaintenance
 from ledger.domain.money.pending import ExpirePending
+from ledger.domain.money.settlement_answers import DeemStatementAccepted
 from ledger.domain.moves import MovePack
 from ledger.domain.pinning import SPARES_MAX, AllocatePack, ReviewPins
-from ledger.domain.stations import SLOTS, STATIONS
+from ledger.domain.stations import STATIONS
 from ledger.domain.swap import TimeOutSwap
-from ledger.domain.transitions import driver_account, staged_account
+from ledger.domain.transitions import driver_account
 from ledger.domain.waiting import TIMERS, WAITING
+from ledger.domain.waitlist import OFFER_US, WAITLISTS, ServeWaitlist, Waitlist
 from ledger.domain.world import KEY_SEPARATOR
 from ledger.kernel.messages import Command
+from ledger.runtime.dunning import BILL_ANSWERS
+from ledger.runtime.expecting import packs_at
 from ledger.runtime.reads import Reads
 
 DUE_MAX = 256
 """Commands that are given at once; the rest waits for the next look."""
+
+READY_NOW = "ready-now"
+"""The forecast version of what stands at the station ready to be handed out."""
 
 
 def due_swaps(reader: Reads, now: int, *, limit: int = DUE_MAX) -> tuple[Command, ...]:
@@ -48,8 +58,20 @@ def _swap(_reader: Reads, swap_id: str, _now: int) -> Iterable[Command]:
     yield TimeOutSwap(swap_id=swap_id)
 
 
+def _extra_pack(_reader: Reads, swap_id: str, _now: int) -> Iterable[Command]:
+    yield ClaimExtraPack(swap_id=swap_id)
+
+
+def _maintenance(_reader: Reads, plan_id: str, _now: int) -> Iterable[Command]:
+    yield CheckMaintenance(plan_id=plan_id)
+
+
 def _pending(_reader: Reads, pending_id: str, _now: int) -> Iterable[Command]:
     yield ExpirePending(pending_id=pending_id)
+
+
+def _statement(_reader: Reads, statement_id: str, _now: int) -> Iterable[Command]:
+    yield DeemStatementAccepted(statement_id=statement_id)
 
 
 def _booking(reader: Reads, booking_id: str, now: int) -> Iterator[Command]:
@@ -77,27 +99,35 @@ def _is_unfit(reader: Reads, booking: Booking, now: int, pack_id: str) -> bool:
     pack, station = reader.row(PACKS, pack_id), reader.row(STATIONS, booking.station_id)
     if pack is None or station is None:
         return True
-    own, wanted = booking.booking_id, booking.pack_class
+    own, wanted = booking.booking_id, _tested(reader, pack, booking)
     return bool(eligible(pack, station, pack_class=wanted, at=now, booking_id=own))
 
 
+def _tested(reader: Reads, pack: Pack, booking: Booking) -> str:
+    """Give the class that a pack is held against: its own where it may stand in."""
+    if pack.pack_class == booking.pack_class:
+        return pack.pack_class
+    rules = reader.row(CLASS_RULES, pack.pack_class)
+    stands_in = rules is not None and booking.pack_class in rules.stands_in_for
+    return pack.pack_class if stands_in else booking.pack_class
+
+
 def _fit_packs(reader: Reads, booking: Booking, now: int) -> list[Pack]:
-    """List the packs of a station that may be pinned to a booking, the fullest first."""
+    """List the packs of a station that may be pinned to a booking.
+
+    Those of its own class come first, then better ones; the fullest first among them.
+    """
     station = reader.row(STATIONS, booking.station_id)
     if station is None:
         return []
-    docked = (slot.pack_id for _, slot in reader.rows(SLOTS, listed=station.station_id))
-    packs = [pack for name in docked if name and (pack := reader.row(PACKS, name)) is not None]
-    staged = staged_account(station.station_id)
-    packs += [pack for _, pack in reader.rows(PACKS, listed=staged)]
-    wanted = booking.pack_class
     fit = [
         pack
-        for pack in packs
+        for pack in packs_at(reader, station.station_id)
         if (pack.soc_bp or 0) >= booking.min_soc_bp
-        and not eligible(pack, station, pack_class=wanted, at=now)
+        and not eligible(pack, station, pack_class=_tested(reader, pack, booking), at=now)
     ]
-    return sorted(fit, key=lambda pack: (-(pack.soc_bp or 0), pack.pack_id))
+    own = booking.pack_class
+    return sorted(fit, key=lambda one: (one.pack_class != own, -(one.soc_bp or 0), one.pack_id))
 
 
 def _return(reader: Reads, key: str, now: int) -> Iterator[Command]:
@@ -122,9 +152,43 @@ def _return(reader: Reads, key: str, now: int) -> Iterator[Command]:
         )
 
 
+def _waitlist(reader: Reads, key: str, now: int) -> Iterator[Command]:
+    """Serve who waits, where an offer has lapsed or a pack is free."""
+    row = reader.row(WAITLISTS, key)
+    if row is None:
+        return
+    ready = _ready(reader, row, now)
+    pool = reader.row(POOLS, key) or Pool()
+    is_over = any(one.ends_at() <= now for one in row.places)
+    if is_over or ready > pool.claimed(now, now + OFFER_US):
+        yield ServeWaitlist(
+            station_id=row.station_id,
+            pack_class=row.pack_class,
+            forecast_ready=ready,
+            forecast_version=READY_NOW,
+        )
+
+
+def _ready(reader: Reads, row: Waitlist, now: int) -> int:
+    """Count the packs that could go out now; those pinned too, for their bookings count as well."""
+    station = reader.row(STATIONS, row.station_id)
+    if station is None:
+        return 0
+    wanted = row.pack_class
+    return sum(
+        not eligible(pack, station, pack_class=wanted, at=now, booking_id=pack.allocated_to)
+        for pack in packs_at(reader, row.station_id)
+    )
+
+
 _ANSWERS: dict[str, Callable[[Reads, str, int], Iterable[Command]]] = {
     "swap": _swap,
     "booking": _booking,
+    "extra_pack": _extra_pack,
+    "maintenance": _maintenance,
     "pending": _pending,
     "return": _return,
+    "statement": _statement,
+    "waitlist": _waitlist,
+    **BILL_ANSWERS,
 }

@@ -12,11 +12,14 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 import msgspec
 import sqlalchemy as sa
 
 from ledger.domain.catalogue import COMMANDS
+from ledger.domain.money.energy_pool import THE_POOLS
+from ledger.domain.money.posting_dates import THE_CALENDAR
 from ledger.domain.world import Keys, NotLoaded, World
 from ledger.kernel.errors import (
     InvariantBroken,
@@ -30,11 +33,13 @@ from ledger.kernel.messages import Receipt, Request
 from ledger.runtime import history_maps, open_cases, reactions
 from ledger.runtime.admission import Admitted, admit
 from ledger.runtime.batch import Batch
+from ledger.runtime.limits import Limits
 from ledger.runtime.observe import Observer
 from ledger.store import journal
 from ledger.store.append import Appender, Head
 from ledger.store.errors import translated
 from ledger.store.loading import Kept, load
+from ledger.store.queries import balances
 from ledger.store.session import WriteSession
 from ledger.tlog.tiles import TileBuilder
 from ledger.tlog.tree import Frontier
@@ -71,6 +76,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._tree: Tree | None = None
         self._kept = Kept()
+        self._limits = Limits()
         self._mapper = history_maps.Mapper()
         self._thread: threading.Thread | None = None
         self._broken: MobileGridError | None = None
@@ -243,21 +249,23 @@ class Writer:
         return [self._commit([request])[0] for request in requests]
 
     def _commit(self, requests: Sequence[Admitted]) -> list[Receipt]:
-        tree, kept = self._tree, self._kept
+        tree, kept, limits = self._tree, self._kept, self._limits
         # until this batch is committed nothing that was kept counts
-        self._tree, self._kept = None, Kept()
+        self._tree, self._kept, self._limits = None, Kept(), Limits()
         with translated(), self._session.begin() as (database, tx):
             head, known = database.lock((one.principal, one.key) for one, _ in requests)
             if head is None:
                 raise TamperEvidence("the head row is gone")
             if tree is None or tree.is_not_at(head):
                 # somebody else wrote, or replaced views
-                tree, kept = restore_tree(tx, self._name.log_id, head), Kept()
+                tree = restore_tree(tx, self._name.log_id, head)
+                kept, limits = Kept(), Limits()
             fresh = [one for one, _ in requests if (one.principal, one.key) not in known]
             world = _world(database, fresh, kept)
             self._mapper.admit(world, tx, self._name.log_id, head.size, fresh)
             open_cases.admit(world, tx, self._name.log_id, fresh)
             batch = Batch(self._name.ledger, head.size, head.recorded_at, world)
+            batch.within(limits, partial(balances.held, tx, self._name.log_id))
             receipts = [batch.answer(request, digest, known) for request, digest in requests]
             rows = batch.finish(kept)
             if batch.leaves:
@@ -267,7 +275,8 @@ class Writer:
             if rows.receipts:
                 database.write_and_commit(rows)
         kept.keep(world)
-        self._tree, self._kept = tree, kept
+        limits.forget_many()
+        self._tree, self._kept, self._limits = tree, kept, limits
         self._observer.batch_committed(head.size, len(requests), len(batch.leaves))
         return receipts
 
@@ -299,6 +308,8 @@ def _world(database: Appender, requests: Sequence[Request], kept: Kept) -> World
         for request in requests
         for key in COMMANDS[type(request.command)].touches(request.command)
     ]
+    # the date of whatever is posted, and the cost of whatever is used
+    first += (THE_CALENDAR, THE_POOLS)
     return load(database, first, [_finder(request) for request in requests], kept)
 
 

@@ -1,5 +1,6 @@
 """Making and upgrading a ledger's database: migrations, guards, the head row of a new log."""
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -35,6 +36,7 @@ def alembic_config(connection: sa.Connection) -> Config:
     return config
 
 
+@cache
 def newest_revision() -> str:
     """Give the newest schema revision this program knows."""
     config = Config()
@@ -64,7 +66,8 @@ def upgrade(url: sa.URL) -> str:
     engine = write_engine(url, guarded=False)
     try:
         with translated(), engine.begin() as tx:
-            command.upgrade(alembic_config(tx), "head")
+            if revision(tx) != newest_revision():
+                command.upgrade(alembic_config(tx), "head")
             if tx.dialect.name == "postgresql":
                 _create_partitions(tx)
             return revision(tx)

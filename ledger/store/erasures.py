@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ledger.domain.privacy import SubjectErasureOrdered
 from ledger.kernel.envelope import canonical, peek
 from ledger.store.append import Row
+from ledger.store.outbox import CALL_PLANNED, NEW, call_row
 from ledger.store.tables import erasure
 
 TOPIC = "subject.erasure"
@@ -35,7 +36,9 @@ def rows_of_orders(entries: Sequence[Row]) -> tuple[list[Row], list[Row]]:
             position, recorded_at = row[0], row[2]
             subject = _orders.decode(peek(row[4]).body).subject_id
             erasures.append((subject, recorded_at, position))
-            outbox.append((position, 0, TOPIC, canonical({"subject": subject}), "new"))
+            outbox.append((position, 0, TOPIC, canonical({"subject": subject}), NEW))
+        elif row[1] == CALL_PLANNED:
+            outbox.append(call_row(row[0], row[4]))
     return erasures, outbox
 
 

@@ -18,7 +18,7 @@ from ledger.domain.world import Key, Keys, Shelf, World
 from ledger.kernel.errors import InvariantBroken, TamperEvidence
 from ledger.store.append import Appender
 
-ROUNDS = 6
+ROUNDS = 10
 
 KEPT_MAX = 65_536
 """Rows that a writer keeps between batches."""

@@ -1,5 +1,7 @@
 """Balances: now from the view, at any (valid_at, known_at) from the postings themselves."""
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 
@@ -90,6 +92,21 @@ def as_of(
     return _within_limit(
         [Balance(row[0], row[1], row[2], int(row[3])) for row in tx.execute(chosen)]
     )
+
+
+BalanceKey = tuple[str, str, str]
+"""(account, item, commodity)."""
+
+
+def held(tx: sa.Connection, log_id: int, keys: Sequence[BalanceKey]) -> dict[BalanceKey, int]:
+    """Give the balances under some keys, as of the newest entry; those without one are missing."""
+    key = sa.tuple_(balance.c.account, balance.c.item, balance.c.commodity)
+    rows = tx.execute(
+        sa.select(balance.c.account, balance.c.item, balance.c.commodity, balance.c.quantity).where(
+            balance.c.log_id == log_id, key.in_(keys)
+        )
+    )
+    return {(account, item, commodity): quantity for account, item, commodity, quantity in rows}
 
 
 class Line(msgspec.Struct, frozen=True):

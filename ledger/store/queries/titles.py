@@ -29,3 +29,25 @@ def holdings(
         chosen = chosen.where(posting.c.occurred_at <= at[0], posting.c.position < at[1])
     for row in tx.execute(chosen.execution_options(yield_per=_AT_ONCE)):
         yield row[0], row[1]
+
+
+def moves(
+    tx: sa.Connection, log_id: int, tree: str, *, end: int
+) -> Iterator[tuple[str, str, int, int, int]]:
+    """Yield (pack, account, quantity, occurred_at, position) of all postings below a tree.
+
+    Of the first `end` entries, in order of packs.
+    """
+    told = posting.c
+    chosen = (
+        sa.select(told.item, told.account, told.quantity, told.occurred_at, told.position)
+        .where(
+            told.log_id == log_id,
+            told.account > f"{tree}:",
+            told.account < f"{tree};",
+            told.position < end,
+        )
+        .order_by(told.item, told.position)
+    )
+    for row in tx.execute(chosen.execution_options(yield_per=_AT_ONCE)):
+        yield row[0], row[1], row[2], row[3], row[4]

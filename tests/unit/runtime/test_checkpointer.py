@@ -171,7 +171,7 @@ def test_a_round_that_died_is_done_again_with_the_same_head(in_file, monkeypatch
     assert in_file.bench.alarms == []
 
 
-def test_a_device_that_is_out_delays_the_head_and_nothing_else(in_file):
+def test_signing_key_lost_or_signer_down_delays_the_head_and_nothing_else(in_file):
     in_file.grow(3)
     for device in ("a", "b"):
         in_file.bench.software.switch(device, is_on=False, at=0)

@@ -24,7 +24,7 @@ PACK_IDS = ("PK-1", "PK-2", "PK-3")
 
 
 def do(ledger: Ledger, role: str, command: Command, at: int = OPENED_AT) -> None:
-    actor = Actor("P1", role, "P2")
+    actor = Actor("P1", role, "P2", min(command.second_roles.get(role, {""})))
     accepted(ledger.execute(asking(command, f"{command} {at}", actor=actor, at=at)))
 
 

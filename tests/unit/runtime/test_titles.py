@@ -19,6 +19,7 @@ from ledger.kernel.messages import Actor, Command, Request
 from ledger.kernel.refusal import RefusalCode
 from ledger.runtime.invariants import check_invariants
 from ledger.runtime.ledger import Ledger, accepted
+from ledger.runtime.pack_days import pack_days_in
 from ledger.runtime.proving import sign_checkpoint
 from ledger.runtime.titles import COLUMNS, TitleStatement, check_titles, title_statement
 from ledger.runtime.verify import verify
@@ -251,3 +252,22 @@ def test_titles_that_do_not_sum_to_the_fleet_are_found(ledger, change, words):
     verdict = found["titles_sum_to_the_commissioned_fleet"]
     assert not verdict.holds
     assert words in verdict.explanation
+
+
+def test_pack_days_of_a_month_sum_to_its_days_for_every_pack_in_service(ledger):
+    do(ledger, 3, transfer("PK-2", "BK-1"))
+    do(ledger, 4, StartLease(pack_id="PK-2", lessee_id="OP-1", contract_id="CT-1"))
+    do(ledger, 5, lien("LI-1", "PK-1", 400_000))
+    with ledger.reading() as reads:
+        april = pack_days_in(reads, "2024-04", "Europe/Paris")
+        march = pack_days_in(reads, "2024-03", "Europe/Paris")
+        early = pack_days_in(reads, "2024-04", "Europe/Paris", known_at=APRIL + 3 * HOUR - 1)
+    assert (april.days, march.days) == (30, 31)
+    told = {(one.holder_id, one.lessee_id): one.pack_days for one in april.rents}
+    # on the first day PK-2 was MG's still and PK-3 was not in service: Paris is two hours ahead
+    assert told == {("BK-1", "OP-1"): 29, ("MG", ""): 30 + 1 + 29}
+    (claim,) = april.liens
+    assert (claim.bank_id, claim.holder_id, claim.pack_id, claim.days) == ("BK-1", "MG", "PK-1", 29)
+    # both packs came at midnight UTC, when the first of March had begun in Paris
+    assert sum(one.pack_days for one in march.rents) == 2 * 30
+    assert {one.holder_id for one in early.rents} == {"MG"}
