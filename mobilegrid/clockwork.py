@@ -124,8 +124,10 @@ class Clockwork:
 # Jobs of a ledger -------------------------------------------------------------
 
 
-def clockwork_of(ledger: Ledger, clock: Clock, remark: Remark) -> Clockwork:
-    """Make the clockwork of an open ledger: timers, then health and energy of the night."""
+def clockwork_of(
+    ledger: Ledger, clock: Clock, remark: Remark, more: Sequence[Job] = ()
+) -> Clockwork:
+    """Make the clockwork of an open ledger: timers, health and energy of the night, and `more`."""
     with ledger.reading() as reads:
         opened = reads.entry(0).event
     zone = opened.zone if isinstance(opened, LedgerOpened) else "UTC"
@@ -133,6 +135,7 @@ def clockwork_of(ledger: Ledger, clock: Clock, remark: Remark) -> Clockwork:
         Job("timers", lambda given: timers_words(run_timers(ledger, given.now, SYSTEM))),
         Job("health", lambda given: _assess(ledger, given), is_daily=True),
         Job("energy", lambda given: _balance(ledger, given), is_daily=True),
+        *more,
     )
     return Clockwork(clock, zone, jobs, remark)
 

@@ -31,6 +31,9 @@ PENDING_EXCEEDED | more than the pending posting holds | Ask for no more than is
 APPROVAL_MISSING | this needs a second person's approval | Have another person approve it.
 APPROVER_IS_MAKER | nobody approves his own request | Have another person approve it.
 LIMIT_BREACHED | an account would pass its limit | Ask for less, or settle the account first.
+MANUAL_ENTRY_EXISTS | a manual entry of that id stands in the books | Use another id.
+REASON_MISSING | an entry by hand, or a step of a period, says no reason | Say why.
+DOCUMENT_INVALID | a document is named by something else than its SHA-256 | Give the digest.
 ENTRY_TOO_LONG | the entry would have more than 65,535 bytes | Split it, or hand parts in by digest.
 TIME_IN_FUTURE | it is said to happen later than now | Correct the time or the sender's clock.
 KEY_REUSED | the idempotency key came before with another request | Use a new key.
@@ -43,6 +46,8 @@ CONTRACT_UNKNOWN | no contract covers this | Agree a contract first.
 CONTRACT_EXISTS | a contract of that id is known already | Use it, or choose another id.
 CONTRACT_FIELD_INVALID | a field of the contract is not valid | Correct the field.
 DRIVER_BLOCKED | the driver may only give packs back for now | Settle what the block is for.
+PAYEE_UNKNOWN | the partner has no payee of that id | Have two persons approve it first.
+PAYEE_INVALID | no bank would take that account | Correct the named field.
 STATION_UNKNOWN | no station of that id | Commission the station, or correct the id.
 STATION_EXISTS | a station of that id is known already | Use it, or choose another id.
 STATION_FIELD_INVALID | a field of the station is not valid | Correct the field.
@@ -95,6 +100,9 @@ BOOKING_WINDOW_INVALID | the window is empty, too long or too far away | Choose 
 NO_PACK_AVAILABLE | no pack of the class will be ready | Choose another time or station.
 BOOKING_WINDOW_PASSED | the window of the booking is over | Book again.
 EXTENSION_REFUSED | lengthened once, by 15 minutes, while packs last | Come in time, or book anew.
+WAITS_ALREADY | the driver waits there for that class already | Let him keep his place.
+WAITLIST_FULL | too many wait at that station for that class | Try another station.
+WAITS_NOT | the driver does not wait there for that class | Correct the station or the class.
 SWAP_UNKNOWN | no swap of that id | Correct the id.
 SWAP_EXISTS | a swap of that id is known already | Use it, or choose another id.
 SWAP_STAGE | the swap is not at that stage | Read its stage; take the step before first.
@@ -102,6 +110,7 @@ SWAP_OF_ANOTHER_DRIVER | the swap is another driver's | Use a swap of your own.
 SWAP_KIND_INVALID | this kind of swap does not have that leg | Use the kind that fits.
 SWAP_BALANCE | packs in and out would not match at the end | Hand in what is missing.
 ENTITLEMENT_EXCEEDED | more packs than the driver may hold | Bring a pack back first.
+STAND_IN_UNKNOWN | the pack does not stand in for another one with that driver | Correct the ids.
 CHARGING_SESSION_UNKNOWN | no charging session of that id | Correct the id.
 CHARGING_SESSION_EXISTS | that charging session is known already | Use it, or another id.
 CHARGING_SESSION_ENDED | the charging session has ended | Begin a new one.
@@ -125,6 +134,11 @@ AMOUNT_LIMIT | an amount is larger than allowed | Check unit and tariff.
 TARIFF_FIELD_INVALID | a field of the tariff is not valid | Correct the field.
 TARIFF_EXISTS | that tariff version is known already | Publish the next version.
 METER_INVALID | what the meter signed is not valid | Have the evidence judged again.
+RERATING_UNKNOWN | nobody approved that sheet | Have two persons approve it first.
+RERATING_EXISTS | another sheet was approved under that id | Take another id.
+RERATING_FIELD_INVALID | a field of the sheet is not valid | Correct the field.
+RERATING_LINE_UNKNOWN | the line is not of the approved sheet | Make the sheet again.
+RERATING_STALE | the bill is not as the sheet says any more | Make the sheet again.
 CYCLE_STATE | the settlement is not at that step | Take the step before first.
 LINE_ALREADY_IN_STATEMENT | a line stands in a statement already | Settle only what comes after it.
 CHECKER_IS_MAKER | nobody checks his own work | Have another person check it.
@@ -140,6 +154,18 @@ STATEMENT_UNKNOWN | no statement of that partner and period | Close the period, 
 STATEMENT_DIFFERS | the second calculation gave another result | Nothing was issued; call a person.
 INVOICE_EXISTS | the driver has that period's bill already | Use it; correct by credit note.
 NOTHING_TO_SETTLE | there is nothing to settle | Nothing is left to do.
+PAYOUT_UNKNOWN | no payout or order of that id | Correct the id.
+PAYOUT_EXISTS | a payout or order of that id is under way | Read where it stands.
+PAYOUT_STATE | the payout is not at that step, or another attempt is meant | Read where it stands.
+PAYOUT_FIELD_INVALID | a field of the payout is not valid | Correct the named field.
+PAYOUT_AMOUNT | not the amount of the payout | Have a person look at the bank's line.
+PAYOUT_FILE_CHANGED | not the file that was approved | Release the approved file, or approve anew.
+STATEMENT_ROOT_DIFFERS | the answer is about other lines than ours | Send the lines again.
+ANSWER_INVALID | the answer lacks the evidence of its way | Name the way, and a level that it has.
+DISPUTE_UNKNOWN | no dispute of that id | Correct the id.
+DISPUTE_EXISTS | the line, or the id, is in a dispute already | Read where it stands.
+DISPUTE_STATE | the dispute is not at that step | Read where it stands.
+DISPUTE_FIELD_INVALID | a field of the dispute is not valid | Correct the named field.
 SUBJECT_UNKNOWN | no person of that id | Correct the id.
 SUBJECT_ERASED | the erasure of that person is ordered | Register the person anew.
 SUBJECT_FIELD_INVALID | a field of the person is not valid | Correct the field.
@@ -167,10 +193,97 @@ MASS_BALANCE | more mass came out than went in | Check the masses; they are in g
 CHARGER_UNKNOWN | no charger of that id | Order the charger, or correct the id.
 CHARGER_EXISTS | a charger of that id is known already | Use it, or choose another id.
 CHARGER_STAGE | the charger is not at that stage | Read its stage; take the step before first.
+CLASS_NOT_REGISTERED | nobody registered that class of packs | Register it: passport register.
+SHIFT_OPEN | somebody minds that outlet already | Have it handed over.
+SHIFT_OF_ANOTHER | he is not on shift there, or does not sign himself | Name those who counted.
+MAINTENANCE_PLAN_UNKNOWN | no running plan of that id | Correct the id, or set the plan.
 NOT_CAUSAL | it rests on what is of another pack, or came later | Name only what was known then.
 BOUNDS_INVALID | not 0 <= lower <= soh <= upper <= 10,000 | Correct the bounds; they are in bp.
 INSTRUMENT_EXPIRED | the instrument's calibration had ended | Measure with a calibrated instrument.
 MODEL_NOT_RELEASED | the model is not released for that day | Have two persons release it first.
+COUNTER_BACKWARDS | a counter of the pack went back | Read it again; name the right serial.
+PAYMENT_UNKNOWN | no payment by card of that id | Correct the id.
+PAYMENT_EXISTS | a payment of that id is known already | Read it, or choose another id.
+PAYMENT_FIELD_INVALID | a field of the payment is not valid | Correct the field.
+CARD_MISSING | the driver has saved no card | Let him save one first: pay save-card.
+INVOICE_NOT_PAYABLE | no invoice of that driver and currency | Correct the invoice number.
+PAYMENT_EXCEEDS_INVOICE | more than is open of the invoice | Ask for no more than is open.
+REFUND_NOT_CREDITED | no credit note of the payment's invoice | Issue the credit note first.
+REFUND_EXCEEDS_CAPTURED | more than the payment took and did not give back | Refund what is left.
+PAYMENT_DISPUTED | the payment is disputed | Answer the dispute; refund when it is over.
+PAYMENT_DIFFERS | the provider has another amount than we | Settle the case of the payment first.
+CALL_UNKNOWN | no call of that key was planned | Correct the key.
+CALL_NOT_OVER | the attempt before may still come to something | Run `pay relay`.
+CALL_OVER | the call has been answered | Read the answer.
+CALL_DIFFERS | the body is not the one that was planned under this key | Plan another attempt.
+CHARGEBACK_UNKNOWN | no card dispute of that name | Correct the name.
+CHARGEBACK_OVER | the card dispute is decided | Nothing can be answered any more.
+PAYMENT_NOT_TOLD | the money was not told to be taken yet | Read the payment, then ask again.
+TRANSACTION_DIFFERS | it contradicts itself, or what was posted | Ask the provider about it.
+NEWS_UNKNOWN | no such message came | Correct the id.
+INVOICE_UNKNOWN | no invoice of that number | Correct the number.
+INVOICE_STATE | the invoice does not allow it as it stands | Read its state with `invoice show`.
+CREDIT_FIELD_INVALID | a field of the credit note is not allowed | Correct the named field.
+CREDIT_EXCEEDS_INVOICED | more than is left of a line or of the invoice | Credit what is left.
+CREDIT_NOTE_UNKNOWN | no credit note of that number | Correct the number.
+CREDIT_NOTE_SPENT | more than is left to be paid back of the note | Pay back what is left.
+PRICE_PLAN_UNKNOWN | no plan of that id, or no version for that day | Publish the plan first.
+PRICE_PLAN_INVALID | a field of the plan is not allowed | Correct the named field.
+SUBSCRIPTION_UNKNOWN | no subscription of that contract | Correct the id.
+SUBSCRIPTION_STATE | the subscription does not allow it as it stands | Read its state first.
+SUBSCRIPTION_FIELD_INVALID | a field of the subscription is not allowed | Correct the named field.
+PROMO_UNKNOWN | the driver has no promo of that id | Correct the id.
+PROMO_FIELD_INVALID | a field of the promo is not allowed | Correct the named field.
+PROMO_SPENT | more than is left of the promo | Use what is left.
+DEPOSIT_UNKNOWN | the driver has no deposit of that id | Correct the id.
+DEPOSIT_FIELD_INVALID | a field of the deposit is not allowed | Correct the named field.
+DEPOSIT_EXCEEDED | more than is left of the deposit | Use what is left.
+POLICY_FIELD_INVALID | a field of the policy is not allowed | Correct the named field.
+WRITE_OFF_UNKNOWN | nothing is proposed to be written off there | Propose it first.
+BANK_ACCOUNT_UNKNOWN | no account of ours of that id | Correct the id, or register the account.
+BANK_ACCOUNT_EXISTS | an account of that id or number is known | Use it, or choose another id.
+BANK_ACCOUNT_INVALID | a field of the account is not valid | Correct the named field.
+STATEMENT_CONFLICT | that statement was booked with other content | Ask the bank which one holds.
+STATEMENT_FIELD_INVALID | a field of the statement is not valid | Ask the bank for the file anew.
+ENTRY_REPEATED | a movement of the statement was booked before | Ask the bank which one holds.
+BALANCE_MISSING | the statement has no opening or closing balance | Ask the bank for the file anew.
+SUM_MISMATCH | the movements do not sum up to the balances | Ask the bank for the file anew.
+STATEMENT_GAP | a statement before it is missing | Import the missing file, or release it.
+OPENING_MISMATCH | it does not open with the last closing | Import what is missing, or release it.
+STATEMENT_NOT_WAITING | no such statement is in quarantine | See `bank lines --quarantine`.
+STATEMENT_NOT_RELEASABLE | this fault cannot be passed over | Set it aside, or correct the cause.
+BANK_LINE_UNKNOWN | no bank line of that id | Correct the id; `bank lines` lists them.
+BANK_LINE_STATE | the line does not allow it as it stands | Look at the line first.
+SUSPENSE_EXCEEDED | more than is left of the line on suspense | Match what is left.
+MATCH_INVALID | not something that a bank line can settle so | Name account, item and amount.
+MATCH_STALE | what it shall settle has changed, or is not open | Look at it again, then match anew.
+NOTE_INVALID | a field of the note is not allowed | Correct the named field.
+BREAK_UNKNOWN | no break of that id | Correct the id; `reconcile breaks` lists them.
+BREAK_ENDED | the break is resolved already | Nothing is left to do.
+BREAK_IN_BRIDGE | it stands between two balances | Correct either side, and run again.
+RUN_INVALID | the run does not follow from the one before | Nothing was kept; call a person.
+PERIOD_UNKNOWN | the books do not keep that period | Open the books, or name a period they keep.
+PERIOD_OUT_OF_ORDER | periods close one after the other | Close the period before it first.
+PERIOD_STATE | the period is not at that step | Read its state with `period status`.
+PERIOD_MOVED | something was booked after the checklist was made | Make the checklist again.
+CHECKLIST_OPEN | an item of the checklist does not hold | Settle it, or accept it with a reason.
+REPORT_FILED | a report of the period was filed; it stays closed | Correct it in the open period.
+REPORT_DIFFERS | the report is not the one of this revision | Make the report again.
+ASSET_UNKNOWN | the pack is not capitalised | Capitalise it first.
+ASSET_EXISTS | the pack is capitalised already | Nothing is left to do.
+ASSET_ENDED | the pack was written off, or has left the books | Recover it first.
+ASSET_FIELD_INVALID | a field of the asset or its policy is not allowed | Correct the named field.
+ASSET_POLICY_UNKNOWN | no asset policy of that id and version | Release the policy first.
+SOH_NOT_VERIFIED | no verified state of health is known of the pack | Test the pack first.
+ENERGY_PURCHASE_EXISTS | a purchase of that id is booked already | Correct it, or use another id.
+ENERGY_PURCHASE_UNKNOWN | no energy was bought under that id | Correct the id.
+ENERGY_FIELD_INVALID | a field of the energy is not allowed | Correct the named field.
+EXCHANGE_FIELD_INVALID | a field of the exchange is not allowed | Correct the named field.
+APPROVAL_UNKNOWN | no approval of that id | Correct the id.
+APPROVAL_EXISTS | an approval of that id was asked for before | Ask under another id.
+APPROVAL_INVALID | the command, its digest or the outcome is not valid | Read the approval again.
+APPROVAL_EXPIRED | nobody agreed in time, or the time is too long | Ask again, for 30 days at most.
+APPROVAL_ENDED | the approval has ended | Read how it ended; ask again if need be.
 """
 
 

@@ -67,6 +67,17 @@ class SellerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contact: str = ""
 
 
+class StripeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Through whom drivers pay by card, and who signs his messages."""
+
+    key_file: str = ""
+    webhook_secret_file: str = ""
+    old_secret_file: str = ""
+    return_url: str = ""
+    base_url: str = ""
+    manual_file: str = ""
+
+
 class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the bytes lie that entries name by their digest."""
 
@@ -89,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     witness: WitnessSettings = WitnessSettings()
     vault: VaultSettings = VaultSettings()
     seller: SellerSettings = SellerSettings()
+    stripe: StripeSettings = StripeSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     worker: WorkerSettings = WorkerSettings()
     doors: DoorSettings = DoorSettings()
@@ -127,6 +139,12 @@ MEANINGS = {
     "seller.register_id": "the seller's number in the company register",
     "seller.iban": "the account that invoices ask to pay to; empty: paid by card or wallet",
     "seller.contact": "whom a driver asks about an invoice",
+    "stripe.key_file": "file with the secret key of Stripe, mode 600; empty: no cards are taken",
+    "stripe.webhook_secret_file": "file with the secret of its messages, mode 600; empty: no door",
+    "stripe.old_secret_file": "the secret before it, while it is being changed; empty: none",
+    "stripe.return_url": "where its pages send drivers back to; empty: `doors.public_url`",
+    "stripe.base_url": "address of a stand-in of Stripe, for tests; refused in production",
+    "stripe.manual_file": "without Stripe: answers of a person, JSON; see `pay relay`",
     "evidence.folder": "what meters signed, by its digest; empty: beside a ledger that is a file",
     "worker.timers_s": "`serve all`, `worker`: seconds between two looks at the timers; 0: never",
     **DOOR_MEANINGS,

@@ -222,5 +222,6 @@ def asks(
 
 def acting_of(given: dict[str, Any]) -> Acting:
     """Take who acts, and when, out of the options."""
-    actor = Actor(given.pop("by"), given.pop("role"), given.pop("second"))
+    second = given.pop("second"), given.pop("second_role", "")
+    actor = Actor(given.pop("by"), given.pop("role"), *second)
     return Acting(actor, given.pop("at", 0))

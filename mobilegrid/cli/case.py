@@ -4,6 +4,7 @@ import click
 import msgspec
 
 from ledger.domain.cases import CASES, AssignCase, Case, ResolveCase
+from ledger.domain.refunds_due import DecideRefund
 from ledger.kernel.errors import NotFound
 from mobilegrid import wiring
 from mobilegrid.cli.acting import argument, asks, text
@@ -32,6 +33,24 @@ resolve = asks(
     ResolveCase,
     "support",
     [_CASE, text("--resolution", "resolution", "How it was settled.", required=True)],
+    "case_id",
+)
+
+
+refund = asks(
+    "refund",
+    """Decide whether a swap is paid back; two persons.
+
+    For a case REFUND_DUE; the credit note follows the decision.
+    """,
+    DecideRefund,
+    "support",
+    [
+        _CASE,
+        text("--swap", "swap_id", "The swap that was paid.", required=True, metavar="SWAP"),
+        text("--reason", "reason", "Why.", required=True),
+        click.Option(["--grant/--deny", "is_granted"], default=True, help="Give it back, or not."),
+    ],
     "case_id",
 )
 

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from ledger.analytics import soh_net
+from ledger.analytics.soh_trend import trend_of
 from ledger.domain.custody import PACKS
 from ledger.domain.health_models import ReleaseHealthModel
 from ledger.domain.health_state import PACK_HEALTH, PackHealth
@@ -119,6 +120,7 @@ def show(app: App, pack_id: str) -> None:
             ("energy moved", f"{known.throughput_wh:,} Wh"),
             ("resistance", _resistance(known)),
             ("resistance grew by", percent(known.resistance_up_bp)),
+            ("trend", _trend(known)),
         ]
     app.console.answer(shown, facts(lines), *_history(known))
 
@@ -184,6 +186,13 @@ def _resistance(known: PackHealth) -> str:
         f"{now} ohmic, {transfer} charge transfer, as of {time_words(known.resistance_at)}; "
         f"{begin} at first"
     )
+
+
+def _trend(known: PackHealth) -> str:
+    found = trend_of([(one.at, one.soh_bp) for one in known.found])
+    if found is None:
+        return "too few assessments yet"
+    return f"{found.bp_per_year / _BP_PER_POINT:+.2f} % a year, by {found.points} assessments"
 
 
 def _history(known: PackHealth | None) -> list[object]:

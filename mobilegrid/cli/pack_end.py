@@ -9,6 +9,7 @@ from ledger.domain.ending import (
     HandToRecycler,
     WriteOffPack,
 )
+from ledger.domain.stand_ins import EndStandIn
 from ledger.domain.warranty import SETTLEMENTS, ClaimWarranty, SettleWarrantyClaim
 from mobilegrid.cli.acting import argument, asks, digest, fresh, moment, number, packs, text
 
@@ -19,6 +20,23 @@ def _level(level: int) -> click.Option:
     words = "Evidence level, 0 to 5."
     return number("--level", "level", words, default=level, show_default=True)
 
+
+end_stand_in = asks(
+    "end-stand-in",
+    """End that a pack stands in for another class.
+
+    A swap that brings it back ends it by itself; this is for a pack that was fetched or lost.
+    """,
+    EndStandIn,
+    "support",
+    [
+        _PACK,
+        text("--driver", "driver_id", "Who had it.", required=True, metavar="DRIVER"),
+        text("--class", "pack_class", "Its class.", required=True, metavar="CLASS"),
+        text("--reason", "reason", "How it left him.", required=True),
+    ],
+    "pack_id",
+)
 
 agree = asks(
     "second-life",

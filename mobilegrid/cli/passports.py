@@ -91,6 +91,12 @@ def _positions(receipts: Iterable[Receipt]) -> list[int]:
 @click.option("--transport-soc-bp", type=_BP, default=TRANSPORT_SOC_BP, show_default=True)
 @click.option("--efficiency-min-bp", type=_BP, default=EFFICIENCY_BP[0], show_default=True)
 @click.option("--efficiency-max-bp", type=_BP, default=EFFICIENCY_BP[1], show_default=True)
+@click.option(
+    "--stands-in-for",
+    multiple=True,
+    metavar="CLASS",
+    help="A class that its packs may be handed out for, as good or better; again for more.",
+)
 @_act_as
 @click.pass_obj
 def register(app: App, /, file: Path, act_as: str, **numbers: Any) -> None:

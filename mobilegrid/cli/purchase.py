@@ -4,6 +4,7 @@ import click
 import msgspec
 
 from ledger.domain.custody import PACKS, Pack
+from ledger.domain.lots import DrawLotSample
 from ledger.domain.purchases import PURCHASE_ORDERS, Match, PurchaseOrder, match_line
 from ledger.domain.purchasing import CancelPurchaseOrder
 from ledger.domain.transitions import state_of
@@ -28,6 +29,20 @@ cancel = asks(
     "asset_manager",
     [argument("po_no", "PO"), text("--reason", "reason", "Why.", required=True)],
     "po_no",
+)
+
+
+sample = asks(
+    "sample",
+    """Draw which packs of a despatch are tested.
+
+    In full, with their capacity; the others pass by inspection. All of them while the model is new,
+    and from the first failure on. The seed is somebody else's number, so that nobody chooses.
+    """,
+    DrawLotSample,
+    "engineer",
+    [argument("asn_no", "ASN"), text("--seed", "seed", "The number drawn.", required=True)],
+    "asn_no",
 )
 
 

@@ -156,12 +156,14 @@ def _opened(app: App, settings: Settings, *, signs: bool) -> Iterator[Ledger]:
 @contextmanager
 def _clockwork(app: App, settings: Settings, ledger: Ledger) -> Iterator[None]:
     """Run the timers and the work of the night beside what is served."""
+    from mobilegrid import payments
     from mobilegrid.clockwork import clockwork_of
 
     if not settings.worker.timers_s:
         yield
         return
-    clockwork = clockwork_of(ledger, wiring.CLOCK, app.console.remark)
+    more = payments.jobs_of(settings, ledger)
+    clockwork = clockwork_of(ledger, wiring.CLOCK, app.console.remark, more)
     clockwork.start(settings.worker.timers_s)
     try:
         yield

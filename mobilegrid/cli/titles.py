@@ -1,4 +1,4 @@
-"""`title-statement`: whose the packs are, where they are, and what rests on them."""
+"""`title-statement`, `title-days`: whose the packs are and were, and what rests on them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,12 +7,13 @@ import click
 
 from ledger.kernel.errors import Malformed
 from ledger.kernel.instants import as_text
+from ledger.runtime.pack_days import pack_days_in
 from ledger.runtime.titles import COLUMNS, TitleStatement, title_statement
 from mobilegrid import wiring
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts, table
 from mobilegrid.cli.export import sign_over
-from mobilegrid.cli.params import FILE, TIME, known_at_option, write_file
+from mobilegrid.cli.params import FILE, TIME, ZONE, known_at_option, write_file
 from mobilegrid.cli.wording import quantity_words
 
 
@@ -99,3 +100,35 @@ def _lien_rows(said: TitleStatement) -> Iterable[tuple[str, ...]]:
     for one in said.liens:
         amount = quantity_words(one.amount_minor, one.currency)
         yield one.holder_id, one.bank_id, f"{one.liens:,}", f"{one.packs:,}", amount
+
+
+@click.command(cls=Command, name="title-days")
+@click.argument("period", metavar="PERIOD")
+@click.option(
+    "--zone", type=ZONE, default="UTC", show_default=True, help="Whose days, as Europe/Paris."
+)
+@known_at_option
+@click.pass_obj
+def days(app: App, period: str, zone: str, known_at: int | None) -> None:
+    """Count pack-days per holder, lease and lien.
+
+    PERIOD is YYYY-MM or YYYY-MM-DD. A day belongs to whoever has the title when it begins. Rent to
+    title holders and instalments to banks are computed from these facts.
+    """
+    with wiring.reading(app.settings) as reads:
+        found = pack_days_in(reads, period, zone, known_at=known_at)
+    rents = (
+        (one.holder_id, one.pack_class, one.lessee_id or "nobody", f"{one.pack_days:,}")
+        for one in found.rents
+    )
+    liens = (
+        (one.bank_id, one.lien_id, one.pack_id, one.holder_id, f"{one.days:,}")
+        for one in found.liens
+    )
+    title = f"Pack-days of {period}, {found.days} days"
+    app.console.answer(
+        found,
+        table(title, ("Holder", "Class", "Leased by", "Pack-days"), rents, right=(3,)),
+        "",
+        table("Liens", ("Bank", "Lien", "Pack", "Holder", "Days"), liens, right=(4,)),
+    )

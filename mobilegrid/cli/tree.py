@@ -1,6 +1,12 @@
 """The tree of commands: what each is called, where it lives, and the line that help shows of it."""
 
 from mobilegrid.cli.base import LazyGroup, Member
+from mobilegrid.cli.tree_bank import BANK
+from mobilegrid.cli.tree_bills import BILLS
+from mobilegrid.cli.tree_books import BOOKS
+from mobilegrid.cli.tree_fleet import FLEET
+from mobilegrid.cli.tree_settling import SETTLING
+from mobilegrid.cli.tree_tariffs import TARIFFS
 
 
 def _at(module: str, name: str, summary: str) -> Member:
@@ -28,187 +34,21 @@ COMMANDS: dict[str, Member | LazyGroup] = {
     "history": _at("history", "history", "Show the life of a pack."),
     "balance": _at("balance", "balance", "Show what accounts hold."),
     "title-statement": _at("titles", "statement", "Show packs and book value per holder."),
+    "title-days": _at("titles", "days", "Count pack-days per holder, lease and lien."),
     "party": LazyGroup(
         "party",
         "Register who acts in the network.",
         {"register": _at("party", "register", "Register an organisation by its id.")},
     ),
-    "pack": LazyGroup(
-        "pack",
-        "Lead packs from their order to the recycler.",
-        {
-            "order": _at("pack", "order", "Order packs; each has its own id from the start."),
-            "announce": _at(
-                "pack",
-                "announce",
-                "Tell that the supplier sent packs, under a despatch advice.",
-            ),
-            "receive": _at("pack", "receive", "Take a pack into a depot."),
-            "challenge": _at("pack_proof", "challenge", "Write a challenge for a pack to a file."),
-            "enrol": _at(
-                "pack_proof",
-                "enrol",
-                "Bind a pack's management system: its serial, and the key it proved to hold.",
-            ),
-            "attest": _at(
-                "pack_proof", "attest", "Record what a pack answered under its enrolled key."
-            ),
-            "verify": _at("pack", "verify", "Record the incoming test of a pack."),
-            "commission": _at(
-                "pack", "commission", "Let a verified pack into service; two persons."
-            ),
-            "assess": _at("pack", "assess", "Record a state of health that was measured."),
-            "move": _at("pack", "move", "Report one move of the custody table."),
-            "retire": _at("pack", "retire", "End the service of a pack for drivers; two persons."),
-            "claim": _at(
-                "pack_end", "claim", "Claim on a supplier, within the warranty of a pack."
-            ),
-            "settle-claim": _at(
-                "pack_end",
-                "settle_claim",
-                "End a claim; two persons. RETURNED gives the pack back to the supplier.",
-            ),
-            "second-life": _at(
-                "pack_end",
-                "agree",
-                "Agree which packs an operator may use elsewhere; two persons.",
-            ),
-            "deploy": _at(
-                "pack_end",
-                "deploy",
-                "Give a stored pack to its second life, under a contract; two persons.",
-            ),
-            "hand-over": _at(
-                "pack_end",
-                "hand_over",
-                "Give a retired pack to a recycler, weighed; two persons.",
-            ),
-            "certify": _at("pack_end", "certify", "Record a recycler's certificate; two persons."),
-            "write-off": _at(
-                "pack_end",
-                "write_off",
-                "Take a missing pack out of the books, at its value; two persons.",
-            ),
-            "show": _at("pack", "show", "Show a pack as it stands now."),
-            "list": _at("pack", "list_", "List packs with their place, charge and health."),
-            "life": _at(
-                "pack_life",
-                "life",
-                "Tell the whole life of a pack, from its order to the recycler.",
-            ),
-        },
-    ),
-    "purchase": LazyGroup(
-        "purchase",
-        "Look after purchase orders.",
-        {
-            "show": _at(
-                "purchase",
-                "show",
-                "Show a purchase order: ordered, received, verified, payable.",
-            ),
-            "cancel": _at(
-                "purchase",
-                "cancel",
-                "Cancel a purchase order of which nothing came yet; two persons.",
-            ),
-        },
-    ),
-    "charger": LazyGroup(
-        "charger",
-        "Lead chargers from their order into a slot.",
-        {
-            "order": _at("charger", "order", "Order a charger."),
-            "receive": _at("charger", "receive", "Take a charger into a depot."),
-            "verify": _at("charger", "verify", "Record the test of a charger."),
-            "install": _at("charger", "install", "Build a verified charger into a slot."),
-            "return": _at("charger", "return_", "Send a charger back to its supplier."),
-            "list": _at("charger", "list_", "List chargers and how far each came."),
-        },
-    ),
-    "meter": LazyGroup(
-        "meter",
-        "Look after meters.",
-        {"accept": _at("charger", "accept_meter", "Record the test of a meter; two persons.")},
-    ),
-    "transfer": LazyGroup(
-        "transfer",
-        "Bring packs from one place to another, on an order.",
-        {
-            "create": _at(
-                "transfer", "create", "Order packs brought from one custody account to another."
-            ),
-            "dispatch": _at("transfer", "dispatch", "Send packs of an order off."),
-            "receive": _at(
-                "transfer", "receive", "Receive packs of an order, all or some of them."
-            ),
-            "loss": _at("transfer", "loss", "Report packs of an order as lost."),
-            "cancel": _at("transfer", "cancel", "Cancel what did not leave yet."),
-            "show": _at(
-                "transfer", "show", "Show a transfer order and how far each of its packs came."
-            ),
-            "list": _at("transfer", "list_", "List transfer orders that are not closed."),
-        },
-    ),
-    "workorder": LazyGroup(
-        "workorder",
-        "Work on packs, chargers, slots and stations.",
-        {
-            "open": _at("workorder", "open_", "Open a work order on one thing."),
-            "send": _at("workorder", "send", "Send the pack of a work order to its workshop."),
-            "advance": _at(
-                "workorder", "advance", "Say at which stage the work is, and what was found."
-            ),
-            "repair": _at("workorder", "repair", "Record parts, labour and cost of a repair."),
-            "release": _at("workorder", "release", "Close a work order; two persons."),
-            "show": _at("workorder", "show", "Show a work order with its parts."),
-        },
-    ),
-    "stocktake": LazyGroup(
-        "stocktake",
-        "Count depots and stations.",
-        {
-            "record": _at("stocktake", "recorded", "Record a sheet of scans."),
-            "close": _at("stocktake", "close", "Close a sheet; two persons."),
-        },
-    ),
-    "case": LazyGroup(
-        "case",
-        "Settle exceptions.",
-        {
-            "list": _at("case", "list_", "List open cases, oldest first."),
-            "show": _at("case", "show", "Show a case."),
-            "assign": _at("case", "assign", "Give a case to a person."),
-            "resolve": _at("case", "resolve", "Settle a case; two persons."),
-        },
-    ),
+    **FLEET,
     "timers": LazyGroup(
         "timers",
         "What the clock alone decides.",
         {"run": _at("timers", "run", "Ask for everything that is due.")},
     ),
-    "settle": LazyGroup(
-        "settle",
-        "Close periods; show statements and bills.",
-        {
-            "close": _at("settle", "close", "Close a period: a statement for each operator."),
-            "statement": _at("settle", "statement", "Show an operator's statement."),
-            "bill": _at("settle", "bill", "Show a driver's itemised bill."),
-        },
-    ),
-    "invoice": LazyGroup(
-        "invoice",
-        "List invoices; write them for people and programs.",
-        {
-            "list": _at("invoice", "list_", "List invoices with what is still to be paid."),
-            "export": _at("invoice", "export", "Write an invoice as PDF or as an EN 16931 file."),
-        },
-    ),
-    "bank": LazyGroup(
-        "bank",
-        "Read what banks tell us.",
-        {"check": _at("bank", "check", "Read a bank's file, camt.052, 053 or 054, and judge it.")},
-    ),
+    **SETTLING,
+    **BILLS,
+    **BANK,
     "checkpoint": _at("proofs", "checkpoint", "Show the newest checkpoint, or sign the head."),
     "prove": _at("prove_money", "prove", "Prove an entry, a pack's history, a bill."),
     "verify": _at("verify", "verify", "Verify this ledger, or a proof file offline."),
@@ -218,6 +58,9 @@ COMMANDS: dict[str, Member | LazyGroup] = {
         "Write our history in other people's formats.",
         {
             "books": _at("export", "books", "Write journals for hledger, Beancount, Ledger."),
+            "journal": _at("export", "journal", "Write the journals of one period."),
+            "xlsx": _at("export", "xlsx", "Write postings as a workbook for spreadsheets."),
+            "postings": _at("export", "postings", "Write postings as CSV."),
             "log": _at("export", "log", "Write the log as a directory of tiles."),
             "history": _at("export", "history", "Write the life of a pack as CSV."),
             "epcis": _at("export", "epcis", "Write histories of packs as EPCIS 2.0."),
@@ -263,6 +106,7 @@ COMMANDS: dict[str, Member | LazyGroup] = {
             "assess": _at("health_packs", "assess", "Assess packs by what they charged."),
             "show": _at("health_packs", "show", "Show the health of a pack."),
             "release": _at("health_packs", "release", "Let a model be asked from now on."),
+            "counters": _at("health_counters", "counters", "Record what a pack has counted."),
         },
     ),
     "energy": LazyGroup(
@@ -274,8 +118,18 @@ COMMANDS: dict[str, Member | LazyGroup] = {
                 "energy", "end_session", "End a charging session with what its meter signed."
             ),
             "judge": _at("energy", "judge", "Check again what a meter signed of a session."),
+            "buy": _at("energy_trade", "buy", "Take energy in at cost; a supplier is owed."),
+            "correct": _at(
+                "energy_trade", "correct", "Owe a supplier what his statement says; two persons."
+            ),
+            "sell": _at("energy_trade", "sell", "Bill energy that was given to the grid."),
+            "true-up": _at(
+                "energy_trade", "true_up", "Set energy in stock to what packs hold; cost the rest."
+            ),
         },
     ),
+    **BOOKS,
+    **TARIFFS,
     "serve": LazyGroup(
         "serve",
         "Run processes that others talk to.",

@@ -6,8 +6,8 @@ from typing import Any
 from ledger.domain.charging import ChargeSessionEnded
 from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.invoices import INVOICES, InvoiceIssued
-from ledger.domain.money.rating import Line
-from ledger.domain.money.settlement import STATEMENTS
+from ledger.domain.money.rating_facts import Line
+from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.quantities import BP_FULL
 from ledger.runtime.reads import Entry, Reads

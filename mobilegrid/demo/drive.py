@@ -35,7 +35,6 @@ from mobilegrid.demo.fleet import (
 )
 
 BOOT = "B1"
-_LAST_SESSION_AT = at_time(23, 40)
 _PACK_IN_AFTER, _PACK_OUT_AFTER, _PLUG_AFTER = 45 * SECOND, 110 * SECOND, 3 * MINUTE
 
 
@@ -72,6 +71,8 @@ class Day:
         self.dice = town.dice
         self.offline: dict[str, tuple[int, int]] = {}
         """By station: from when to when it cannot be reached."""
+        self.last_session_at = at_time(23, 40)
+        """Charging of the day is over by then."""
         self._agenda: list[tuple[int, int, int, Site | None, Action]] = []  # now, at, order
         self._order, self._asked, self._named = count(), count(), count(1)
 
@@ -226,8 +227,8 @@ class Day:
         begin_bp, goal_bp = pack.soc_bp, self.dice.randint(9_100, 9_900)
         needed_wh = self._drawn_wh(pack, goal_bp)
         lasts = needed_wh * HOUR // slot.site.power_w
-        if when.at + lasts > _LAST_SESSION_AT:
-            share_bp = max(_LAST_SESSION_AT - when.at, 0) * BP_FULL // lasts
+        if when.at + lasts > self.last_session_at:
+            share_bp = max(self.last_session_at - when.at, 0) * BP_FULL // lasts
             goal_bp = begin_bp + (goal_bp - begin_bp) * share_bp // BP_FULL
             needed_wh, lasts = self._drawn_wh(pack, goal_bp), lasts * share_bp // BP_FULL
         self.start(slot, when)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from ledger.domain.asset_numbers import AllocateAssetNumbers
 from ledger.domain.custody import SetPackEntitlement
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
-from ledger.domain.money.tariffs import HOURS, Element, PublishTariff, Restrictions, TariffTerms
+from ledger.domain.money.tariff_terms import HOURS, Element, Restrictions, TariffTerms
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.parties import RegisterParty
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.domain.takeover import TakeOverPack

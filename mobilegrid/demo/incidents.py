@@ -31,7 +31,7 @@ from mobilegrid.demo.fleet import (
     at_time,
 )
 
-_FULL_BP = 9_000
+FULL_BP = 9_000
 _ALARM_RISE_BP, _ALARM_WH = 120, 600
 
 
@@ -60,7 +60,7 @@ def plan_day(day: Day) -> None:
 
 def charge_at_dawn(day: Day) -> None:
     """Fill what came in late the evening before, while energy is cheap."""
-    low = [slot for slot in day.town.slots if slot.pack and slot.pack.soc_bp < _FULL_BP]
+    low = [slot for slot in day.town.slots if slot.pack and slot.pack.soc_bp < FULL_BP]
     for number, slot in enumerate(low):
         day.plan(at_time(4, 5 + 7 * number), partial(day.plug, slot), slot.site)
 
@@ -170,7 +170,7 @@ def thermal_alarm(day: Day, driver: Driver) -> None:
 def transfer(day: Day, at: int, source: Site, target: Site) -> None:
     """Bring two packs from one station to another, by carrier."""
     operator = Actor(source.operator_id, "operator")
-    hands = Actor(source.operator_id, "operator", "CA-1")
+    hands = Actor(source.operator_id, "operator", "CA-1", "carrier")
     order_id = day.name("TO")
 
     def move(pack_id: str, when: When, event: str, **more: str) -> None:

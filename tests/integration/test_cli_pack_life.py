@@ -245,3 +245,14 @@ def test_lists_and_lives_are_told_in_words(network):
     assert "0 cases" in cases
     assert run("transfer", "list", ledger=network.url).exit_code == 0
     assert "0 asked" in run("timers", "run", ledger=network.url).output
+
+
+def test_a_lot_of_a_new_model_is_drawn_whole_and_asks_for_full_tests(network):
+    network.bought("PK-1", "PK-2")
+    drawn = network.ask("purchase", "sample", "ASN-PO-1", "--seed", "4711")
+    assert [entry["kind"] for entry in drawn["entries"]] == ["lot_sampled"]
+    shown, report = network.enrolled("PK-1"), network.document("report")
+    verify = ("pack", "verify", "PK-1", "--report", report, "--attestation", shown)
+    assert error(*verify, ledger=network.url)["refusal"] == "report_missing"
+    network.ask(*verify, "--capacity-mah", 206_000)
+    assert network.ask("pack", "show", "PK-1")["state"] == "STORED"

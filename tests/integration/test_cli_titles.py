@@ -76,3 +76,15 @@ def test_a_time_to_come_or_before_the_beginning_has_no_statement(pledged):
     later = error("title-statement", "--as-of", "2124-01-01", ledger=pledged)
     assert later["field"] == "as_of"
     assert error("title-statement", "--known-at", "1999-01-01", ledger=pledged)["exit_code"] == 1
+
+
+def test_pack_days_are_shown_by_holder_and_lien(pledged):
+    told = answer("title-days", "2024-04", "--zone", "Europe/Paris", ledger=pledged)
+    assert told["days"] == 30
+    assert [(one["holder_id"], one["pack_days"]) for one in told["rents"]] == [("MG", 60)]
+    # Paris is two hours ahead: its first of April had begun when the lien was placed
+    assert [(one["bank_id"], one["days"]) for one in told["liens"]] == [("BK-1", 29)]
+    shown = run("title-days", "2024-04", ledger=pledged).output
+    assert "nobody" in shown
+    assert error("title-days", "April", ledger=pledged)["exit_code"] == 1
+    assert run("title-days", "2024-04", "--zone", "Moon/Base", ledger=pledged).exit_code == 2

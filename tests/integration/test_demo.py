@@ -13,7 +13,7 @@ from ledger.domain.cases import CASES
 from ledger.domain.custody import DRIVER_PACKS, PACKS
 from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.documents import StatementLine
-from ledger.domain.money.settlement import STATEMENTS
+from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.domain.saga import SWAPS
 from ledger.domain.stations import STATIONS
 from ledger.kernel.instants import HOUR, MINUTE

@@ -13,6 +13,7 @@ from ledger.domain.booking_ends import CancelBooking
 from ledger.domain.cases import CASES, case_id_of
 from ledger.domain.claims import BOOKINGS, NO_SHOW_GRACE_US, PIN_LEAD_US, SWAP_AFTER_US, deposit_of
 from ledger.domain.custody import DRIVER_PACKS, PACKS, SetPackEntitlement
+from ledger.domain.extra_packs import EXTRA_PACK_AFTER_US
 from ledger.domain.holds import PlaceHold
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.money.pending import ReserveMoney
@@ -96,6 +97,7 @@ def test_a_pack_out_and_none_in_becomes_a_case_and_after_a_week_an_overdue_pack(
     late = NOON + MINUTE + WAIT
     assert tick(town, late) == ["case_opened", "swap_in_timed_out"]
     assert town.row(CASES, case_id_of("HALF_SWAP", "SW-1")).vector[0].count == 1
+    assert tick(town, late + EXTRA_PACK_AFTER_US) == ["extra_pack_owed", "driver.blocked"]
     assert tick(town, NOON + RETURN_AFTER_US) == []
     assert tick(town, NOON + MINUTE + RETURN_AFTER_US) == ["case_opened", "return_overdue"]
     assert town.row(PACKS, "PK-1").account.startswith("Packs:Suspense:")
