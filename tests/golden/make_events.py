@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random  # noqa: TID251  seeded below
 from tempfile import TemporaryDirectory
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -33,7 +33,7 @@ from ledger.runtime.ledger import create_ledger
 from mobilegrid.demo.drive import Day, close_day, open_town
 from mobilegrid.demo.fleet import ZONE, Town
 from mobilegrid.demo.incidents import plan_day
-from tests.golden.values import AT, CODES, POSITION, VALUES
+from tests.golden.values import AT, BY_KIND, CODES, POSITION, VALUES
 from tests.support.ledgers import SYSTEM, asking, sqlite_url
 
 FOLDER = Path(__file__).parent / "events"
@@ -132,7 +132,7 @@ def built_entry(event_type: type[Event]) -> bytes:
     known = _moved(row) if row and issubclass(event_type, PackMoved) else {}
     if event_type.kind in CODES:
         known["reason"] = CODES[event_type.kind]
-    event = _value(event_type, "", known)
+    event = _value(event_type, "", known | BY_KIND.get(event_type.kind, {}))
     postings = rule.postings(event)
     check_zero(postings)
     assert check_chart(postings) is None, f"{event_type.kind}: give its fields better values"
@@ -199,6 +199,8 @@ def _value(kind: Any, name: str, known: dict[str, Any]) -> Any:
         )
     inner = get_args(kind)
     origin = get_origin(kind)
+    if origin is Literal:
+        return inner[0]
     if origin is tuple:
         return tuple(_value(one, name, known) for one in inner if one is not Ellipsis)
     if origin is dict:

@@ -2,13 +2,33 @@
 
 from typing import Any
 
-from ledger.kernel.instants import MINUTE, SECOND, parse_instant
+from ledger.domain.money.bank_rows import BankLine, Header, Match
+from ledger.domain.money.breaks import Difference
+from ledger.domain.money.payments_rows import CallBody
+from ledger.domain.money.psp_records import BalanceTransaction
+from ledger.domain.money.reconciling import LegTold, RunInput
+from ledger.domain.money.reconciling_compare import LegResult
+from ledger.domain.money.reconciling_policy import Policy
+from ledger.kernel.instants import DAY, MINUTE, SECOND, parse_instant
 from ledger.kernel.postings import Posting
 
 AT = parse_instant("2026-03-10T12:00:00Z", "at")
 POSITION = 10_000
 
 VALUES: dict[str, Any] = {
+    "route": "bank_file",
+    "psp_txn": "txn_1",
+    "bank_line": "BL-1",
+    "bank_account": "BA-1",
+    "document": "e30.e30.c2lnbmF0dXJl",
+    "file_sha256": "5a" * 32,
+    "lines_root": "A" * 43 + "=",
+    "dispute_id": "LD-1",
+    "payee_id": "PE-1",
+    "batch_id": "PB-1",
+    "payout_id": "PO-1",
+    "statement_id": "STM-1",
+    "owed_on": "Liabilities:Partners:Approved",
     "alarm": "temperature",
     "boot": "B1",
     "cause": "ST-1|B1|17",
@@ -61,6 +81,7 @@ VALUES: dict[str, Any] = {
     "coverage_bp": 9_320,
     "debit_account": "Assets:PSP:Stripe",
     "credit_account": "Assets:Receivables:Drivers",
+    "bought_currency": "CNY",
     "currency": "EUR",
     "curve": "secp256r1",
     "cycles": 312,
@@ -153,6 +174,7 @@ VALUES: dict[str, Any] = {
     "sha256": "3b" * 32,
     "slot": "2",
     "soc_bp": 4_300,
+    "sold_currency": "EUR",
     "soh_bp": 9_200,
     "station_id": "ST-1",
     "stored_wh": 20_400,
@@ -178,6 +200,148 @@ VALUES: dict[str, Any] = {
     "warranty_until": AT + 365 * 24 * 60 * MINUTE,
     "worst_ppm": 49_400,
 }
+_BY_HAND = (
+    Posting("Assets:Bank:Operating", "EUR", 100_000, {"bank_account": "BA-1"}),
+    Posting("Equity:Capital", "EUR", -100_000),
+)
+_PAID = (
+    Match(
+        "fee",
+        "Assets:Receivables:Partners",
+        1_000,
+        {"partner": "OP-1", "statement": "STM-OP-1-2026-03"},
+        fee_minor=35,
+        fee_account="Expenses:Bank-Charges",
+        before_minor=500,
+        left_minor=25,
+        attempt=1,
+    ),
+)
+_LINE = BankLine(
+    "BL-1",
+    2_400,
+    "2026-03-10",
+    "2026-03-11",
+    "PMNT-RCDT-ESCT",
+    ("STM-OP-1-2026-03",),
+    "AC04",
+    35,
+    is_reversal=True,
+)
+_HEADER = Header(
+    *("BA-1", "DE89370400440532013000", "EUR", "2026-03-10/1", 7, 10_000, 12_400, "2026-03-10"),
+    content_sha256="4c" * 32,
+    file_sha256="3b" * 32,
+    has_balances=False,
+)
+_DIFFERENCE = Difference(
+    *("ledger_bank", "BA-1", "BL-1", "amount", "EUR", 2_400, 2_000, "2026-03-10"), priority=1
+)
+_LEG = LegResult(
+    *("ledger_bank", "BA-1", "EUR", 10_000, 12_400, 9_000, 12_000, 7, 11_000),
+    differences=(_DIFFERENCE,),
+    faults=("a file is not kept",),
+    warnings=("a line waits",),
+)
+_ON_BANK = {
+    "line": _LINE,
+    "matches": _PAID,
+    "ledger_account": "Assets:Bank:Operating",
+    "bank_account_id": "BA-1",
+}
+_CALL_BODY = CallBody(
+    operation="charge",
+    currency="EUR",
+    amount_minor=2_400,
+    payer="cus_1",
+    card="pm_1",
+    group="MG1-INV-2026-000042",
+    metadata={"driver_id": "DR-1", "payment_id": "PY-1"},
+)
+_CALL = {"call_key": "inv:MG1-INV-2026-000042:charge:1", "ref": "pi_1"}
+_PSP_LINE = BalanceTransaction(
+    "txn_1", "EUR", -1_905, 2_000, -3_905, "dispute", "2026-03-10", "2026-03-12", "du_1", "po_1"
+)
+_PSP = {"line": _PSP_LINE}
+_BY_CARD: dict[str, dict[str, Any]] = {
+    "payment.call_planned": {
+        **_CALL,
+        "body": _CALL_BODY,
+        "body_sha256": _CALL_BODY.digest,
+        "stem": "inv:MG1-INV-2026-000042:charge",
+        "attempt": 1,
+    },
+    "payment.call_sent": _CALL,
+    "payment.call_answered": _CALL,
+    "payment.call_refused": {**_CALL, "reason": "card_declined"},
+    "payment.call_lost": {**_CALL, "reason": "no answer"},
+    "payment.planned": {"purpose": "invoice", "stem": "inv:MG1-INV-2026-000042:charge"},
+    "payment.moved": {"state": "AUTHORISED", "ref": "pi_1", "authorised_until": AT + 7 * DAY},
+    "payment.card_saved": {"payer": "cus_1", "card": "pm_1"},
+    "refund.paid": {"ref": "re_1", "credit_note_no": "MG1-CN-2026-000007"},
+    "refund.failed": {"reason": "account closed"},
+    "dispute.told": {"dispute_ref": "du_1", "state": "open", "reason": "fraudulent"},
+    "dispute.evidence_planned": {"dispute_ref": "du_1"},
+    "chargeback.lost": {"dispute_ref": "du_1"},
+    **dict.fromkeys(
+        (
+            *("psp.confirmed", "psp.fee", "psp.payout_sent", "psp.unknown"),
+            *("chargeback.opened", "chargeback.won"),
+        ),
+        _PSP,
+    ),
+    "provider.news_taken": {"provider": "stripe", "news_ref": "evt_1", "state": "new"},
+    "provider.news_ended": {"news_ref": "evt_1", "state": "done", "reason": "none of ours"},
+}
+BY_KIND: dict[str, dict[str, Any]] = {
+    "counters_recorded": {"serial": "BMS-7"},
+    "stand_in_begun": {"own_class": "MG40"},
+    "stand_in_ended": {"own_class": "MG40", "begin_at": AT - MINUTE, "end_at": AT},
+    "extra_pack_owed": {"since_at": AT - MINUTE},
+    "refund_decided": {"is_granted": False},
+    "waitlist_joined": {"until": AT + MINUTE, "count": 2},
+    "waitlist_offered": {"offered_until": AT + MINUTE, "forecast_version": "ready-now"},
+    "waitlist_left": {"reason": "lapsed"},
+    "lot_sampled": {"asn_no": "DA-1", "size": 2},
+    "shift_opened": {"person_id": "PE-1"},
+    "shift_handed_over": {
+        "from_person_id": "PE-1",
+        "to_person_id": "PE-2",
+        "witness_id": "PE-2",
+        "notes_sha256": "6f" * 32,
+    },
+    "maintenance_plan_set": {"plan_id": "MP-1", "subject": "ST-1", "measure": "swaps"},
+    "maintenance_due": {"plan_id": "MP-1", "count": 1_004},
+    "maintenance_done": {"plan_id": "MP-1", "count": 1_010, "work_order_id": "WO-1"},
+    **_BY_CARD,
+    "bank.account_registered": {**_ON_BANK, "number": _HEADER.number, "opened_on": "2026-03-01"},
+    "bank.line_booked": {**_ON_BANK, "due_on": "2026-03-15"},
+    "bank.line_unmatched": _ON_BANK,
+    "bank.notice_recorded": {"header": _HEADER, "lines": (_LINE,), "bank_account_id": "BA-1"},
+    "bank.statement_booked": {"header": _HEADER, "bank_account_id": "BA-1"},
+    "bank.statement_quarantined": {
+        "header": _HEADER,
+        "codes": ("statement_gap",),
+        "facts": ("number 7 came, 6 was expected",),
+    },
+    "bank.statement_set_aside": {"header": _HEADER},
+    "break.changed": {"told": _DIFFERENCE},
+    "break.opened": {"told": _DIFFERENCE},
+    "reconciliation.run": {
+        "legs": (LegTold(_LEG, "breaks", 1, "4c" * 32, 400, 0, 1, 0, 1),),
+        "inputs": (RunInput("statement 2026-03-10/1", "3b" * 32),),
+        "policy": Policy(psp_grace_days=1, holidays=("2026-04-03",)),
+        "run_on": "2026-03-31",
+        "verdict": "breaks",
+    },
+    "rounding.accepted": {"partner_id": "OP-1", "statement": "STM-OP-1-2026-03"},
+    "suspense.identified": _ON_BANK,
+    "suspense.unidentified": _ON_BANK,
+    "dunning.stepped": {"step": "retry"},
+    "manual.posted": {"lines": _BY_HAND},
+    "manual.reversed": {"lines": _BY_HAND},
+}
+"""Values of fields that mean something else in other kinds."""
 CODES = {
     "keys.revoked": "copied",
     "observation_quarantined": "ENERGY_OVER_LIMIT",
