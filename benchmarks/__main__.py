@@ -1,4 +1,4 @@
-"""`python -m benchmarks [append|verify|history|asof|proof|doors|growth|all] [--postgres URL]`."""
+"""`python -m benchmarks [TOPIC] [--postgres URL]`; the topics are those of `TOPICS`."""
 
 import argparse
 import importlib.util
@@ -9,10 +9,32 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from benchmarks import append, cluster, doors, growth, history_proof, reading
+from benchmarks import (
+    append,
+    books,
+    cluster,
+    doors,
+    growth,
+    history_proof,
+    month_close,
+    rating,
+    reading,
+)
 from benchmarks.measure import Row, Scale, show
 
-TOPICS = ("append", "verify", "history", "asof", "proof", "doors", "growth", "all")
+TOPICS = (
+    "append",
+    "verify",
+    "history",
+    "asof",
+    "proof",
+    "doors",
+    "growth",
+    "rating",
+    "books",
+    "month",
+    "all",
+)
 FULL = Scale()
 QUICK = Scale(repeats=3, share=0.2)
 
@@ -68,9 +90,20 @@ def rows(topic: str, server: str, scale: Scale, minutes: float) -> Iterator[Row]
         yield from _pgledger(server, scale)
     if everything or topic == "verify":
         yield from _judged(scale)
+    yield from _without_database(topic, scale)
     if everything or topic == "growth":
         for database in databases:
             yield from growth.rows(database, scale, minutes)
+
+
+def _without_database(topic: str, scale: Scale) -> Iterator[Row]:
+    for name, measured in (
+        ("rating", rating.rows),
+        ("books", books.rows),
+        ("month", month_close.rows),
+    ):
+        if topic in (name, "all"):
+            yield from measured(scale)
 
 
 def _event_store(server: str, scale: Scale) -> Iterator[Row]:

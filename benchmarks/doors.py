@@ -35,7 +35,8 @@ from ledger.tlog.note import Ed25519Signer, format_vkey
 from ledger.tlog.tiles import Tile, tiles_of
 from mobilegrid import serving, wiring
 from mobilegrid.settings import LedgerSettings, Settings
-from partner_api.auth import SIGN_IN_PATH, key_id
+from partner_api.auth import SIGN_IN_PATH
+from partner_api.clients import key_id
 from partner_api.settings import Settings as DoorSettings
 
 ENTRIES = 100_000
@@ -234,9 +235,9 @@ def main(url: str, port: int) -> None:
         keys.write_text(format_vkey(Ed25519Signer(ORIGIN, SEED).key) + "\n")
         doors = DoorSettings(
             public_url=f"http://127.0.0.1:{port}",
-            auditors_file=str(file),
+            clients_file=str(file),
             keys_file=str(keys),
-            auditor_per_minute=10**9,
+            client_per_minute=10**9,
             log_per_minute=10**9,
         )
         settings = Settings(ledger=LedgerSettings(url=url), doors=doors)

@@ -10,8 +10,9 @@ from ledger.domain.asking import AuthoriseSwap, RequestSwap
 from ledger.domain.custody import SetPackEntitlement
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.money.billing import BillUsage
-from ledger.domain.money.rating import UsageFacts
-from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
+from ledger.domain.money.rating_facts import UsageFacts
+from ledger.domain.money.tariff_terms import Element, TariffTerms
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.moves import MovePack
 from ledger.domain.opening import OpenLedger
 from ledger.domain.parties import RegisterParty

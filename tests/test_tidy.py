@@ -227,6 +227,7 @@ FOREIGN = (
     "tests/peers/",
     "tests/support/",
     "tests/test_tidy.py",
+    "tests/unit/adapters/stripe/",
     "tests/unit/hsm_sim/",
     "tests/unit/exports/test_passport",
     "tests/unit/importers/",

@@ -51,8 +51,8 @@ def import_name(package: str) -> str:
     )
 
 
-def test_the_three_locks_are_there() -> None:
-    assert [path.stem for path in LOCKS] == ["bootstrap", "dev", "run"]
+def test_the_locks_are_there() -> None:
+    assert [path.stem for path in LOCKS] == ["bootstrap", "dev", "run", "stripe_fake"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)

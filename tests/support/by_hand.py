@@ -38,6 +38,10 @@ class Network:
         answer("db", "create", *named, ledger=url)
         for party_id, role in PARTIES.items():
             self.ask("party", "register", party_id, "--acts-as", role, "--country", "FR")
+        facts = folder / "class-C1.json"
+        facts.write_text('{"pack_class": "C1", "version": 1, "source": "Technical file"}')
+        known = ("--nominal-wh", 75_000, "--rated-mv", 355_200)
+        self.ask("passport", "register", facts, *known)
 
     def ask(self, *words: Any) -> Any:
         return answer(*map(str, words), ledger=self.url)

@@ -1,12 +1,18 @@
 """Ledgers for tests: made anew, with a clock that only the test moves."""
 
+import atexit
+from functools import cache
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 
 from ledger.domain.opening import OpenLedger
 from ledger.domain.parties import RegisterParty
 from ledger.kernel.ids import key_at
 from ledger.kernel.messages import Actor, Command, Request
 from ledger.runtime.ledger import Ledger, create_ledger
+from ledger.store import creation
+from ledger.store.engine import ledger_url, sqlite_file
 
 OPENED_AT = 1_700_000_000_000_000
 SYSTEM = Actor(id="system", role="system")
@@ -26,7 +32,25 @@ def opening(ledger_id: str = "test") -> Request:
 
 def new_ledger(url: str, ledger_id: str = "test") -> Ledger:
     """Create a ledger in an empty database."""
-    return create_ledger(url, opening(ledger_id))
+    return made_ledger(url, opening(ledger_id))
+
+
+def made_ledger(url: str, request: Request) -> Ledger:
+    """Create a ledger; a file gets its empty tables from a copy, which is much faster."""
+    file = sqlite_file(ledger_url(url))
+    if file is not None and not file.exists() and file.parent.is_dir():
+        copyfile(_empty_tables(), file)
+    return create_ledger(url, request)
+
+
+@cache
+def _empty_tables() -> Path:
+    """Make a file of empty tables by the migrations, once in a process."""
+    folder = TemporaryDirectory(prefix="mobilegrid-tests-")
+    atexit.register(folder.cleanup)
+    file = Path(folder.name) / "empty.db"
+    creation.upgrade(ledger_url(f"sqlite:///{file}"))
+    return file
 
 
 def sqlite_url(folder: Path, name: str = "town.db") -> str:

@@ -59,7 +59,8 @@ Step = tuple[int, str, Command]
 def live(ledger: Ledger, steps: Iterator[Step]) -> None:
     """Do what (hour after April began, role, command) says, each by somebody who may."""
     for number, (hour, role, command) in enumerate(steps):
-        actor = Actor(f"{role}-1", role, "P2")
+        second = min(command.second_roles.get(role, {""}))
+        actor = Actor(f"{role}-1", role, "P2", second)
         name = f"{type(command).__name__} {hour} {number}"
         accepted(ledger.execute(asking(command, name, actor=actor, at=APRIL + hour * HOUR)))
 
@@ -74,7 +75,7 @@ def new_pack(pack_id: str = LIFE, *, codes: bool = True) -> Iterator[Step]:
     usual: dict[str, Any] = {"pack_id": pack_id}
     yield (
         1,
-        "asset_manager",
+        "importer",
         PlacePackOrder(
             pack_ids=(pack_id,),
             supplier_id="SV-1",

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ledger.domain.derive import Derived, derive
+from ledger.domain.derive import derive
 from ledger.domain.observations import ABSENT, PRESENT, Observation, content_digest
 from ledger.domain.ordering import Look, absences, in_slot_order, look_of
 from ledger.domain.sights import is_stranger
+from ledger.domain.standing import Derived
 from ledger.kernel.instants import SECOND
 from tests.support.pack_world import PACKS, PackWorld, Report
 

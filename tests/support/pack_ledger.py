@@ -9,6 +9,7 @@ from ledger.domain.cases import CASES
 from ledger.domain.catalogue import COMMANDS, EVENTS
 from ledger.domain.classes import CLASS_RULES, ClassRules
 from ledger.domain.custody import DRIVER_PACKS, PACKS, PackEntitlementSet
+from ledger.domain.pack_sights import read_row
 from ledger.domain.parties import PARTIES, Party
 from ledger.domain.reported import SlotSeen
 from ledger.domain.reports import RecordObservation
@@ -229,6 +230,12 @@ class PackLedger:
             assert row.held == held[row.driver_id], row
         energy = [n for (account, item), n in self.balances.items() if item == "WH"]
         assert sum(energy) == 0
+        for pack in PACK_IDS:
+            seen = read_row(self.world, pack)
+            if seen is not None and seen.standing is not None:
+                now = seen.derived()
+                assert seen.standing == now.standing, pack
+                assert {x.identity for x in seen.legs} == {x.identity for x in now.legs}, pack
         for pack, account in where.items():
             ours = not account.startswith("Packs:Driver:")
             inside = self.world.need(PACKS, pack).energy_wh if ours else 0

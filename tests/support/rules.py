@@ -18,6 +18,7 @@ from ledger.domain.carrying import stand_at
 from ledger.domain.cases import CASES, OPEN_CASES, OpenCases
 from ledger.domain.custody import PACKS, Pack
 from ledger.domain.orders import TRANSFER_ORDERS, OrderLine, TransferOrder
+from ledger.domain.pack_classes import RegisterPackClass
 from ledger.domain.parties import PARTIES, Party
 from ledger.domain.stations import METERS, SLOTS, STATIONS, Meter, Slot, Station
 from ledger.domain.world import Key, Stamp, World, key_of
@@ -43,7 +44,8 @@ def act(
     Without an actor somebody acts who may: the first allowed role, with a second person.
     """
     area = sys.modules[type(command).__module__]
-    who = actor or Actor("P1", min(command.roles), "P2")
+    role = min(command.roles)
+    who = actor or Actor("P1", role, "P2", min(command.second_roles.get(role, {""})))
     refusal = authorise(command, who)
     if refusal is not None:
         return refusal
@@ -153,6 +155,17 @@ def put_pack(world: World, account: str, pack_id: str = "PK-1", **fields: Any) -
     world.put(PACKS, pack_id, pack)
     stand_at(world, account, pack)
     return pack
+
+
+def approved(pack_class: str = "C1", nominal_wh: int = 10_000) -> RegisterPackClass:
+    """Register a class of packs, so that they can be bought."""
+    return RegisterPackClass(
+        pack_class=pack_class,
+        facts_version=1,
+        source="Technical file",
+        nominal_wh=nominal_wh,
+        rated_mv=355_200,
+    )
 
 
 def put_order(

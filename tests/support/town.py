@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from ledger.domain.custody import SetPackEntitlement
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
-from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
+from ledger.domain.money.tariff_terms import Element, TariffTerms
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.parties import RegisterParty
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.domain.stays import ReportStay
@@ -15,8 +16,8 @@ from ledger.domain.takeover import TakeOverPack
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import HOUR, parse_instant
 from ledger.kernel.messages import Actor, Command, Request
-from ledger.runtime.ledger import Ledger, accepted, create_ledger
-from tests.support.ledgers import opening
+from ledger.runtime.ledger import Ledger, accepted
+from tests.support.ledgers import made_ledger, opening
 
 MARCH = parse_instant("2024-03-01T00:00:00Z", "at")
 IMPORTER = Actor(id="IM-1", role="importer", second_person="IM-2")
@@ -28,7 +29,7 @@ DRIVER, PACK = "DR-1", "PK-1"
 
 def new_town(url: str, ledger_id: str = "town") -> Ledger:
     """Create the ledger of the town in an empty database; open until the caller closes it."""
-    ledger = create_ledger(url, opening(ledger_id))
+    ledger = made_ledger(url, opening(ledger_id))
     for request in requests():
         accepted(ledger.execute(request))
     return ledger

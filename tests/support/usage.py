@@ -1,19 +1,26 @@
 """Usages, tariffs and contracts for the tests of money."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
-from ledger.domain.money.rating import UsageFacts
-from ledger.domain.money.tariffs import (
+from ledger.domain.money.plans import (
+    ALLOWANCES,
+    SUBSCRIPTIONS,
+    Allowance,
+    PlanTerms,
+    Subscription,
+)
+from ledger.domain.money.rating_facts import UsageFacts
+from ledger.domain.money.tariff_terms import (
     Element,
-    PublishTariff,
     Tariff,
     TariffRows,
     TariffTerms,
     TariffVersion,
 )
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.parties import PARTIES, Party
 from ledger.domain.world import World
 from ledger.kernel.instants import DAY, HOUR, parse_instant
@@ -121,3 +128,16 @@ def market(*published: TariffTerms, contract: ContractTerms | None = None) -> Wo
         outcome = act(world, agreed)
         assert isinstance(outcome, tuple), outcome
     return world
+
+
+def entitled(
+    world: World, driver_id: str, quantity: int = 1, unit: Literal["SWAP", "KWH"] = "SWAP"
+) -> None:
+    """Give a driver an allowance for May 2018, by a subscription that is paid."""
+    plan = PlanTerms("EUR", "DE", "Europe/Berlin", 5_900, unit, quantity, 0)
+    row = Subscription(driver_id, "CO-S", "PLAN-1", 1, plan, "2018-05-01", "2018-05")
+    world.put(SUBSCRIPTIONS, driver_id, row)
+    month = Allowance(
+        driver_id, "CO-S", "2018-05", "MG-1", "EUR", unit, quantity, 5_900, MAY + 31 * DAY
+    )
+    world.put(ALLOWANCES, f"{driver_id}|2018-05", month)
