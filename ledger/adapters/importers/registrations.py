@@ -9,7 +9,8 @@ from ledger.adapters.importers.plan import OPENED_AT, REGISTRATIONS, DataSet, St
 from ledger.adapters.importers.prices import PriceDay
 from ledger.adapters.importers.tables import Table, place_of
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
-from ledger.domain.money.tariffs import Element, PublishTariff, TariffTerms
+from ledger.domain.money.tariff_terms import Element, TariffTerms
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.parties import RegisterParty
 from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlot
 from ledger.kernel.ids import derived_id, is_id
