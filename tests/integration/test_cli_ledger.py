@@ -116,9 +116,9 @@ def test_doctor_proves_that_history_cannot_be_changed(tmp_path):
 
 
 def test_doctor_shows_no_password():
-    shown = run("doctor", ledger="postgresql://mg:secret@127.0.0.1:9/grid")
+    shown = run("doctor", ledger="postgresql://mg:hunter2@127.0.0.1:9/grid")
     assert shown.exit_code == 4
-    assert "secret" not in shown.output
+    assert "hunter2" not in shown.output
     assert "mg:***@127.0.0.1:9" in shown.output
 
 
