@@ -236,7 +236,7 @@ def boxes_around(place: Point, radius_m: int) -> list[Box]:
     """Frame a circle: one frame, or two where it crosses the antimeridian.
 
     >>> [box.west_e7 for box in boxes_around(Point(0, 1_799_999_000), 1_000)]
-    [1799100660, -1800000000]
+    [1799909167, -1800000000]
     """
     reach = radius_m * CELL_E7 // _METRES_PER_CELL + 1
     south = max(place.lat_e7 - reach, -900_000_000)

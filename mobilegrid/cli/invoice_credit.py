@@ -117,7 +117,9 @@ class Noted(msgspec.Struct, frozen=True):
 @click.option("--role", default="finance", show_default=True, metavar="ROLE", help="In which role.")
 @click.pass_obj
 def credit(app: App, /, number: str, lines: tuple[str, ...], usage_id: str, **asked: str) -> None:
-    """Issue a credit note over lines of an invoice, over one usage, or over all that is left.
+    """Issue a credit note over an invoice.
+
+    Issue a credit note over lines of an invoice, over one usage, or over all that is left.
 
     What is still open of the invoice is lowered first; what was paid can be refunded by
     `pay refund`. Partners give back their part in the same commit.

@@ -51,6 +51,7 @@ def _approve_payee(given: dict[str, Any]) -> LedgerCommand:
 
 approve_payee = asks(
     "approve",
+    "Pay a partner to an account; two persons.\n\n"
     "Pay a partner to this account from now on; two persons, and days before it can be paid.",
     _approve_payee,
     "finance",
@@ -69,6 +70,7 @@ approve_payee = asks(
 
 plan = asks(
     "plan",
+    "Plan a payout of what statements owe.\n\n"
     "Plan a payout of all that statements (or a supplier's documents) still owe in a currency.",
     InstructPayout,
     "finance",

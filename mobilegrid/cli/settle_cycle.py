@@ -91,6 +91,7 @@ def _accept(reads: Reads, given: dict[str, Any]) -> LedgerCommand:
 
 cut = asks_reading(
     "cut",
+    "Freeze a partner's lines.\n\n"
     "Freeze a partner's lines, from where his last statement ended to the end of a period.",
     _cut,
     [
@@ -149,6 +150,7 @@ approve = asks(
 
 net = asks(
     "net",
+    "Net what both sides owe.\n\n"
     "Set what a statement owes against what the partner owes by it, where the contract says so.",
     NetStatement,
     "finance",
@@ -206,7 +208,8 @@ issue = Command(
     "issue",
     params=[_STATEMENT, *acting_parameters("finance", timed=False)],
     callback=_issue,
-    help="Issue a statement under review with its signed document: another person than its maker.",
+    help="Issue a statement with its signed document.\n\n"
+    "Issue a statement under review with its signed document: another person than its maker.",
 )
 
 

@@ -56,6 +56,7 @@ def _dispute(reads: Reads, given: dict[str, Any]) -> LedgerCommand:
 
 dispute = asks_reading(
     "dispute",
+    "Record a disputed line.\n\n"
     "Record that a partner disputes a line of a statement, named as `settle statement` shows it.",
     _dispute,
     [
@@ -98,6 +99,7 @@ def _dispute_bill(reads: Reads, given: dict[str, Any]) -> LedgerCommand:
 
 dispute_bill = asks_reading(
     "dispute-bill",
+    "Record a driver's disputed line.\n\n"
     "Record that a driver disputes a line of an invoice: the usage's entry, and its line from 1.",
     _dispute_bill,
     [
@@ -165,7 +167,7 @@ def _resolve(reads: Reads, given: dict[str, Any]) -> LedgerCommand:
 
 resolve = asks_reading(
     "resolve",
-    "Close a dispute; two persons. Upheld, the shares found are posted and ours takes the rest.",
+    "Close a dispute; two persons.\n\nUpheld, the shares found are posted and ours takes the rest.",
     _resolve,
     [
         _DISPUTE,

@@ -46,7 +46,7 @@ def served(town, *arguments):
     command = [sys.executable, "-m", "mobilegrid", "serve", *arguments]
     command += ["--ledger", url, "--port", str(port)]
     base = f"http://127.0.0.1:{port}"
-    env = {"MOBILEGRID_DOORS__AUDITORS_FILE": str(auditors), "MOBILEGRID_DOORS__PUBLIC_URL": base}
+    env = {"MOBILEGRID_DOORS__CLIENTS_FILE": str(auditors), "MOBILEGRID_DOORS__PUBLIC_URL": base}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=env, text=True)
     try:
         assert process.stderr is not None
@@ -78,7 +78,9 @@ def answer_to(port, data):
 def test_a_process_serves_the_doors_until_it_is_told_to_end(town):
     with served(town, "all") as (client, port):
         assert client.get("/health/ready").json() == {"status": "ready"}
-        assert client.get("/log/town/checkpoint").text.startswith("log.example.net/log/town\n37\n")
+        note = client.get("/log/town/checkpoint").text
+        # the work of the night stops two packs whose state of health is too old, then or later
+        assert note.startswith(("log.example.net/log/town\n37\n", "log.example.net/log/town\n39\n"))
         assert client.get("/log/town/keys").text.startswith("log.example.net/log/town+")
         said = claims("AU-1", CLOCK.now()) | {"aud": f"http://127.0.0.1:{port}{SIGN_IN_PATH}"}
         form = FORM | {"client_assertion": KEYS["AU-1"].assertion(said)}
@@ -119,11 +121,11 @@ def test_an_unknown_door_is_wrong_usage(town, doors):
 
 
 @pytest.mark.parametrize("text", ["[[auditor]]\nid = 'AU-1'\nkeys = []\n", "nonsense"])
-def test_a_wrong_file_of_auditors_keeps_the_doors_shut(town, tmp_path, text):
+def test_a_wrong_file_of_clients_keeps_the_doors_shut(town, tmp_path, text):
     file = tmp_path / "auditors.toml"
     file.write_text(text)
     file.chmod(0o600)
-    env = {"MOBILEGRID_DOORS__AUDITORS_FILE": str(file)}
+    env = {"MOBILEGRID_DOORS__CLIENTS_FILE": str(file)}
     result = cli.run("serve", "api", ledger=town[0], env=env)
     assert (result.exit_code, "clients_file" in result.output) == (2, True)
     file.chmod(0o666)
