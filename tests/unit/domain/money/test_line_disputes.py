@@ -2,7 +2,6 @@ import msgspec
 import pytest
 
 from ledger.domain.cases import CASES
-from ledger.domain.money.billing import ShareAccrued
 from ledger.domain.money.dispute_rows import (
     DISPUTED_LINES,
     DISPUTES_MAX,
@@ -11,7 +10,6 @@ from ledger.domain.money.dispute_rows import (
     DisputedLines,
     disputes_of,
 )
-from ledger.domain.money.documents import statement_lines
 from ledger.domain.money.invoices import INVOICES, Invoice
 from ledger.domain.money.line_disputes import RaiseBillDispute, follows, postings
 from ledger.domain.money.line_proofs import NO_PROOF
@@ -21,79 +19,22 @@ from ledger.domain.money.line_resolutions import (
     WithdrawLineDispute,
 )
 from ledger.domain.money.line_resolutions import postings as resolution_postings
-from ledger.domain.money.payout_rows import PAYABLES
-from ledger.domain.money.rerating_bills import SWAP_BILLS, ShareEntry, SwapBill
 from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.kernel.messages import Actor
-from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.kernel.refusal import RefusalCode
 from tests.support.cycles import (
     BOTH,
     STM,
     accept,
-    approve_statement,
     disputing,
     issue,
-    line,
 )
+from tests.support.disputed import codes, lines_of_share
 from tests.support.partners import JUNE, facts_of, partner
 from tests.support.paying import CHARGE, INVOICE_NO, paying_town
 from tests.support.rules import act, events
 
 STATE, FIELD = RefusalCode.DISPUTE_STATE, RefusalCode.DISPUTE_FIELD_INVALID
-SHARE = ShareAccrued(
-    usage_id="SW-1",
-    usage_kind="swap",
-    station_id="ST-1",
-    partner_id="OP-1",
-    contract_id="CO-1",
-    contract_version=1,
-    currency="EUR",
-    base="SERVICE_NET",
-    base_minor=600,
-    ours="MG",
-    shares={"OP-1": 180, "CAR-1": 60, "MG": 360},
-    service_start_at=JUNE - 10**9,
-    energy_wh=41_700,
-    energy_net_minor=1501,
-    service_net_minor=500,
-    fee_net_minor=100,
-)
-FOUND = {"OP-1": 150, "CAR-1": 60, "MG": 390}
-
-
-def lines_of_share():
-    """Give two lines of OP-1, the first one of `SHARE` at position 10."""
-    (first,) = statement_lines(10, SHARE, "OP-1")
-    return [first, line(1)]
-
-
-def codes(refusal):
-    assert isinstance(refusal, Refusal), refusal
-    return (refusal.code, *refusal.others)
-
-
-def disputed(*, answered=True, approved=True, **terms):
-    """Make a statement of two lines whose first is disputed and under review."""
-    world = partner(**terms)
-    lines = lines_of_share()
-    issue(world, lines)
-    events(act(world, disputing(lines, 0)))
-    events(act(world, ReviewLineDispute(dispute_id="LD-0")))
-    if answered:
-        accept(world)
-    if answered and approved:
-        approve_statement(world)
-    world.put(SWAP_BILLS, "SW-1", SwapBill((), (ShareEntry(10, JUNE, SHARE),)))
-    return world
-
-
-def close(world, verdict, actor=BOTH, **changes):
-    command = CloseLineDispute(dispute_id="LD-0", verdict=verdict, reason="we looked at it")
-    return act(world, msgspec.structs.replace(command, **changes), at=JUNE, actor=actor)
-
-
-def owed(world):
-    return world.need(PAYABLES, "OP-1").of(STM, "EUR").owed_minor
 
 
 # Raising ----------------------------------------------------------------------

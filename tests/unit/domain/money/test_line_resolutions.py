@@ -1,7 +1,6 @@
 import msgspec
 import pytest
 
-from ledger.domain.money.billing import ShareAccrued
 from ledger.domain.money.billing import postings as billing_postings
 from ledger.domain.money.dispute_rows import (
     LINE_DISPUTES,
@@ -20,13 +19,12 @@ from ledger.domain.money.line_resolutions import postings as resolution_postings
 from ledger.domain.money.payout_rows import PAYABLES, Payable, change_payable
 from ledger.domain.money.rerating import ShareReversed
 from ledger.domain.money.rerating import postings as rerating_postings
-from ledger.domain.money.rerating_bills import SWAP_BILLS, ShareEntry, SwapBill
+from ledger.domain.money.rerating_bills import SWAP_BILLS
 from ledger.domain.money.settlement_ends import CloseStatement, ReconcileStatement
 from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.kernel.messages import Actor, Request
-from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.kernel.refusal import RefusalCode
 from tests.support.cycles import (
-    BOTH,
     STM,
     accept,
     approve_statement,
@@ -34,64 +32,11 @@ from tests.support.cycles import (
     issue,
     line,
 )
+from tests.support.disputed import FOUND, SHARE, close, codes, disputed, lines_of_share, owed
 from tests.support.partners import JUNE, facts_of, partner
 from tests.support.rules import act, events
 
 STATE, FIELD = RefusalCode.DISPUTE_STATE, RefusalCode.DISPUTE_FIELD_INVALID
-SHARE = ShareAccrued(
-    usage_id="SW-1",
-    usage_kind="swap",
-    station_id="ST-1",
-    partner_id="OP-1",
-    contract_id="CO-1",
-    contract_version=1,
-    currency="EUR",
-    base="SERVICE_NET",
-    base_minor=600,
-    ours="MG",
-    shares={"OP-1": 180, "CAR-1": 60, "MG": 360},
-    service_start_at=JUNE - 10**9,
-    energy_wh=41_700,
-    energy_net_minor=1501,
-    service_net_minor=500,
-    fee_net_minor=100,
-)
-FOUND = {"OP-1": 150, "CAR-1": 60, "MG": 390}
-
-
-def lines_of_share():
-    """Give two lines of OP-1, the first one of `SHARE` at position 10."""
-    (first,) = statement_lines(10, SHARE, "OP-1")
-    return [first, line(1)]
-
-
-def codes(refusal):
-    assert isinstance(refusal, Refusal), refusal
-    return (refusal.code, *refusal.others)
-
-
-def disputed(*, answered=True, approved=True, **terms):
-    """Make a statement of two lines whose first is disputed and under review."""
-    world = partner(**terms)
-    lines = lines_of_share()
-    issue(world, lines)
-    events(act(world, disputing(lines, 0)))
-    events(act(world, ReviewLineDispute(dispute_id="LD-0")))
-    if answered:
-        accept(world)
-    if answered and approved:
-        approve_statement(world)
-    world.put(SWAP_BILLS, "SW-1", SwapBill((), (ShareEntry(10, JUNE, SHARE),)))
-    return world
-
-
-def close(world, verdict, actor=BOTH, **changes):
-    command = CloseLineDispute(dispute_id="LD-0", verdict=verdict, reason="we looked at it")
-    return act(world, msgspec.structs.replace(command, **changes), at=JUNE, actor=actor)
-
-
-def owed(world):
-    return world.need(PAYABLES, "OP-1").of(STM, "EUR").owed_minor
 
 
 # Settling ---------------------------------------------------------------------
