@@ -39,7 +39,7 @@ BALANCES = (
 CLOSE = ClosePeriod(
     period="2026-01",
     revision=1,
-    closing_position=10_000,
+    closing_position=1_000_000_000,
     checklist=LIST,
     balances=BALANCES,
     report_sha256="5a" * 32,
@@ -80,12 +80,12 @@ def test_a_period_goes_from_open_to_closed_and_again_by_revision() -> None:
     assert (row.state, row.takes_entries, row.revisions[0].closing_position) == (
         CLOSED,
         False,
-        10_000,
+        1_000_000_000,
     )
     (opened,) = events(act(world, REOPEN, at=NOW))
     assert (opened.revision, world.need(PERIODS, "2026-01").state) == (2, REOPENED)
     assert world.need(CALENDAR, BOOKS).open_from == "2026-02", "late data never opens it again"
-    events(act(world, replace(CLOSE, revision=2, closing_position=20_000), at=NOW))
+    events(act(world, replace(CLOSE, revision=2, closing_position=2_000_000_000), at=NOW))
     assert [one.revision for one in world.need(PERIODS, "2026-01").revisions] == [1, 2]
     assert world.need(CLOSING_BALANCES, "2026-01|1|1").balances == BALANCES
 
