@@ -15,6 +15,7 @@ from ledger.domain.money.billing import (
     touches,
 )
 from ledger.domain.money.contracts import CONTRACTS, PartnerContracts
+from ledger.domain.money.rating_facts import Promo
 from ledger.domain.money.tariff_terms import Element
 from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.world import World
@@ -130,6 +131,18 @@ def test_a_free_swap_is_billed_at_zero():
     assert isinstance(accrued, UsageAccrued)
     assert [line.net_minor for line in accrued.lines] == [0, 0]
     assert postings(accrued) == ()
+
+
+def test_a_promotion_takes_its_part_off_before_it_is_shared():
+    world = market(terms(), contract=agreement())
+    tenth = Promo(promo_id="PR-1", kind="percent", percent_bp=1_000)
+    accrued, share = made(bill(world, swap(), promos=(tenth,)))
+    assert isinstance(accrued, UsageAccrued)
+    assert isinstance(share, ShareAccrued)
+    whole, _ = made(bill(market(terms(), contract=agreement()), swap()))
+    assert isinstance(whole, UsageAccrued)
+    off = [line for line in accrued.lines if line.component == "DISCOUNT"]
+    assert sum(line.net_minor for line in off) == accrued.net_minor - whole.net_minor < 0
 
 
 def test_a_price_below_zero_takes_back_from_the_partner():

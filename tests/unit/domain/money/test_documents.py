@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.domain.money import rerating
 from ledger.domain.money.billing import BillUsage, ShareAccrued, UsageAccrued, postings
@@ -208,3 +209,14 @@ def test_an_invoice_takes_only_what_belongs_on_it(position, currency, country, m
     stray = UsageAccrued(**fields | {"currency": currency, "country": country})
     with pytest.raises(InvariantBroken, match=message):
         draft.add(position, stray)
+
+
+def test_an_invoice_sums_gross_and_net_of_lines_whose_price_includes_tax():
+    accrued, _ = usage(swap())
+    first, *others = accrued.lines
+    gross = replace(first, gross_minor=1_786)
+    draft = InvoiceDraft("EUR")
+    draft.add(4, replace(accrued, lines=(gross, *others)))
+    (base,) = draft.bases()
+    assert base.net_minor == accrued.net_minor
+    assert (base.gross_minor, base.included_minor) == (1_786, first.net_minor)
