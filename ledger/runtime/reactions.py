@@ -124,17 +124,27 @@ def _all_of(*tables: Mapping[type[Event], Reaction]) -> dict[type[Event], tuple[
 _REACTIONS = _all_of(_OWN, USAGE_REACTIONS, BOOKING_REACTIONS, COST_REACTIONS)
 
 
-def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> BillUsage:
+def _where(world: World, event: Any, begins_at: int) -> dict[str, Any]:
+    """Give the facts of a usage that its station and driver tell: by whom, where, at what price.
+
+    `event`, or the row of a session, names both; the price list is that of when the usage began.
+    """
     station = world.need(STATIONS, event.station_id)
+    return {
+        "driver_id": event.driver_id,
+        "station_id": event.station_id,
+        "operator_id": station.operator_id,
+        "country": station.country,
+        "tariff_id": tariff_of(world, event.driver_id, begins_at, station.tariff_id),
+    }
+
+
+def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> BillUsage:
     return BillUsage(
         facts=UsageFacts(
+            **_where(world, event, event.started_at),
             kind=CHARGING_SESSION,
             usage_id=event.session_id,
-            driver_id=event.driver_id,
-            station_id=event.station_id,
-            operator_id=station.operator_id,
-            country=station.country,
-            tariff_id=tariff_of(world, event.driver_id, event.started_at, station.tariff_id),
             occurred_at=event.ended_at,
             energy_wh=event.energy_in_wh,
             level=event.level,
@@ -150,16 +160,11 @@ def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Bill
 
 
 def _bill_verdict(world: World, row: ChargingSession, event: EvidenceReassessed) -> BillUsage:
-    station = world.need(STATIONS, row.station_id)
     return BillUsage(
         facts=UsageFacts(
+            **_where(world, row, row.started_at),
             kind=CHARGING_SESSION,
             usage_id=row.session_id,
-            driver_id=row.driver_id,
-            station_id=row.station_id,
-            operator_id=station.operator_id,
-            country=station.country,
-            tariff_id=tariff_of(world, row.driver_id, row.started_at, station.tariff_id),
             occurred_at=event.ended_at,
             energy_wh=event.energy_in_wh,
             level=_LEVELS.get(event.billing_class, _UNSIGNED_LEVEL),
@@ -181,16 +186,11 @@ _UNSIGNED_LEVEL = 3
 def _bill_swap(
     world: World, event: SwapCompleted | SwapClosedIncomplete, stamp: Stamp, stage: str
 ) -> BillUsage:
-    station = world.need(STATIONS, event.station_id)
     return BillUsage(
         facts=UsageFacts(
+            **_where(world, event, event.out_at),
             kind=SWAP,
             usage_id=event.swap_id,
-            driver_id=event.driver_id,
-            station_id=event.station_id,
-            operator_id=station.operator_id,
-            country=station.country,
-            tariff_id=tariff_of(world, event.driver_id, event.out_at, station.tariff_id),
             occurred_at=event.out_at,
             energy_wh=event.energy_wh,
             level=event.level,

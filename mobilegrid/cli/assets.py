@@ -21,24 +21,14 @@ from mobilegrid.cli.acting import (
     number,
     text,
 )
+from mobilegrid.cli.amounts import CURRENCY, TAX, TAX_CODE, amounts, without_tax
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import table
 from mobilegrid.cli.wording import quantity_words
 
 _PACK = argument("pack_id", "PACK")
-_CURRENCY = text("--currency", "currency", "Its currency.", required=True, metavar="CODE")
-_COST = text("--cost", "cost", "Amount without tax.", required=True, metavar="AMOUNT")
-_TAX = text("--tax", "tax", "Tax on it.", default="0", metavar="AMOUNT")
-_TAX_CODE = text("--tax-code", "tax_code", "Treatment of the tax.", metavar="CODE")
+_COST = without_tax("--cost")
 _SUPPLIER = text("--supplier", "partner_id", "Who is owed.", required=True, metavar="PARTNER")
-
-
-def _amounts(given: dict[str, Any]) -> dict[str, int]:
-    currency = given["currency"]
-    return {
-        "cost_minor": parse_amount(given["cost"], currency, "cost"),
-        "tax_minor": parse_amount(given["tax"], currency, "tax"),
-    }
 
 
 def _capitalised(given: dict[str, Any]) -> LedgerCommand:
@@ -50,7 +40,7 @@ def _capitalised(given: dict[str, Any]) -> LedgerCommand:
         in_service_on=given["in_service_on"],
         baseline_bp=given["baseline_bp"],
         tax_code=given["tax_code"],
-        **_amounts(given),
+        **amounts(given, "cost"),
     )
 
 
@@ -60,7 +50,7 @@ def _repaired(given: dict[str, Any]) -> LedgerCommand:
         partner_id=given["partner_id"],
         baseline_bp=given["baseline_bp"],
         tax_code=given["tax_code"],
-        **_amounts(given),
+        **amounts(given, "cost"),
     )
 
 
@@ -94,10 +84,10 @@ capitalise = asks(
         text("--policy", "policy_id", "How it is depreciated.", required=True, metavar="POLICY"),
         text("--in-service", "in_service_on", "Since when.", required=True, metavar="DAY"),
         number("--baseline-bp", "baseline_bp", "Where it begins; its state of health now."),
-        _CURRENCY,
+        CURRENCY,
         _COST,
-        _TAX,
-        _TAX_CODE,
+        TAX,
+        TAX_CODE,
     ],
     "pack_id",
 )
@@ -114,10 +104,10 @@ repair = asks(
         _PACK,
         _SUPPLIER,
         number("--baseline-bp", "baseline_bp", "State of health after it.", required=True),
-        _CURRENCY,
+        CURRENCY,
         _COST,
-        _TAX,
-        _TAX_CODE,
+        TAX,
+        TAX_CODE,
     ],
     "pack_id",
 )
@@ -133,7 +123,7 @@ recover = asks(
     [
         _PACK,
         text("--value", "value", "What it is worth.", required=True, metavar="AMOUNT"),
-        _CURRENCY,
+        CURRENCY,
         text("--reason", "reason", "Why.", required=True),
     ],
     "pack_id",

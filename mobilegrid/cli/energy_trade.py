@@ -6,7 +6,6 @@ import click
 
 from ledger.domain.money.energy_trade import BuyEnergy, CorrectEnergyPurchase, SellEnergy
 from ledger.kernel.messages import Command as LedgerCommand
-from ledger.kernel.money import parse_amount
 from ledger.runtime.depreciating import true_up_pool
 from ledger.runtime.ledger import accepted
 from mobilegrid import wiring
@@ -21,20 +20,11 @@ from mobilegrid.cli.acting import (
     tell,
     text,
 )
+from mobilegrid.cli.amounts import CURRENCY, TAX, TAX_CODE, amounts, without_tax
 from mobilegrid.cli.base import App, Command
 
 _PARTNER = argument("partner_id", "PARTNER")
-_CURRENCY = text("--currency", "currency", "Its currency.", required=True, metavar="CODE")
-_NET = text("--net", "net", "Amount without tax.", required=True, metavar="AMOUNT")
-_TAX = text("--tax", "tax", "Tax on it.", default="0", metavar="AMOUNT")
-_TAX_CODE = text("--tax-code", "tax_code", "Treatment of the tax.", metavar="CODE")
-
-
-def _amounts(given: dict[str, Any], currency: str) -> dict[str, int]:
-    return {
-        "net_minor": parse_amount(given["net"], currency, "net"),
-        "tax_minor": parse_amount(given["tax"], currency, "tax"),
-    }
+_NET = without_tax("--net")
 
 
 def _bought(given: dict[str, Any]) -> LedgerCommand:
@@ -45,7 +35,7 @@ def _bought(given: dict[str, Any]) -> LedgerCommand:
         stored_wh=given["stored_wh"],
         tax_code=given["tax_code"],
         occurred_at=given["occurred_at"],
-        **_amounts(given, given["currency"]),
+        **amounts(given, "net"),
     )
 
 
@@ -57,7 +47,7 @@ def _sold(given: dict[str, Any]) -> LedgerCommand:
         energy_wh=given["energy_wh"],
         tax_code=given["tax_code"],
         occurred_at=given["occurred_at"],
-        **_amounts(given, given["currency"]),
+        **amounts(given, "net"),
     )
 
 
@@ -65,7 +55,7 @@ def _corrected(given: dict[str, Any]) -> LedgerCommand:
     return CorrectEnergyPurchase(
         purchase_id=given["purchase_id"],
         reason=given["reason"],
-        **_amounts(given, given["currency"]),
+        **amounts(given, "net"),
     )
 
 
@@ -80,10 +70,10 @@ buy = asks(
     [
         _PARTNER,
         number("--stored-wh", "stored_wh", "Energy that went into packs, Wh.", required=True),
-        _CURRENCY,
+        CURRENCY,
         _NET,
-        _TAX,
-        _TAX_CODE,
+        TAX,
+        TAX_CODE,
         fresh("--id", "purchase_id", "EP"),
     ],
     "purchase_id",
@@ -100,10 +90,10 @@ sell = asks(
     [
         _PARTNER,
         number("--wh", "energy_wh", "Energy given, Wh.", required=True),
-        _CURRENCY,
+        CURRENCY,
         _NET,
-        _TAX,
-        _TAX_CODE,
+        TAX,
+        TAX_CODE,
         fresh("--id", "sale_id", "VG"),
     ],
     "sale_id",
@@ -119,9 +109,9 @@ correct = asks(
     "finance",
     [
         argument("purchase_id", "PURCHASE"),
-        _CURRENCY,
+        CURRENCY,
         _NET,
-        _TAX,
+        TAX,
         text("--reason", "reason", "Why.", required=True),
     ],
     "purchase_id",
