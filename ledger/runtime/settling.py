@@ -30,7 +30,7 @@ from ledger.domain.world import key_of
 from ledger.kernel.errors import NotFound, Refused
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import period_window
-from ledger.kernel.messages import Actor, Command, Event, Receipt, Request
+from ledger.kernel.messages import Actor, Event, Receipt, Request
 from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.runtime.history_proofs import map_history
 from ledger.runtime.ledger import Ledger, accepted
@@ -85,7 +85,8 @@ def close_period(
 ) -> Closed:
     """Issue the statements and invoices of a period that are not issued yet.
 
-    With `partner_id` only that partner's statement is made. The actor names a second person.
+    What stands in a document already, of a day inside a month say, is left out. With `partner_id`
+    only that partner's statements are made. The actor names a second person.
 
     Raises:
         Malformed: the period is none.
@@ -98,9 +99,9 @@ def close_period(
         invoices = [] if partner_id else list(_invoice_commands(reads, span, at, progress))
         if partner_id and not statements and not _statement_rows(reads, partner_id, period):
             raise NotFound(f"{partner_id} earned nothing in {period}")
-    named: list[tuple[str, Command]] = [(one.partner_id, one) for one in statements]
+    named: list[tuple[str, _Issuing]] = [(one.partner_id, one) for one in statements]
     named += [(f"{one.driver_id} {one.currency}", one) for one in invoices]
-    issued = _issue(ledger, [_request(*one, span, actor, at) for one in named], progress)
+    issued = _issue(ledger, [_request(*one, actor, at) for one in named], progress)
     if issued:  # from here on every pack's history is provable up to this close
         map_history(ledger, key_at(at, "map", period, issued[-1]), at)
     made = len(statements)
@@ -114,7 +115,7 @@ def close_statements(
     with ledger.reading() as reads:
         span = _ended_span(reads, period, at)
         named = [(one.partner_id, one) for one in _statement_commands(reads, span, "", progress)]
-    return _issue(ledger, [_request(*one, span, actor, at) for one in named], progress)
+    return _issue(ledger, [_request(*one, actor, at) for one in named], progress)
 
 
 def _ended_span(reads: Reads, period: str, at: int) -> Span:
@@ -125,8 +126,11 @@ def _ended_span(reads: Reads, period: str, at: int) -> Span:
     return span
 
 
-def _request(who: str, command: Command, span: Span, actor: Actor, at: int) -> Request:
-    name = (type(command).__name__, who, span.period, str(span.to_position))
+_Issuing = IssueStatement | IssueInvoice
+
+
+def _request(who: str, command: _Issuing, actor: Actor, at: int) -> Request:
+    name = (type(command).__name__, who, command.period, str(command.to_position))
     return Request(key=key_at(at, *name), principal="settling", actor=actor, at=at, command=command)
 
 
@@ -200,18 +204,29 @@ def _statement_commands(
     settled = dict(reads.rows(SETTLED))
     first, second = _calculated(reads, span, partner_id, progress)
     for done, (partner, calculation) in enumerate(first.items(), 1):
-        spans = settled.get(partner, Ranges())
-        if spans.overlap(span.from_position, span.to_position) is None:
-            yield IssueStatement(
-                partner_id=partner,
-                period=span.period,
-                zone=span.zone,
-                from_position=span.from_position,
-                to_position=span.to_position,
-                calculation=calculation,
-                recalculation=second[partner],
-            )
+        for part in _parts(span, settled.get(partner, Ranges())):
+            both = (calculation, second[partner])
+            if part != span:
+                both = (calculate(reads, partner, part), calculate(reads, partner, part))
+            if both[0].line_count:
+                yield IssueStatement(
+                    partner_id=partner,
+                    period=part.period,
+                    zone=part.zone,
+                    from_position=part.from_position,
+                    to_position=part.to_position,
+                    calculation=both[0],
+                    recalculation=both[1],
+                )
         progress("statements", done, len(first))
+
+
+def _parts(span: Span, used: Ranges) -> list[Span]:
+    """Give what of a span stands in no document yet; the span itself where nothing of it does."""
+    return [
+        msgspec.structs.replace(span, from_position=begin, to_position=end)
+        for begin, end in used.gaps(span.from_position, span.to_position)
+    ]
 
 
 def _calculated(
@@ -271,15 +286,15 @@ def _invoice_commands(
     for done, driver in enumerate(drivers, 1):
         for currency, used in sorted(_drafts(reads, driver, span).items()):
             invoiced = reads.row(INVOICED, key_of(driver, currency)) or Ranges()
-            if invoiced.overlap(span.from_position, span.to_position) is not None:
-                continue
-            whole = _with_carried(reads, driver, currency, span, invoiced)
-            draft = used if whole == span else _drafts(reads, driver, whole)[currency]
-            if draft.net_minor() >= 0:  # else it waits for what is used next
+            for part in _parts(span, invoiced):
+                whole = _with_carried(reads, driver, currency, part, invoiced)
+                draft = used if whole == span else _drafts(reads, driver, whole).get(currency)
+                if draft is None or draft.net_minor() < 0:
+                    continue  # nothing was used, or it waits for what is used next
                 yield IssueInvoice(
                     driver_id=driver,
-                    period=span.period,
-                    zone=span.zone,
+                    period=part.period,
+                    zone=part.zone,
                     currency=currency,
                     from_position=whole.from_position,
                     to_position=whole.to_position,

@@ -25,6 +25,20 @@ class Ranges(msgspec.Struct, frozen=True, omit_defaults=True):
                 return span
         return None
 
+    def gaps(self, from_position: int, to_position: int) -> list[tuple[int, int]]:
+        """List what of (from, to] is in none of the spans, ascending.
+
+        >>> Ranges(((3, 5), (8, 9))).gaps(4, 12)
+        [(5, 8), (9, 12)]
+        """
+        found: list[tuple[int, int]] = []
+        begin = from_position
+        for span in self.spans:
+            if begin < min(span[0], to_position):
+                found.append((begin, min(span[0], to_position)))
+            begin = max(begin, span[1])
+        return [*found, (begin, to_position)] if begin < to_position else found
+
     def with_span(self, from_position: int, to_position: int) -> "Ranges":
         """Give the set with one more span, which overlaps none of those it has."""
         joined: list[tuple[int, int]] = []
