@@ -78,9 +78,13 @@ def run_timers(ledger: Ledger, now: int, actor: Actor) -> TimersRun:
     done: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     seen: set[bytes] = set()
+
+    def is_asked(command: Command) -> bool:
+        return _asking(command, now, actor).key in seen
+
     for _ in range(ROUNDS_MAX):
         with ledger.reading() as reads:
-            due = [*due_swaps(reads, now), *due_deliveries(reads, now)]
+            due = [*due_swaps(reads, now, skip=is_asked), *due_deliveries(reads, now)]
         requests = [_asking(command, now, actor) for command in due]
         requests = [request for request in requests if request.key not in seen]
         if not requests:

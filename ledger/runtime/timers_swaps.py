@@ -38,8 +38,18 @@ READY_NOW = "ready-now"
 """The forecast version of what stands at the station ready to be handed out."""
 
 
-def due_swaps(reader: Reads, now: int, *, limit: int = DUE_MAX) -> tuple[Command, ...]:
-    """Give what the system must ask at a time (us), at most `limit` commands, oldest first."""
+def _none(_command: Command) -> bool:
+    return False
+
+
+def due_swaps(
+    reader: Reads, now: int, *, limit: int = DUE_MAX, skip: Callable[[Command], bool] = _none
+) -> tuple[Command, ...]:
+    """Give what the system must ask at a time (us), at most `limit` commands, oldest first.
+
+    Those that `skip` names were asked already and are left out: what stays due, because the rules
+    say no, must not keep what is younger from its turn.
+    """
     due = [
         (timer.due_at, key)
         for key, timer in reader.rows(TIMERS, listed=WAITING)
@@ -48,7 +58,7 @@ def due_swaps(reader: Reads, now: int, *, limit: int = DUE_MAX) -> tuple[Command
     found: list[Command] = []
     for _, key in sorted(due):
         what, _, subject_id = key.partition(KEY_SEPARATOR)
-        found += _ANSWERS[what](reader, subject_id, now)
+        found += [one for one in _ANSWERS[what](reader, subject_id, now) if not skip(one)]
         if len(found) >= limit:
             break
     return tuple(found[:limit])

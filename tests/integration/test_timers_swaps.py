@@ -55,7 +55,7 @@ def leg(town: BookedTown, report: Any, pack_id: str, slot: str, at: int) -> list
     return town.do(report, at)
 
 
-def due(town: BookedTown, at: int, **more: int) -> list[Any]:
+def due(town: BookedTown, at: int, **more: Any) -> list[Any]:
     with town.ledger.reading() as reads:
         return [type(one).__name__ for one in due_swaps(reads, at, **more)]
 
@@ -211,6 +211,10 @@ def test_only_so_much_is_done_at_once_and_the_oldest_first(town):
     town.do(replace(RESERVE, booking_id="BK-9", window_from=NOON - MINUTE), NOON - HOUR)
     with town.ledger.reading() as reads:
         found = due_swaps(reads, OVER, limit=1)
+        # what stays due because the rules say no does not keep the younger ones waiting
+        after = due_swaps(reads, OVER, limit=1, skip=found.__contains__)
+        assert len(after) == 1
+        assert after != found
     assert [getattr(one, "booking_id", "") for one in found] == ["BK-9"]
 
 
