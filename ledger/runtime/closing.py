@@ -147,7 +147,9 @@ def close_books(
 def _row(reads: Reads, period: str) -> Period:
     row = reads.row(PERIODS, period)
     if row is None:
-        raise NotFound(f"the closing of {period[:40]} has not begun")
+        raise NotFound(
+            f"the closing of {period[:40]} has not begun; begin with `period close --begin`"
+        )
     return row
 
 

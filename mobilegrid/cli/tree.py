@@ -111,7 +111,7 @@ COMMANDS: dict[str, Member | LazyGroup] = {
     ),
     "energy": LazyGroup(
         "energy",
-        "Hold meters against sessions.",
+        "Hold meters against sessions; buy and sell energy.",
         {
             "check": _at("energy", "check", "Balance meters against the sessions at them."),
             "end-session": _at(
