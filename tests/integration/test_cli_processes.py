@@ -66,11 +66,20 @@ def test_ctrl_c_ends_with_130(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     words = [*COMMAND, "verify", str(pipe), "--vkey", "unused"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment())
-    writer = open_for_writing(pipe)  # now the command reads, and nothing comes
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
-    os.close(writer)
+    # a shell starts what it runs behind with the signal ignored, and children inherit that
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        writer = open_for_writing(pipe)  # now the command reads, and nothing comes
+        process.send_signal(signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+            os.close(writer)
     assert process.returncode == 130
     assert said.strip() == "Interrupted."
 
