@@ -1,6 +1,6 @@
 """Set up Mobile Grid beside this file and run it; needs nothing but Python 3.11 or newer.
 
-python3 bootstrap.py demo [...]     a town, a day of swaps, money, a checked proof
+python3 bootstrap.py demo [...]     a town, a month of swaps, money, a checked proof
 python3 bootstrap.py test [...]     the whole test suite; arguments go to pytest
 python3 bootstrap.py COMMAND [...]  any other command of the program, such as doctor
 Plain old syntax on purpose: an old Python must be able to read this and say that it is too old.
@@ -28,6 +28,7 @@ TOOLS = (
     ("nodejs npm", ("node", "npm"), "our checkpoints in JavaScript"),
     ("softhsm2 p11-kit p11-kit-modules", ("softhsm2-util", "p11-kit"), "signing with SoftHSM2"),
     (TPM, ("tpm2_ptool", "swtpm_setup", "tpm2-abrmd"), "signing with a software TPM"),
+    ("chromium", ("chromium|chromium-browser|google-chrome",), "the app in a real browser"),
     ("libnss3 libnss3-tools gcc libc6-dev", ("certutil", "gcc"), "signing with NSS"),
 )
 

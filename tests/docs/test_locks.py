@@ -46,9 +46,13 @@ def imported(*folders: str) -> set[str]:
 
 
 def import_name(package: str) -> str:
-    return {"factur-x": "facturx", "python-pkcs11": "pkcs11"}.get(
-        package, package.replace("-", "_")
-    )
+    names = {
+        "factur-x": "facturx",
+        "pillow": "PIL",
+        "python-pkcs11": "pkcs11",
+        "zxing-cpp": "zxingcpp",
+    }
+    return names.get(package, package.replace("-", "_"))
 
 
 def test_the_locks_are_there() -> None:
@@ -107,7 +111,8 @@ def test_the_product_imports_only_what_run_installs() -> None:
         for name in foreign
         if not {d.lower().replace("_", "-") for d in modules[name]} & available
     }
-    assert missing <= {"numpy", "psycopg", "reportlab"}  # the extras training, postgres, pdf
+    # the extras app-runtime, training, postgres, pdf
+    assert missing <= {"brotli", "numpy", "psycopg", "reportlab"}
 
 
 def test_nothing_under_the_gpl_is_shipped() -> None:
