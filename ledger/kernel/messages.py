@@ -16,13 +16,17 @@ from ledger.kernel.refusal import Refusal
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who acts: an opaque id, the role he acts in, and a second person where one is needed.
 
-    `second_role` is the role that the second person acts in, where that matters.
+    `second_role` is the role that the second person acts in, where that matters. `duty` and
+    `second_duty` say as what a person of finance acts: maker, checker, treasurer or reader; empty
+    where nobody told it, as at a command line.
     """
 
     id: str
     role: str
     second_person: str = ""
     second_role: str = ""
+    duty: str = ""
+    second_duty: str = ""
 
 
 # type checkers do not see that msgspec hands `frozen` and `kw_only` on to subclasses
@@ -34,13 +38,18 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     beside the first one. `second_roles` gives by the role of the first one those in which the
     second one may act; any role where it says nothing. `circumstances` are fields that tell how a
     request came, not what it asks for: asked again under its key it is the same request, whatever
-    stands in them. Each has None as its default.
+    stands in them. Each has None as its default. `duties` are those in which a person of finance
+    may ask; with `lets_money_leave` one of the two persons is a treasurer. Where a command
+    `is_personal`, a driver asks for himself alone: its `driver_id` is his.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset()
     needs_second_person: ClassVar[bool] = False
     second_roles: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
     circumstances: ClassVar[tuple[str, ...]] = ()
+    is_personal: ClassVar[bool] = False
+    duties: ClassVar[frozenset[str]] = frozenset({"maker", "treasurer"})
+    lets_money_leave: ClassVar[bool] = False
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

@@ -60,6 +60,10 @@ class RefusalCode(IntEnum):
     PAYEE_UNKNOWN = 208
     PAYEE_INVALID = 209
 
+    # vehicles of drivers: 220-229, last given 221
+    VEHICLE_UNKNOWN = 220
+    VEHICLE_FIELD_INVALID = 221
+
     # stations: 300-308, last given 308
     STATION_UNKNOWN = 300
     STATION_EXISTS = 301
@@ -107,7 +111,7 @@ class RefusalCode(IntEnum):
     CLASS_EXISTS = 432
     CLASS_FIELD_INVALID = 433
 
-    # bookings: 500-519, last given 511
+    # bookings: 500-519, last given 512
     BOOKING_UNKNOWN = 500
     BOOKING_EXISTS = 501
     BOOKING_OF_ANOTHER_DRIVER = 502
@@ -120,8 +124,9 @@ class RefusalCode(IntEnum):
     WAITS_ALREADY = 509
     WAITLIST_FULL = 510
     WAITS_NOT = 511
+    BOOKING_LIMIT_REACHED = 512
 
-    # swaps: 600-606, last given 607
+    # swaps: 600-619, last given 609
     SWAP_UNKNOWN = 600
     SWAP_EXISTS = 601
     SWAP_STAGE = 602
@@ -130,6 +135,8 @@ class RefusalCode(IntEnum):
     SWAP_BALANCE = 605
     ENTITLEMENT_EXCEEDED = 606
     STAND_IN_UNKNOWN = 607
+    CODE_USED = 608
+    REOPENED_TOO_OFTEN = 609
 
     # energy: 700-708, last given 708
     CHARGING_SESSION_UNKNOWN = 700
@@ -163,7 +170,7 @@ class RefusalCode(IntEnum):
     RERATING_LINE_UNKNOWN = 817
     RERATING_STALE = 818
 
-    # settlement, in the order of the money handbook 9.1: 900-908, last given 926
+    # settlement, in the order of the money handbook 9.1: 900-908, last given 927
     CYCLE_STATE = 900
     LINE_ALREADY_IN_STATEMENT = 901
     CHECKER_IS_MAKER = 902
@@ -191,14 +198,19 @@ class RefusalCode(IntEnum):
     DISPUTE_EXISTS = 924
     DISPUTE_STATE = 925
     DISPUTE_FIELD_INVALID = 926
+    OPEN_BREAK = 927
 
-    # privacy: 1000-1005, last given 1005
+    # privacy: 1000-1029, last given 1009
     SUBJECT_UNKNOWN = 1000
     SUBJECT_ERASED = 1001
     SUBJECT_FIELD_INVALID = 1002
     SUBJECT_HOLDS_PACK = 1003
     ERASURE_NOT_ORDERED = 1004
     ERASURE_INCOMPLETE = 1005
+    ERASURE_NOT_REQUESTED = 1006
+    PACK_HELD = 1007
+    OPEN_BALANCE = 1008
+    OPEN_CASE = 1009
 
     # keys of the log: 1100-1106, last given 1106
     LOG_KEY_FIELD_INVALID = 1100
@@ -278,7 +290,7 @@ class RefusalCode(IntEnum):
     POLICY_FIELD_INVALID = 1557
     WRITE_OFF_UNKNOWN = 1558
 
-    # bank and reconciliation: 1600-1639, last given 1621
+    # bank and reconciliation: 1600-1639, last given 1623
     BANK_ACCOUNT_UNKNOWN = 1600
     BANK_ACCOUNT_EXISTS = 1601
     BANK_ACCOUNT_INVALID = 1602
@@ -301,6 +313,8 @@ class RefusalCode(IntEnum):
     BREAK_ENDED = 1619
     BREAK_IN_BRIDGE = 1620
     RUN_INVALID = 1621
+    PARTNER_FILE_INVALID = 1622
+    PARTNER_FILE_DIFFERS = 1623
 
     # periods and books: 1700-1729, last given 1716
     PERIOD_UNKNOWN = 1700
@@ -321,12 +335,26 @@ class RefusalCode(IntEnum):
     ENERGY_FIELD_INVALID = 1715
     EXCHANGE_FIELD_INVALID = 1716
 
-    # approvals: 1800-1804, last given 1804
+    # approvals: 1800-1809, last given 1805
     APPROVAL_UNKNOWN = 1800
     APPROVAL_EXISTS = 1801
     APPROVAL_INVALID = 1802
     APPROVAL_EXPIRED = 1803
     APPROVAL_ENDED = 1804
+
+    # what a driver asks for: help, codes, pages of the provider, cards: 1900-1939, last given 1910
+    SUPPORT_CASE_UNKNOWN = 1900
+    SUPPORT_CASE_EXISTS = 1901
+    SUPPORT_CASE_CLOSED = 1902
+    SUPPORT_CASE_FULL = 1903
+    SUPPORT_FIELD_INVALID = 1904
+    CODE_NOT_USABLE = 1905
+    PROMO_CODE_EXISTS = 1906
+    CHECKOUT_EXISTS = 1907
+    CHECKOUT_UNKNOWN = 1908
+    METHOD_UNKNOWN = 1909
+    METHOD_NEEDED = 1910
+    DUTY_MISSING = 1805
 
     @property
     def wire(self) -> str:

@@ -38,7 +38,7 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     """A command that waits: its name, its canonical JSON, who asked, until when (us).
 
     `digest` is SHA-256 of the body in hexadecimal; `position` is where its entries begin once it
-    was executed.
+    was executed; `duty` is that in which the maker asked.
     """
 
     approval_id: str
@@ -51,6 +51,7 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     checker: str = ""
     reason: str = ""
     position: int = -1
+    duty: str = ""
 
 
 APPROVALS = Shelf(
@@ -79,6 +80,7 @@ class CloseApproval(Command):
     """End an approval; EXECUTED names the first entry of the command as `position`."""
 
     roles: ClassVar[frozenset[str]] = frozenset({"finance"})
+    duties: ClassVar[frozenset[str]] = frozenset({"maker", "checker", "treasurer"})
 
     approval_id: str
     outcome: str
@@ -103,6 +105,7 @@ class ApprovalAsked(Event):
     digest: str
     maker: str
     expires_at: int
+    duty: str = ""
 
 
 class ApprovalClosed(Event):
@@ -143,9 +146,12 @@ def decide(world: World, command: ApprovalsCommand, request: Request) -> Outcome
             faults = _ask_faults(row, command, request.at)
             if faults:
                 return refused(faults, {"approval": command.approval_id[:40]})
-            return (
-                Draft(ApprovalAsked(**msgspec.structs.asdict(command), maker=request.actor.id)),
+            asked = ApprovalAsked(
+                **msgspec.structs.asdict(command),
+                maker=request.actor.id,
+                duty=request.actor.duty,
             )
+            return (Draft(asked),)
         case CloseApproval():
             return _close(row, command, request)
         case _ as unknown:

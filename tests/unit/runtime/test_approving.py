@@ -106,14 +106,14 @@ def test_nothing_is_executed_that_was_not_agreed_to(ledger, digest, person, at, 
 
 def test_another_says_no_and_the_maker_takes_back(ledger):
     with pytest.raises(Refused, match="approval_invalid"):
-        reject(ledger, "AP-1", "0" * 64, "FI-2", AT, "what is this")
-    reject(ledger, "AP-1", ASK.digest, "FI-2", AT, "too much")
+        reject(ledger, "AP-1", "0" * 64, Actor("FI-2", "finance"), AT, "what is this")
+    reject(ledger, "AP-1", ASK.digest, Actor("FI-2", "finance"), AT, "too much")
     row = row_of(ledger)
     assert (row.state, row.reason) == ("REJECTED", "too much")
     with pytest.raises(Refused, match="approval_ended"):
         approve(ledger, "AP-1", ASK.digest, "FI-2", AT)
     ask(ledger, asking("AP-4", PAY, AT))
-    reject(ledger, "AP-4", ASK.digest, "FI-1", AT, "")
+    reject(ledger, "AP-4", ASK.digest, Actor("FI-1", "finance"), AT, "")
     assert row_of(ledger, "AP-4").state == "WITHDRAWN"
 
 

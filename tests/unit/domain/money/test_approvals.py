@@ -111,3 +111,9 @@ def test_an_end_that_is_not_whole_is_refused(changed):
 
 def test_nobody_ends_what_was_never_asked():
     assert codes(act(small_town(), NO, actor=CHECKER)) == [RefusalCode.APPROVAL_UNKNOWN]
+
+
+def test_the_duty_of_the_maker_is_kept_with_what_he_asks_for():
+    world = small_town()
+    events(act(world, ASK, actor=replace(MAKER, duty="maker")))
+    assert world.need(APPROVALS, "AP-1").duty == "maker"
