@@ -220,6 +220,82 @@ station_day = _table(
 )
 
 
+# Signing in of drivers: what is at work now and no evidence, so rows go when they end. Secrets are
+# kept as SHA-256 only, addresses as an HMAC.
+passkey = _table(
+    "passkey",
+    _key("credential_id", sa.LargeBinary()),
+    _value("passkey_id", sa.Text()),
+    _value("driver_id", sa.Text()),
+    _value("public_key", sa.LargeBinary()),
+    _value("sign_count", BIG),
+    _value("label", sa.Text()),
+    _value("made_at", BIG),
+    _value("used_at", BIG),
+    sa.UniqueConstraint("log_id", "passkey_id"),
+)
+sa.Index(None, passkey.c.log_id, passkey.c.driver_id)
+
+sign_in_session = _table(
+    "sign_in_session",
+    _key("session_id", sa.Text()),
+    _value("driver_id", sa.Text()),
+    _value("cookie", sa.LargeBinary()),
+    _value("label", sa.Text()),
+    _value("made_at", BIG),
+    _value("seen_at", BIG),
+    _value("ends_at", BIG),
+    _value("step_up_until", BIG),
+)
+sa.Index(None, sign_in_session.c.log_id, sign_in_session.c.driver_id)
+sa.Index(None, sign_in_session.c.log_id, sign_in_session.c.cookie)
+
+sign_in_credential = _table(
+    "sign_in_credential",
+    _key("digest", sa.LargeBinary()),
+    _value("session_id", sa.Text()),
+    _value("kind", sa.Text()),
+    _value("ends_at", BIG),
+    _value("used_at", BIG),
+)
+sa.Index(None, sign_in_credential.c.log_id, sign_in_credential.c.session_id)
+
+sign_in_slip = _table(
+    "sign_in_slip",
+    _key("digest", sa.LargeBinary()),
+    _value("kind", sa.Text()),
+    _value("driver_id", sa.Text()),
+    _value("ends_at", BIG),
+    _value("body", sa.LargeBinary()),
+)
+sa.Index(None, sign_in_slip.c.log_id, sign_in_slip.c.driver_id)
+
+sign_in_address = _table(
+    "sign_in_address", _key("digest", sa.LargeBinary()), _value("driver_id", sa.Text())
+)
+sa.Index(None, sign_in_address.c.log_id, sign_in_address.c.driver_id)
+
+
+# The inbox of drivers: made from the log by a follower, and what they read of it and want of it.
+driver_notice = _table(
+    "driver_notice",
+    _key("notice_id", sa.Text()),
+    _value("driver_id", sa.Text()),
+    _value("kind", sa.Text()),
+    _value("object_id", sa.Text()),
+    _value("at", BIG),
+    _value("body", sa.LargeBinary()),
+    _value("read_at", BIG),
+)
+sa.Index(None, driver_notice.c.log_id, driver_notice.c.driver_id, driver_notice.c.at)
+
+driver_notice_settings = _table(
+    "driver_notice_settings",
+    _key("driver_id", sa.Text()),
+    _value("body", sa.LargeBinary()),
+)
+
+
 def _view(name: str) -> sa.Table:
     """A view the rules read: one row per key, the state as its canonical JSON."""
     table = _table(

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ledger.domain.privacy import INVOICE, PURPOSES, SubjectKey
+from ledger.domain.privacy import CONTACT, INVOICE, PURPOSES, SubjectKey
 from ledger.kernel.errors import Malformed, NotFound, TamperEvidence
 from ledger.kernel.ids import check_id
 from ledger.kernel.instants import Clock
@@ -112,6 +112,19 @@ class Vault:
                 _insert_fields(tx, (spare.subject, purpose), self._seal(spare, purpose, some))
         every = (*openings["contact"], *openings["invoice"])
         return spare.subject, {opening.name: commitment(opening) for opening in every}
+
+    def enrol(self, subject: str) -> None:
+        """Make keys for a person whom the log knows by this id; nothing where there are some.
+
+        `NotFound` when the erasure is ordered; else raises as `register`.
+        """
+        check_id(subject, "subject")
+        self._check_readable(subject, CONTACT)
+        spare = self.pool.make(self.keys.epoch, subject)
+        with translated(), self.database.engine.begin() as tx:
+            if not _lock_key(tx, (subject, CONTACT)):
+                for purpose in PURPOSES:
+                    self._insert_key(tx, spare, purpose, 0)
 
     def _openings(self, values: Values) -> tuple[Opening, ...]:
         if len(values) > FIELDS_MAX:
@@ -205,6 +218,20 @@ class Vault:
                 sa.select(columns.name, columns.nonce, columns.ciphertext)
                 .where(columns.subject == subject, columns.purpose == purpose)
                 .order_by(columns.name)
+            ).all()
+        found = [_opened(key, (subject, purpose), tuple(row)) for row in rows]
+        self._check_readable(subject, purpose)
+        return found
+
+    def some(self, subject: str, purpose: str, names: Sequence[str]) -> list[Opening]:
+        """Read at most `FIELDS_MAX` fields by name, left out where there are none; see `read`."""
+        key = self._key(subject, purpose)
+        columns = subject_field.c
+        with translated(), self.database.reader.connect() as tx:
+            rows = tx.execute(
+                sa.select(columns.name, columns.nonce, columns.ciphertext).where(
+                    *_fields_of((subject, purpose), list(names[:FIELDS_MAX]))
+                )
             ).all()
         found = [_opened(key, (subject, purpose), tuple(row)) for row in rows]
         self._check_readable(subject, purpose)

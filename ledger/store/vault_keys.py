@@ -112,9 +112,9 @@ class SparePool:
                 return spare
         return self.make(epoch)
 
-    def make(self, epoch: int) -> SpareSubject:
-        """Make a subject of 128 random bits and a key for each purpose."""
-        subject = f"DR-{self._chance(16).hex().upper()}"
+    def make(self, epoch: int, subject: str = "") -> SpareSubject:
+        """Make a subject of 128 random bits, or the one named, and a key for each purpose."""
+        subject = subject or f"DR-{self._chance(16).hex().upper()}"
         keys = {}
         for purpose in self._purposes:
             key = self._chance(KEY_BYTES)
