@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ledger.domain.classes import PACK_CLASSES, all_classes, known_classes
 from ledger.domain.custody import DRIVER_PACKS
+from ledger.domain.leaving_rows import LEAVINGS
 from ledger.domain.parties import PARTIES
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id
@@ -168,7 +169,8 @@ def touches(command: PrivacyCommand) -> Keys:
     """Read the person, and for an erasure also the classes of packs."""
     subject = touch(SUBJECTS, command.subject_id)
     if isinstance(command, EraseSubject):
-        return subject, touch(PARTIES, command.subject_id), all_classes()
+        leaving = touch(LEAVINGS, command.subject_id)
+        return subject, leaving, touch(PARTIES, command.subject_id), all_classes()
     return (subject,)
 
 

@@ -37,8 +37,8 @@ from ledger.kernel.ids import key_at
 from ledger.kernel.instants import DAY, Clock
 from ledger.kernel.messages import Actor, Request
 from ledger.runtime.ledger import Ledger, accepted
-from ledger.runtime.sweeping import Swept, files_below, sweep
-from ledger.store import erasures
+from ledger.runtime.sweeping import NEEDLE_BYTES_MIN, Swept, files_below, sweep
+from ledger.store import erasures, notices, sign_in
 from ledger.store.engine import sqlite_file
 from ledger.store.vault import DestroyedKey, Vault
 
@@ -112,6 +112,7 @@ class Erasing:
         keys = self._vault.keys_of(command.subject_id)
         asked = msgspec.structs.replace(command, keys=keys)
         self._ledger.execute(msgspec.structs.replace(request, command=asked))
+        self._sign_out(command.subject_id)
         for purpose in PURPOSES:
             self._vault.cache.drop((command.subject_id, purpose))
         return self.state(command.subject_id)
@@ -122,12 +123,20 @@ class Erasing:
         due = {each.subject_id: _due(each, now) for each in subjects}
         pairs = [(subject, purpose) for subject, some in due.items() for purpose in some]
         gone = self._vault.destroy(pairs)  # 2
+        for subject in due:
+            self._sign_out(subject)
         self._vault.database.empty_log()
         known = {(key.subject, key.purpose) for key in gone}
         swept = self._swept(gone, is_whole=known.issuperset(pairs))  # 3
         requests = [self._completion(each, due[each.subject_id], swept) for each in subjects]
         for receipt in self._ledger.execute_all(requests):  # 4
             accepted(receipt)
+
+    def _sign_out(self, subject_id: str) -> None:
+        """Remove all that a person signs in with; the order alone keeps him out already."""
+        with self._ledger.writing() as tx:
+            sign_in.forget(tx, self._ledger.name.log_id, subject_id)
+            notices.forget(tx, self._ledger.name.log_id, subject_id)
 
     def _completion(self, subject: Subject, purposes: Sequence[str], swept: Swept) -> Request:
         command = CompleteErasure(
@@ -153,6 +162,8 @@ class Erasing:
             self._vault.database.rewrite()
         needles = [key.wrapped for key in gone]
         ids = [key.subject.encode() for key in gone if not self._vault.keys_of(key.subject)]
+        # an id that another program gave may be so short that chance writes it anywhere
+        ids = [each for each in ids if len(each) >= NEEDLE_BYTES_MIN]
         found = self._look(needles, ids)
         if found.found:
             self._vault.database.rewrite()
