@@ -94,6 +94,15 @@ class SourcedLine(msgspec.Struct, frozen=True):
     attempt: int = 0
 
 
+class CardFace(msgspec.Struct, frozen=True):
+    """What a driver knows his card by; `expires` is ``YYYY-MM``, "" what the provider hides."""
+
+    kind: str
+    brand: str = ""
+    last4: str = ""
+    expires: str = ""
+
+
 class PaymentGateway(Protocol):
     """A provider of payments.
 
@@ -115,6 +124,10 @@ class PaymentGateway(Protocol):
 
     def read_payment(self, ref: str) -> PaymentNow:
         """Read a payment as it is now."""
+        ...
+
+    def read_card(self, card: str) -> CardFace:
+        """Read what a saved card looks like to its driver."""
         ...
 
     def undelivered(self, since: int) -> Iterator[NewsItem]:

@@ -34,7 +34,8 @@ class PayFromCredit(Command):
     `amount_minor` bounds what is taken in all; 0 = all that is open.
     """
 
-    roles: ClassVar[frozenset[str]] = frozenset({"finance", "support", "system"})
+    roles: ClassVar[frozenset[str]] = frozenset({"driver", "finance", "support", "system"})
+    is_personal: ClassVar[bool] = True
 
     invoice_no: str
     driver_id: str

@@ -29,6 +29,7 @@ from ledger.domain.money.payments_rows import (
     CallBody,
     CardPayment,
     change,
+    has_card,
 )
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
@@ -44,6 +45,8 @@ SHELVES: tuple[Shelf[Any], ...] = (CARD_PAYMENTS,)
 FOLDS: tuple[type[Event], ...] = ()
 
 _MONEY = frozenset({"finance", "support", "system"})
+_OWN = _MONEY | {"driver"}
+_RELEASABLE = frozenset({"CREATED", "AUTHORISED", "NEEDS_ACTION", "FAILED"})
 
 # Commands ---------------------------------------------------------------------
 
@@ -51,7 +54,8 @@ _MONEY = frozenset({"finance", "support", "system"})
 class PlanCharge(Command):
     """Take what is open of an invoice, or a part of it, from the card that its driver saved."""
 
-    roles: ClassVar[frozenset[str]] = _MONEY
+    roles: ClassVar[frozenset[str]] = _OWN
+    is_personal: ClassVar[bool] = True
 
     payment_id: str
     driver_id: str
@@ -93,7 +97,8 @@ class ReleaseReserved(Command):
 class PlanTopUp(Command):
     """Let a driver pay into his wallet on a page of the provider."""
 
-    roles: ClassVar[frozenset[str]] = _MONEY | {"driver"}
+    roles: ClassVar[frozenset[str]] = _OWN
+    is_personal: ClassVar[bool] = True
 
     payment_id: str
     driver_id: str
@@ -104,7 +109,8 @@ class PlanTopUp(Command):
 class PlanSetup(Command):
     """Let a driver save a card on a page of the provider."""
 
-    roles: ClassVar[frozenset[str]] = _MONEY | {"driver"}
+    roles: ClassVar[frozenset[str]] = _OWN
+    is_personal: ClassVar[bool] = True
 
     driver_id: str
 
@@ -253,7 +259,7 @@ def _faults(world: World, command: _Begin) -> Iterable[RefusalCode]:
     is_known = world.get(CARD_PAYMENTS, command.payment_id) is not None
     if is_known or world.get(PAYMENTS, command.payment_id) is not None:
         yield RefusalCode.PAYMENT_EXISTS
-    if not isinstance(command, PlanTopUp) and world.get(SAVED_CARDS, command.driver_id) is None:
+    if not isinstance(command, PlanTopUp) and not has_card(world, command.driver_id):
         yield RefusalCode.CARD_MISSING
     if isinstance(command, ReserveCard) and not is_id(command.subject_id):
         yield RefusalCode.PAYMENT_FIELD_INVALID
@@ -354,7 +360,7 @@ def _end(world: World, command: _End, request: Request) -> Outcome:
 
 def _end_faults(world: World, row: CardPayment, command: _End, at: int) -> Iterable[RefusalCode]:
     if isinstance(command, ReleaseReserved):
-        if not row.ref or row.state not in ("AUTHORISED", "NEEDS_ACTION", "FAILED"):
+        if not row.ref or row.state not in _RELEASABLE:
             yield RefusalCode.PENDING_RESOLVED
         return
     if row.state != "AUTHORISED":

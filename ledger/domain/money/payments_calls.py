@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ledger.domain.money.payments_rows import (
     CALL_STEMS,
+    DETACH,
     EVIDENCE,
     PAYMENT_CALLS,
     PLANNED,
@@ -35,7 +36,7 @@ SHELVES: tuple[Shelf[Any], ...] = (PAYMENT_CALLS, CALL_STEMS)
 FOLDS: tuple[type[Event], ...] = ()
 
 REASON_CHARACTERS = 200
-REPEATABLE = frozenset({SETUP, EVIDENCE, REFUND})
+REPEATABLE = frozenset({SETUP, EVIDENCE, REFUND, DETACH})
 """What may be done again once it was done: it moves no money, or has its limits elsewhere."""
 
 # Commands ---------------------------------------------------------------------

@@ -23,8 +23,11 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 AUTHORISE, CAPTURE, CANCEL = "authorise", "capture", "cancel"
 PAY, CHECKOUT, SETUP = "charge", "checkout", "setup"
 REFUND, TRANSFER, REVERSE = "refund", "transfer", "reverse"
-EVIDENCE = "evidence"
-OPERATIONS = (AUTHORISE, CAPTURE, CANCEL, PAY, CHECKOUT, SETUP, REFUND, TRANSFER, REVERSE, EVIDENCE)
+EVIDENCE, DETACH = "evidence", "detach"
+OPERATIONS = (
+    *(AUTHORISE, CAPTURE, CANCEL, PAY, CHECKOUT, SETUP, REFUND, TRANSFER, REVERSE),
+    *(EVIDENCE, DETACH),
+)
 
 PLANNED, SENT, ANSWERED, REFUSED, UNKNOWN = "PLANNED", "SENT", "ANSWERED", "REFUSED", "UNKNOWN"
 OPEN_CALLS = frozenset({PLANNED, SENT, UNKNOWN})
@@ -38,6 +41,7 @@ class CallBody(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
 
     `payer`, `card`, `target` and `destination` are the provider's names of the driver, his card,
     the object that is acted on, and the partner who is paid. `group` ties what belongs together.
+    `return_to` is the route of ours that a page of the provider leads back to.
     """
 
     operation: str
@@ -49,6 +53,7 @@ class CallBody(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     destination: str = ""
     group: str = ""
     text: str = ""
+    return_to: str = ""
     metadata: dict[str, str] = {}
 
     @property
@@ -142,7 +147,7 @@ class CallStem(msgspec.Struct, frozen=True):
 
 
 class SavedCard(msgspec.Struct, frozen=True):
-    """The provider's names of a driver and of the card he saved."""
+    """The provider's names of a driver and of the card that is charged; `card` is "" for none."""
 
     driver_id: str
     payer: str
@@ -155,6 +160,35 @@ PAYMENT_CALLS = Shelf(
 )
 CALL_STEMS = Shelf("call_stems", CallStem)
 SAVED_CARDS = Shelf("saved_cards", SavedCard)
+
+
+class SavedMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A card by the provider's names, since when it is saved (us); `method_id` is ours."""
+
+    method_id: str
+    payer: str
+    card: str
+    saved_at: int
+
+
+class SavedMethods(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All cards that a driver saved, oldest first; the one that is charged is his `SavedCard`."""
+
+    driver_id: str
+    methods: tuple[SavedMethod, ...] = ()
+
+    def method(self, method_id: str) -> SavedMethod | None:
+        """Find a card by our name of it."""
+        return next((one for one in self.methods if one.method_id == method_id), None)
+
+
+SAVED_METHODS = Shelf("saved_methods", SavedMethods)
+
+
+def has_card(world: World, driver_id: str) -> bool:
+    """Tell whether a driver has a card that may be charged; his row must be loaded."""
+    saved = world.get(SAVED_CARDS, driver_id)
+    return saved is not None and bool(saved.card)
 
 
 class PaymentRef(msgspec.Struct, frozen=True):

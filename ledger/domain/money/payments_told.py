@@ -25,32 +25,41 @@ from ledger.domain.money.payments_rows import (
     PAYMENT_REFS,
     REFUND,
     SAVED_CARDS,
+    SAVED_METHODS,
     TRANSFER,
     CallStem,
     CardPayment,
     PaymentCall,
     PaymentRef,
     SavedCard,
+    SavedMethod,
+    SavedMethods,
     Told,
     call_rows,
     change,
     payment_rows,
 )
 from ledger.domain.parties import PARTIES, party_faults
+from ledger.domain.waiting import set_timer
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
+from ledger.kernel.ids import derived_id
+from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-SHELVES: tuple[Shelf[Any], ...] = (PAYMENT_REFS, SAVED_CARDS)
+SHELVES: tuple[Shelf[Any], ...] = (PAYMENT_REFS, SAVED_CARDS, SAVED_METHODS)
 FOLDS: tuple[type[Event], ...] = ()
 
 _SYSTEM = frozenset({"system"})
 _BEGINNINGS = frozenset({AUTHORISE, PAY, CHECKOUT})
 _OF_PAYMENTS = _BEGINNINGS | {CAPTURE, CANCEL}
 REASON_CHARACTERS = 200
+
+CONFIRM_WITHIN_US = DAY
+"""Policy: so long a driver may take to confirm a payment; then it is given up."""
 
 # Commands ---------------------------------------------------------------------
 
@@ -138,7 +147,9 @@ def touches(command: ToldCommand) -> Keys:
         case TellPayment():
             return (touch(CARD_PAYMENTS, command.payment_id),)
         case TellCard():
-            return touch(PARTIES, command.driver_id), touch(SAVED_CARDS, command.driver_id)
+            driver_id = command.driver_id
+            rows = touch(SAVED_CARDS, driver_id), touch(SAVED_METHODS, driver_id)
+            return touch(PARTIES, driver_id), *rows
         case _ as unknown:
             assert_never(unknown)
 
@@ -268,7 +279,7 @@ def _card(world: World, command: TellCard) -> Outcome:
 # evolve -----------------------------------------------------------------------
 
 
-def evolve(world: World, event: ToldEvent, _stamp: Stamp) -> None:
+def evolve(world: World, event: ToldEvent, stamp: Stamp) -> None:
     """Keep the state of the payment and whose the object is; make room where nothing came of it."""
     match event:
         case PaymentMoved():
@@ -284,6 +295,10 @@ def evolve(world: World, event: ToldEvent, _stamp: Stamp) -> None:
                 captured_minor=row.captured_minor + event.captured_minor,
                 differs=row.differs or event.differs,
             )
+            if "NEEDS_ACTION" in (event.state, row.state):
+                waits = event.state == "NEEDS_ACTION"
+                at = stamp.recorded_at + CONFIRM_WITHIN_US if waits else 0
+                set_timer(world, "payment", event.payment_id, at)
             if event.ref:
                 world.put(PAYMENT_REFS, event.ref, PaymentRef(event.payment_id))
             if event.state in moves.CAME_TO_NOTHING:
@@ -292,8 +307,18 @@ def evolve(world: World, event: ToldEvent, _stamp: Stamp) -> None:
         case CardSaved():
             saved = SavedCard(event.driver_id, event.payer, event.card)
             world.put(SAVED_CARDS, event.driver_id, saved)
+            _keep_method(world, event, stamp)
         case _ as unknown:
             assert_never(unknown)
+
+
+def _keep_method(world: World, event: CardSaved, stamp: Stamp) -> None:
+    """Keep the card with the driver's others; the same one is kept once, as the newest."""
+    row = world.get(SAVED_METHODS, event.driver_id) or SavedMethods(event.driver_id)
+    others = tuple(one for one in row.methods if one.card != event.card)
+    method_id = derived_id("PM", event.driver_id, event.card)
+    newest = SavedMethod(method_id, event.payer, event.card, stamp.recorded_at)
+    world.put(SAVED_METHODS, event.driver_id, SavedMethods(event.driver_id, (*others, newest)))
 
 
 def postings(_event: ToldEvent) -> tuple[Posting, ...]:

@@ -49,7 +49,7 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 SHELVES: tuple[Shelf[Any], ...] = ()
 FOLDS: tuple[type[Event], ...] = ()
 
-_PEOPLE = frozenset({"finance", "support", "system"})
+_PEOPLE = frozenset({"driver", "finance", "support", "system"})
 
 # Commands ---------------------------------------------------------------------
 
@@ -58,6 +58,7 @@ class BeginSubscription(Command):
     """A driver subscribes to the newest version of a plan, from a day on (``YYYY-MM-DD``)."""
 
     roles: ClassVar[frozenset[str]] = _PEOPLE
+    is_personal: ClassVar[bool] = True
 
     driver_id: str
     contract_id: str
@@ -69,6 +70,7 @@ class EndSubscription(Command):
     """A subscription ends after a month (``YYYY-MM``); what was invoiced can be used till then."""
 
     roles: ClassVar[frozenset[str]] = _PEOPLE
+    is_personal: ClassVar[bool] = True
 
     driver_id: str
     last_period: str
