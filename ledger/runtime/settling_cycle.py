@@ -9,13 +9,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from ledger.domain.money.billing import ShareAccrued
+from ledger.domain.money.billing import BILLED, ShareAccrued, UsageAccrued
 from ledger.domain.money.contract_cycle import last_cut
 from ledger.domain.money.contracts import CONTRACTS
+from ledger.domain.money.dispute_rows import LINE_DISPUTES, UPHELD
 from ledger.domain.money.documents import StatementLine
 from ledger.domain.money.line_disputes import RaiseLineDispute
 from ledger.domain.money.line_proofs import LineProof, prove
+from ledger.domain.money.line_resolutions import CloseLineDispute
 from ledger.domain.money.periods import Ranges
+from ledger.domain.money.rating_facts import CHARGING_SESSION
+from ledger.domain.money.rerating import ShareReversed
+from ledger.domain.money.rerating_bills import ShareEntry, SwapBill, UsageEntry
 from ledger.domain.money.settlement_rows import SETTLED, STATEMENTS, Calculation, Statement
 from ledger.domain.money.settlement_steps import CalculateStatement, CutStatement
 from ledger.kernel.envelope import canonical
@@ -133,3 +138,43 @@ def share_at(reads: Reads, position: int) -> ShareAccrued:
     if not isinstance(event, ShareAccrued):
         raise NotFound(f"entry {position} is no share that could be made anew")
     return event
+
+
+def with_bill(reads: Reads, command: CloseLineDispute) -> CloseLineDispute:
+    """Add the bill of the session that a dispute is about, as it stands in the log.
+
+    The bill of a swap is kept with it; a session's is read when somebody is right about it.
+    """
+    row = reads.row(LINE_DISPUTES, command.dispute_id)
+    if row is None or row.usage_kind != CHARGING_SESSION:
+        return command
+    return msgspec.structs.replace(command, bill=bill_of(reads, row.usage_id))
+
+
+def bill_of(reads: Reads, usage_id: str) -> SwapBill | None:
+    """Read the last bill of a usage with its shares; None where it has none."""
+    billed = reads.row(BILLED, usage_id)
+    if billed is None or billed.reason:
+        return None
+    usages: list[UsageEntry] = []
+    shares: dict[int, ShareEntry] = {}
+    has_upheld = any(
+        row.usage_id == usage_id and row.state == UPHELD for _, row in reads.rows(LINE_DISPUTES)
+    )
+    for one in reads.entries(billed.position, None, _BILL_KINDS):
+        event = one.event
+        assert isinstance(event, UsageAccrued | ShareAccrued | ShareReversed), "of these kinds"
+        position, at = one.envelope.position, one.envelope.valid_at
+        if event.usage_id == usage_id:
+            if isinstance(event, UsageAccrued):
+                usages.append(UsageEntry(position, at, event))
+            elif isinstance(event, ShareAccrued):
+                shares[position] = ShareEntry(position, at, event)
+            else:
+                shares.pop(event.reversed_position, None)
+        elif not has_upheld:
+            break  # the entries of a bill stand one after the other; a share made anew does not
+    return SwapBill(tuple(usages), tuple(shares.values()))
+
+
+_BILL_KINDS = (UsageAccrued.kind, ShareAccrued.kind, ShareReversed.kind)

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ledger.domain.money.agreed import Found
 from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.dispute_rows import DRIVER_CODES, LINE_DISPUTES, PARTNER_CODES
 from ledger.domain.money.invoices import INVOICES
@@ -17,9 +18,11 @@ from ledger.domain.money.line_resolutions import (
 from ledger.kernel.errors import NotFound
 from ledger.kernel.messages import Command as LedgerCommand
 from ledger.kernel.money import parse_amount
+from ledger.kernel.postings import QUANTITY_MAX
 from ledger.runtime.reads import Reads
-from ledger.runtime.settling_cycle import share_at, statement_row, with_line
+from ledger.runtime.settling_cycle import share_at, statement_row, with_bill, with_line
 from mobilegrid.cli.acting import argument, asks, digest, fresh, number, text
+from mobilegrid.cli.params import TIME
 from mobilegrid.cli.settle_cycle import asks_reading
 
 _LINE = click.Argument(["line"], metavar="POSITION/INDEX")
@@ -94,6 +97,8 @@ def _dispute_bill(reads: Reads, given: dict[str, Any]) -> LedgerCommand:
         reason=given["reason"],
         claimed_minor=parse_amount(claimed, invoice.currency, "claimed") if claimed else 0,
         evidence=(given["evidence"],) if given["evidence"] else (),
+        usage_id=event.usage_id,
+        usage_kind=event.usage_kind,
     )
 
 
@@ -150,8 +155,14 @@ def _resolve(reads: Reads, given: dict[str, Any]) -> LedgerCommand:
     if row is None:
         raise NotFound(f"no dispute {given['dispute_id']}")
     verdict = {"verdict": given["verdict"].upper(), "reason": given["reason"]}
+    found = Found(
+        energy_wh=given["energy_wh"] or 0,
+        has_energy=given["energy_wh"] is not None,
+        begun_at=given["begun_at"] or 0,
+    )
     if not given["shares"]:
-        return CloseLineDispute(dispute_id=row.dispute_id, **verdict)
+        closing = CloseLineDispute(dispute_id=row.dispute_id, **verdict, found=found)
+        return with_bill(reads, closing)
     original = share_at(reads, row.position)
     shares = original.shares | _shares(given["shares"], row.currency)
     ours = original.base_minor - sum(
@@ -162,12 +173,15 @@ def _resolve(reads: Reads, given: dict[str, Any]) -> LedgerCommand:
         **verdict,
         original=original,
         shares=shares | {original.ours: ours},
+        found=found,
     )
 
 
 resolve = asks_reading(
     "resolve",
-    "Close a dispute; two persons.\n\nUpheld, the shares found are posted and ours takes the rest.",
+    "Close a dispute; two persons.\n\n"
+    "Upheld with shares, those are posted and ours takes the rest. Upheld without, a dispute about "
+    "quantity, price or time has its usage rated again, by what was found.",
     _resolve,
     [
         _DISPUTE,
@@ -179,6 +193,12 @@ resolve = asks_reading(
             metavar="PARTY=AMOUNT",
             help="A party's right share of the line, again and again.",
         ),
+        click.Option(
+            ["--energy-wh", "energy_wh"],
+            type=click.IntRange(min=-QUANTITY_MAX, max=QUANTITY_MAX),
+            help="The energy of the usage that was found (Wh).",
+        ),
+        click.Option(["--begun", "begun_at"], type=TIME, help="When it was found to have begun."),
     ],
     "dispute_id",
 )

@@ -117,6 +117,10 @@ def test_a_line_is_disputed_resolved_and_made_anew(town: Town) -> None:
     town.ask("settle", "review", "LD-1", *MAKER)
     town.ask("settle", "escalate", "LD-1", "--reason", "no agreement", *MAKER)
     resolve = ("settle", "resolve", "LD-1", "upheld", "--reason", "agreed")
+    strange = town.error(*resolve, "--energy-wh", "5", *BOTH)  # no station told of this swap
+    assert strange["refusal"] == "dispute_field_invalid"
+    late = town.error(*resolve, "--begun", "2026-05-01T12:00:00Z", *BOTH)
+    assert late["refusal"] == "dispute_field_invalid"
     made = town.ask(*resolve, "--share", "OP-1=1.50", *BOTH)
     assert made == ["line_dispute.closed", "share.reversed", "share.accrued"]
     nobody = town.error("settle", "resolve", "LD-9", "upheld", "--reason", "x", *BOTH)

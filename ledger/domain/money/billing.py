@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.money import templates
+from ledger.domain.money.agreed import Agreed
 from ledger.domain.money.contract_shares import share_base, shares_of
 from ledger.domain.money.contracts import CONTRACTS, ContractVersion
 from ledger.domain.money.energy_pool import energy_cost_of
@@ -37,10 +38,14 @@ LINES_PER_ENTRY = 100
 
 
 class Billed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A usage that was billed at `position`, or tried there and not billed for `reason`."""
+    """A usage that was billed at `position`, or tried there and not billed for `reason`.
+
+    `agreed` is what two persons found of it.
+    """
 
     position: int
     reason: str = ""
+    agreed: Agreed | None = None
 
 
 BILLED = Shelf("billed", Billed)
@@ -317,14 +322,20 @@ def evolve(world: World, event: BillingEvent, stamp: Stamp) -> None:
     match event:
         case UsageAccrued():
             if event.part == 1:
-                world.put(BILLED, event.usage_id, Billed(stamp.position))
+                _put(world, event.usage_id, Billed(stamp.position))
             count_usage(world, event)
         case UsageUnbilled():
-            world.put(BILLED, event.usage_id, Billed(stamp.position, event.reason))
+            _put(world, event.usage_id, Billed(stamp.position, event.reason))
         case ShareAccrued():
             pass
         case _ as unknown:
             assert_never(unknown)
+
+
+def _put(world: World, usage_id: str, row: Billed) -> None:
+    known = world.get(BILLED, usage_id)
+    agreed = known.agreed if known else None
+    world.put(BILLED, usage_id, replace(row, agreed=agreed) if agreed else row)
 
 
 def count_usage(world: World, event: UsageAccrued, *, taken_back: bool = False) -> None:

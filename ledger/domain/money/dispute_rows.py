@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.world import Shelf, World
-from ledger.kernel.instants import DAY
+from ledger.kernel.messages import Actor
 
 RAISED, UNDER_REVIEW, ESCALATED = "RAISED", "UNDER_REVIEW", "ESCALATED"
 UPHELD, REJECTED, WITHDRAWN = "UPHELD", "REJECTED", "WITHDRAWN"
@@ -29,8 +29,8 @@ STEPS: dict[str, tuple[str, ...]] = {
 PARTNER_CODES = ("NOT_OURS", "DUPLICATE", "QUANTITY", "PRICE", "TIME", "TAX", "OTHER")
 DRIVER_CODES = ("QUANTITY", "PRICE", "TIME", "NOT_MINE", "CONDITION", "OTHER")
 
-DISPUTE_ANSWER_US = 14 * DAY
-"""Policy: so long we have to answer."""
+RATED_AGAIN = frozenset({"QUANTITY", "PRICE", "TIME"})
+"""Codes about the usage itself: where they are right, its bill is held against the facts again."""
 
 DISPUTES_MAX = 500
 """Disputes of one document; more than that is no dispute of lines but of the whole."""
@@ -41,7 +41,7 @@ class LineDispute(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `amount_minor` is what the line says in `currency`; `claimed_minor` and `claimed_quantity` are
     what the other side says it should be. `evidence` are digests (SHA-256) of documents;
-    `source` is that of the line, "" for a share.
+    `source` is that of the line, "" for a share; `usage_id` the swap or the session it is about.
     """
 
     dispute_id: str
@@ -60,6 +60,8 @@ class LineDispute(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: tuple[str, ...] = ()
     reason: str = ""
     raised_by: str = ""
+    usage_id: str = ""
+    usage_kind: str = ""
     raised_at: int = 0
     state: str = RAISED
     resolution: str = ""
@@ -68,6 +70,11 @@ class LineDispute(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_open(self) -> bool:
         """Tell whether nobody has settled it."""
         return bool(STEPS[self.state])
+
+    def is_open_to(self, actor: Actor) -> bool:
+        """Tell whether somebody may move it: partners and drivers their own alone."""
+        is_outside = actor.role in {"operator", "driver"}
+        return not is_outside or actor.id in {self.party_id, self.raised_by}
 
 
 LINE_DISPUTES = Shelf("line_disputes", LineDispute, listed_by=lambda row: row.document_id)

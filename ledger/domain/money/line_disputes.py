@@ -15,7 +15,6 @@ from ledger.domain.access import refused
 from ledger.domain.cases import CASES, CaseOpened
 from ledger.domain.composing import is_sha256
 from ledger.domain.money.dispute_rows import (
-    DISPUTE_ANSWER_US,
     DISPUTED_LINES,
     DISPUTES_MAX,
     DRIVER_CODES,
@@ -26,12 +25,15 @@ from ledger.domain.money.dispute_rows import (
     move_line,
 )
 from ledger.domain.money.documents import StatementLine
+from ledger.domain.money.invoice_policy import policy_of, policy_row
 from ledger.domain.money.invoices import INVOICES
 from ledger.domain.money.line_proofs import NO_PROOF, LineProof, is_proven
+from ledger.domain.money.rating_facts import CHARGING_SESSION, SWAP
 from ledger.domain.money.settlement_rows import ISSUED, STATEMENTS, Statement
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.ids import derived_id, is_id
+from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Command, Draft, Event, Observed, Outcome, Request
 from ledger.kernel.postings import QUANTITY_MAX, Posting
 from ledger.kernel.refusal import Fact, Refusal, RefusalCode
@@ -76,7 +78,8 @@ class RaiseLineDispute(Command):
 class RaiseBillDispute(Command):
     """A driver disputes a line of an invoice: the usage at `position`, its line by number.
 
-    `amount_minor` is the net amount of that line.
+    `amount_minor` is the net amount of that line. `usage_id` and `usage_kind` name the usage as
+    its entry does.
     """
 
     roles: ClassVar[frozenset[str]] = _RAISERS
@@ -92,6 +95,8 @@ class RaiseBillDispute(Command):
     claimed_quantity: int = 0
     claimed_minor: int = 0
     evidence: tuple[str, ...] = ()
+    usage_id: str = ""
+    usage_kind: str = ""
     observed: Observed | None = None
 
 
@@ -122,6 +127,8 @@ class LineDisputeRaised(Event):
     evidence: tuple[str, ...] = ()
     reason: str = ""
     raised_by: str = ""
+    usage_id: str = ""
+    usage_kind: str = ""
 
 
 LineDisputesEvent = LineDisputeRaised
@@ -135,6 +142,7 @@ def touches(command: LineDisputesCommand) -> Keys:
         touch(LINE_DISPUTES, command.dispute_id),
         touch(DISPUTED_LINES, command.document_id),
         touch(CASES, _case_id(command)),
+        policy_row(),
     )
     if isinstance(command, RaiseLineDispute):
         return (*rows, touch(STATEMENTS, command.document_id))
@@ -182,8 +190,16 @@ def _field(command: _Raise, codes: tuple[str, ...], party_id: str) -> str:
         (max(map(abs, claims)) <= QUANTITY_MAX, "claimed_minor"),
         (len(command.evidence) <= EVIDENCE_MAX, "evidence"),
         (all(map(is_sha256, command.evidence)), "evidence"),
+        (_names_usage(command), "usage_id"),
     )
     return next((field for good, field in checks if not good), "")
+
+
+def _names_usage(command: _Raise) -> bool:
+    """Tell whether a usage is named by kind and id, or not at all."""
+    if isinstance(command, RaiseLineDispute) or not (command.usage_id or command.usage_kind):
+        return True
+    return is_id(command.usage_id) and command.usage_kind in (SWAP, CHARGING_SESSION)
 
 
 def _faults(world: World, command: _Raise, field: str) -> Refusal | None:
@@ -214,8 +230,17 @@ def _raise(world: World, command: RaiseLineDispute, request: Request) -> Outcome
     if row.state != ISSUED:
         return _case(world, command, "LATE_DISPUTE")
     digest = leaf_hash(command.line.encode()).hex()
-    found = _raised(command, request, line.currency, line.share_minor)
-    return (Draft(replace(found, line_hash=digest, source=line.source), observed=command.observed),)
+    found = _raised(world, command, request, line.currency, line.share_minor)
+    kind, usage_id = _usage_of(line)
+    found = replace(found, line_hash=digest, source=line.source, usage_id=usage_id, usage_kind=kind)
+    return (Draft(found, observed=command.observed),)
+
+
+def _usage_of(line: StatementLine) -> tuple[str, str]:
+    """Tell of which swap or session a share is, by kind and id; nothing for other lines."""
+    usage_id = "" if line.source else line.swap or line.charging_session
+    kind = SWAP if line.swap else CHARGING_SESSION
+    return kind if usage_id else "", usage_id
 
 
 def _proven(command: RaiseLineDispute, row: Statement) -> StatementLine | None:
@@ -236,12 +261,13 @@ def _raise_bill(world: World, command: RaiseBillDispute, request: Request) -> Ou
     fault = _faults(world, command, _field(command, DRIVER_CODES, row.driver_id))
     if fault is not None:
         return fault
-    found = _raised(command, request, row.currency, command.amount_minor)
+    found = _raised(world, command, request, row.currency, command.amount_minor)
+    found = replace(found, usage_id=command.usage_id, usage_kind=command.usage_kind)
     return (Draft(found, observed=command.observed),)
 
 
 def _raised(
-    command: _Raise, request: Request, currency: str, amount_minor: int
+    world: World, command: _Raise, request: Request, currency: str, amount_minor: int
 ) -> LineDisputeRaised:
     return LineDisputeRaised(
         dispute_id=command.dispute_id,
@@ -252,7 +278,7 @@ def _raised(
         code=command.code,
         currency=currency,
         amount_minor=amount_minor,
-        due_at=request.at + DISPUTE_ANSWER_US,
+        due_at=request.at + policy_of(world).dispute_answer_days * DAY,
         claimed_quantity=command.claimed_quantity,
         claimed_minor=command.claimed_minor,
         evidence=command.evidence,

@@ -2,8 +2,9 @@
 
 Rejected or withdrawn, a line is approved: with its statement, or at once where that was approved
 without it. Upheld, its share is taken back and made anew by what the two persons found; a dispute
-about the usage itself brings no shares, its bill is rated again (`rerating.py`). Either way the
-line is approved in the statement that holds its correction, so that the partner gets the sum.
+about the usage itself (its quantity, price or time) brings no shares, its bill is rated again
+(`disputed_usages.py`). Either way the line is approved in the statement that holds its correction,
+so that the partner gets the sum.
 """
 
 from typing import Any, ClassVar, assert_never
@@ -13,7 +14,8 @@ from msgspec.structs import replace
 
 from ledger.domain.access import refused
 from ledger.domain.money import netting
-from ledger.domain.money.billing import ShareAccrued
+from ledger.domain.money.agreed import NOTHING_FOUND, Agreed, Found
+from ledger.domain.money.billing import BILLED, ShareAccrued
 from ledger.domain.money.contracts import CONTRACTS
 from ledger.domain.money.dispute_rows import (
     DISPUTED_LINES,
@@ -27,12 +29,20 @@ from ledger.domain.money.dispute_rows import (
     LineDispute,
     move_line,
 )
+from ledger.domain.money.disputed_usages import (
+    Disputed,
+    disputed_usage,
+    fault_of,
+    rated_again,
+    rates_again,
+    usage_rows,
+)
 from ledger.domain.money.documents import statement_lines
 from ledger.domain.money.line_disputes import REASON_MAX
 from ledger.domain.money.netting import ApprovedAmount
 from ledger.domain.money.payout_rows import PAYABLES, HeldLine, Payables
 from ledger.domain.money.rerating import ShareReversed
-from ledger.domain.money.rerating_bills import SWAP_BILLS
+from ledger.domain.money.rerating_bills import SWAP_BILLS, SwapBill
 from ledger.domain.money.settlement import settling_contract
 from ledger.domain.money.settlement_rows import (
     ANSWERED,
@@ -44,7 +54,7 @@ from ledger.domain.money.settlement_rows import (
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
 from ledger.kernel.envelope import canonical
 from ledger.kernel.hashing import leaf_hash
-from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
+from ledger.kernel.messages import Command, Draft, Event, Observed, Outcome, Request
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Fact, Refusal, RefusalCode
 
@@ -69,7 +79,7 @@ class ReviewLineDispute(Command):
 class EscalateLineDispute(Command):
     """The two sides do not agree; somebody above them decides."""
 
-    roles: ClassVar[frozenset[str]] = _DESK
+    roles: ClassVar[frozenset[str]] = _DESK | {"operator"}
 
     dispute_id: str
     reason: str
@@ -78,17 +88,21 @@ class EscalateLineDispute(Command):
 class WithdrawLineDispute(Command):
     """Whoever raised the dispute gives it up."""
 
-    roles: ClassVar[frozenset[str]] = frozenset({"operator", "driver", "finance", "support"})
+    roles: ClassVar[frozenset[str]] = _DESK | {"operator", "driver"}
+    circumstances: ClassVar[tuple[str, ...]] = ("observed",)
 
     dispute_id: str
     reason: str
+    observed: Observed | None = None
 
 
 class CloseLineDispute(Command):
     """Two persons say who is right: `verdict` UPHELD or REJECTED.
 
     Upheld with `shares`, the share entry `original` (as it stands in the log at the position of
-    the line) is taken back and made anew with them: minor units by party, same sum.
+    the line) is taken back and made anew with them: minor units by party, same sum. Upheld
+    without them, a dispute about quantity, price or time has its usage rated again, by what was
+    `found` of it; `bill` is the bill of a charging session as it stands in the log.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset({"finance"})
@@ -99,6 +113,8 @@ class CloseLineDispute(Command):
     reason: str
     original: ShareAccrued | None = None
     shares: dict[str, int] = msgspec.field(default_factory=dict)
+    found: Found = NOTHING_FOUND
+    bill: SwapBill | None = None
 
 
 _Move = ReviewLineDispute | EscalateLineDispute | WithdrawLineDispute
@@ -136,7 +152,21 @@ class LineDisputeClosed(Event):
     amounts: tuple[ApprovedAmount, ...] = ()
 
 
-LineResolutionsEvent = LineDisputeMoved | LineDisputeClosed
+class UsageAgreed(Event):
+    """Two persons found what a usage was; it is rated by that while it rests on these entries.
+
+    `about` are the positions of the entries that told of it otherwise.
+    """
+
+    kind: ClassVar[str] = "usage.agreed"
+
+    usage_id: str
+    dispute_id: str
+    found: Found
+    about: tuple[int, ...] = ()
+
+
+LineResolutionsEvent = LineDisputeMoved | LineDisputeClosed | UsageAgreed
 
 # touches ----------------------------------------------------------------------
 
@@ -150,11 +180,15 @@ def touches(command: LineResolutionsCommand) -> Keys:
 
 
 def follows(world: World, command: LineResolutionsCommand) -> Keys:
-    """Read its document, and what the partner is owed."""
+    """Read its document, what the partner is owed, and what rating its usage again reads."""
     row = world.get(LINE_DISPUTES, command.dispute_id)
     if row is None:
         return ()
+    rows: list[Key] = []
+    if isinstance(command, CloseLineDispute) and _rates_again(row, command):
+        rows = usage_rows(world, row, command.found, command.bill)
     return (
+        *rows,
         touch(STATEMENTS, row.document_id),
         touch(DISPUTED_LINES, row.document_id),
         touch(PAYABLES, row.party_id),
@@ -174,6 +208,8 @@ def decide(world: World, command: LineResolutionsCommand, request: Request) -> O
         case ReviewLineDispute():
             return _move(row, UNDER_REVIEW, "")
         case EscalateLineDispute():
+            if not row.is_open_to(request.actor):
+                return _no(row, [RefusalCode.DISPUTE_FIELD_INVALID])
             return _move(row, ESCALATED, command.reason)
         case WithdrawLineDispute():
             return _withdraw(world, row, command, request)
@@ -206,15 +242,15 @@ def _withdraw(
 ) -> Outcome:
     if row.state == WITHDRAWN:
         return ()
-    actor = request.actor
     faults = [] if WITHDRAWN in STEPS[row.state] else [RefusalCode.DISPUTE_STATE]
-    if actor.role in {"operator", "driver"} and actor.id not in {row.party_id, row.raised_by}:
+    if not row.is_open_to(request.actor):
         faults.append(RefusalCode.DISPUTE_FIELD_INVALID)
     if not 0 < len(command.reason) <= REASON_MAX:
         faults.append(RefusalCode.DISPUTE_FIELD_INVALID)
     if faults:
         return _no(row, faults)
-    return (Draft(_closed(world, row, WITHDRAWN, command.reason, request.at)),)
+    given_up = _closed(world, row, WITHDRAWN, command.reason, request.at)
+    return (Draft(given_up, observed=command.observed),)
 
 
 def _close(world: World, row: LineDispute, command: CloseLineDispute, request: Request) -> Outcome:
@@ -223,13 +259,39 @@ def _close(world: World, row: LineDispute, command: CloseLineDispute, request: R
     if row.state == command.verdict:
         return ()
     field = _field(row, command)
+    usage = disputed_usage(world, row, command.bill) if _rates_again(row, command) else None
+    if fault_of(command.found, usage, request.at):
+        field = field or "found"
     faults = [RefusalCode.DISPUTE_FIELD_INVALID] if field else []
     if command.verdict not in STEPS[row.state]:
         faults.append(RefusalCode.DISPUTE_STATE)
     if faults:
         return _no(row, faults, field)
     closed = Draft(_closed(world, row, command.verdict, command.reason, request.at))
+    if usage is not None:
+        return (closed, *_rated(world, row, command, usage))
     return (closed, *_corrected(row, command))
+
+
+def _rates_again(row: LineDispute, command: CloseLineDispute) -> bool:
+    return command.verdict == UPHELD and not command.shares and rates_again(row)
+
+
+def _rated(
+    world: World, row: LineDispute, command: CloseLineDispute, usage: Disputed
+) -> list[Draft]:
+    """Say what was found, then rate the usage by it; its times stay those of the service."""
+    drafts: list[Draft] = []
+    if command.found.is_something:
+        agreed = UsageAgreed(
+            usage_id=row.usage_id,
+            dispute_id=row.dispute_id,
+            found=command.found,
+            about=usage.about,
+        )
+        drafts.append(Draft(agreed, usage.facts.occurred_at, after=(0,)))
+    why = f"dispute {row.dispute_id} was upheld"
+    return drafts + rated_again(world, usage, command.found, why, first=1 + len(drafts))
 
 
 def _field(row: LineDispute, command: CloseLineDispute) -> str:
@@ -304,6 +366,11 @@ def _corrected(row: LineDispute, command: CloseLineDispute) -> list[Draft]:
 
 def evolve(world: World, event: LineResolutionsEvent, stamp: Stamp) -> None:
     """Move the dispute; approve its line, or have it wait for the correction."""
+    if isinstance(event, UsageAgreed):
+        billed = world.need(BILLED, event.usage_id)
+        agreed = Agreed(event.found, event.about, stamp.position)
+        world.put(BILLED, event.usage_id, replace(billed, agreed=agreed))
+        return
     row = world.need(LINE_DISPUTES, event.dispute_id)
     move_line(world, replace(row, state=event.state, resolution=event.reason))
     statement = world.get(STATEMENTS, event.document_id)
@@ -326,7 +393,7 @@ def evolve(world: World, event: LineResolutionsEvent, stamp: Stamp) -> None:
 
 def postings(event: LineResolutionsEvent) -> tuple[Posting, ...]:
     """Approve the line of a dispute that was turned down after its statement was approved."""
-    if isinstance(event, LineDisputeMoved):
+    if not isinstance(event, LineDisputeClosed):
         return ()
     dims = {"partner": event.party_id, "statement": event.document_id}
     return tuple(line for one in event.amounts for line in netting.approved_lines(one, dims))

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, assert_never
 from msgspec.structs import replace
 
 from ledger.domain.money import billing
+from ledger.domain.money.agreed import as_agreed
 from ledger.domain.money.billing import BILLED, Billing, ShareAccrued, UsageAccrued
 from ledger.domain.money.rating_facts import SWAP, Line, UsageFacts
 from ledger.domain.money.rerating_bills import (
@@ -177,13 +178,16 @@ def redone(
 
 
 def swap_facts(world: World, swap: Swap, bill: SwapBill, causes: tuple[int, ...]) -> UsageFacts:
-    """Take what the price depends on from the legs, and place and tariff from the first bill."""
+    """Take what the price depends on from the legs, and place and tariff from the first bill.
+
+    What two persons found of these legs goes before what the legs tell.
+    """
     legs = (*swap.legs_in, *swap.legs_out)
     first = bill.usages[0]
     energy_in_wh = sum(leg.stored_wh for leg in swap.legs_in)
     positions = {leg.position for leg in legs if leg.position}
     out = swap.legs_out or swap.legs_in
-    return UsageFacts(
+    told = UsageFacts(
         kind=SWAP,
         usage_id=swap.swap_id,
         driver_id=first.event.driver_id,
@@ -203,7 +207,11 @@ def swap_facts(world: World, swap: Swap, bill: SwapBill, causes: tuple[int, ...]
         soc_bp=soc_given(swap.legs_out),
         class_days=swap.class_days,
         causes=tuple(sorted(positions | set(causes))),
+        price_at=swap.price_at,
+        price_position=swap.price_position,
     )
+    known = world.get(BILLED, swap.swap_id)
+    return as_agreed(told, known.agreed if known else None, tuple(sorted(positions)))
 
 
 def _stage(swap: Swap) -> str:

@@ -8,6 +8,8 @@ or changes in front of others, those are rated again in the same batch, as far a
 from typing import Any, ClassVar
 
 from ledger.domain.money import billing
+from ledger.domain.money.agreed import as_agreed
+from ledger.domain.money.billing import BILLED
 from ledger.domain.money.rating import LEVEL_MIN
 from ledger.domain.money.rating_facts import CHARGING_SESSION, SWAP, UsageFacts
 from ledger.domain.money.rating_used import USED, Use, Used, later_uses
@@ -99,7 +101,7 @@ def session_facts(world: World, bill: SwapBill, causes: tuple[int, ...]) -> Usag
     """
     first = bill.usages[0].event
     session = world.need(SESSIONS, first.usage_id)
-    return UsageFacts(
+    told = UsageFacts(
         kind=CHARGING_SESSION,
         usage_id=first.usage_id,
         driver_id=first.driver_id,
@@ -117,6 +119,8 @@ def session_facts(world: World, bill: SwapBill, causes: tuple[int, ...]) -> Usag
         pack_class=session.pack_class,
         causes=tuple(sorted({session.ended_position, *causes})),
     )
+    known = world.get(BILLED, first.usage_id)
+    return as_agreed(told, known.agreed if known else None, (session.ended_position,))
 
 
 def evolve(_world: World, _event: Any, _stamp: Stamp) -> None:

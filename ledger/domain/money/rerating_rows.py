@@ -12,7 +12,7 @@ from ledger.domain.money.rating_used import (
     periods_of,
     used_rows,
 )
-from ledger.domain.money.rerating_bills import ENDED, SWAP_BILLS, operator_of
+from ledger.domain.money.rerating_bills import ENDED, SWAP_BILLS, SwapBill, operator_of
 from ledger.domain.money.tariffs import tariff_keys
 from ledger.domain.saga import SWAPS
 from ledger.domain.sessions import SESSIONS
@@ -77,12 +77,16 @@ def rows_after(world: World, key: str, at: int, usage_id: str) -> list[Key]:
                 *rerating_rows(world, use.usage_id, with_later=False),
             ]
         else:
-            keys += [touch(SESSIONS, use.usage_id), *_session_rows(world, use.usage_id)]
+            is_known = world.is_loaded(SWAP_BILLS, use.usage_id)
+            bill = world.get(SWAP_BILLS, use.usage_id) if is_known else None
+            keys += [touch(SESSIONS, use.usage_id), *session_rows(world, use.usage_id, bill)]
     return keys
 
 
-def _session_rows(world: World, usage_id: str) -> list[Key]:
-    bill = world.get(SWAP_BILLS, usage_id) if world.is_loaded(SWAP_BILLS, usage_id) else None
+def session_rows(
+    world: World, usage_id: str, bill: SwapBill | None, times: tuple[int, ...] = ()
+) -> list[Key]:
+    """Name what rating a billed session again reads; `times` are others it may begin at (us)."""
     session = world.get(SESSIONS, usage_id) if world.is_loaded(SESSIONS, usage_id) else None
     if bill is None or session is None:
         return []
@@ -91,7 +95,8 @@ def _session_rows(world: World, usage_id: str) -> list[Key]:
     if world.is_loaded(*keys[-1]):
         keys.append(touch(CONTRACTS, operator_of(world, bill)))
     slack = min(session.clock_uncertainty_us, UNCERTAINTY_MAX)
-    begin, end = session.started_at - slack, session.ended_at + slack
-    keys += tariff_keys(first.tariff_id, begin, end)
-    keys += used_rows(world, first.driver_id, first.tariff_id, (session.started_at,))
+    begins = (session.started_at, *times)
+    lasts = session.ended_at - session.started_at
+    keys += tariff_keys(first.tariff_id, min(begins) - slack, max(begins) + lasts + slack)
+    keys += used_rows(world, first.driver_id, first.tariff_id, begins)
     return keys

@@ -66,6 +66,15 @@ def test_a_dispute_goes_its_way_in_order():
     assert not any(STEPS[state] for state in ("UPHELD", "REJECTED", "WITHDRAWN"))
 
 
+def test_a_partner_escalates_his_own_dispute_alone():
+    world = disputed()
+    events(act(world, ReviewLineDispute(dispute_id="LD-0")))
+    command = EscalateLineDispute(dispute_id="LD-0", reason="no agreement")
+    assert codes(act(world, command, actor=Actor("CAR-1", "operator"))) == (FIELD,)
+    events(act(world, command, actor=Actor("OP-1", "operator")))
+    assert world.need(LINE_DISPUTES, "LD-0").state == "ESCALATED"
+
+
 def test_two_persons_close_a_dispute():
     world = disputed()
     assert codes(close(world, "REJECTED", actor=Actor("P1", "finance"))) == (
