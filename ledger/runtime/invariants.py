@@ -11,6 +11,11 @@ from ledger.runtime.books_audit import (
     check_limits,
     check_stock,
 )
+from ledger.runtime.documents_audit import (
+    check_bank_chain,
+    check_documents,
+    check_taken_back,
+)
 from ledger.runtime.holding import check_billing_waits, check_holding
 from ledger.runtime.owing import check_debts
 from ledger.runtime.proving import check_newest_checkpoint
@@ -59,6 +64,9 @@ INVARIANTS: dict[str, Callable[[Reads], None]] = {
     "reports_of_closed_months_keep_their_bytes": check_closed_months,
     "no_line_is_in_two_statements_of_a_partner": check_statements,
     "payables_and_payouts_are_what_their_accounts_hold": check_payables,
+    "documents_are_what_their_lines_say": check_documents,
+    "what_is_taken_back_is_what_was_written": check_taken_back,
+    "bank_statements_open_with_the_last_closing": check_bank_chain,
     "replaying_every_rule_gives_every_table": _replay,
 }
 """Every invariant by name; the last one takes as long as the log is."""

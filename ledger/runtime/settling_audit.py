@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ledger.domain.money.payout_rows import PAYABLES, PAYOUTS
+from ledger.domain.money.payout_rows import PAYABLES, PAYOUT_BATCHES, PAYOUTS
 from ledger.domain.money.periods import Ranges
 from ledger.domain.money.settlement_rows import CANCELLED, SETTLED, STATEMENTS
 from ledger.domain.money.templates_partners import IN_FLIGHT, PARTNERS_APPROVED
@@ -34,10 +34,10 @@ def check_statements(reads: Reads) -> None:
 
 
 def check_payables(reads: Reads) -> None:
-    """Check that 2110 is what statements owe, and 2120 what payouts have on their way.
+    """Check that 2110 is what statements owe, 2120 what payouts have on their way, orders too.
 
     Raises:
-        ReplayDiffers: a sub-ledger and its account differ.
+        ReplayDiffers: a sub-ledger and its account differ, or an order and its payouts.
     """
     owed: Sums = {}
     for partner, row in reads.rows(PAYABLES):
@@ -50,6 +50,10 @@ def check_payables(reads: Reads) -> None:
     }
     _compare(reads, PARTNERS_APPROVED, owed)
     _compare(reads, IN_FLIGHT, flying)
+    for batch_id, batch in reads.rows(PAYOUT_BATCHES):
+        rows = [reads.row(PAYOUTS, payout_id) for payout_id in batch.payouts]
+        if sum(row.amount_minor for row in rows if row) != batch.total_minor:
+            raise ReplayDiffers(f"{batch_id} orders another sum than that of its payouts")
 
 
 def _compare(reads: Reads, account: str, said: Sums) -> None:
