@@ -126,22 +126,48 @@ def close_books(
         Refused: an item does not hold, or the rule says no.
     """
     with ledger.reading() as reads:
-        row = _row(reads, period)
-        revision = len(row.revisions) + 1
-        report = make_report(reads, period, reads.size, revision)
-        command = ClosePeriod(
-            period=period,
-            revision=revision,
-            closing_position=reads.size,
-            checklist=checklist(reads, period, programs, reasons),
-            balances=kept_balances(reads, period),
-            report_sha256=sha256(report_bytes(report)).hexdigest(),
-        )
+        command = with_balances(reads, closing_of(reads, period, programs, reasons))
     # asked again on another checklist it is another request
     key = key_at(at, "close", sha256(canonical(command)).hexdigest())
     request = Request(key=key, principal="closing", actor=actor, at=at, command=command)
     closed = _closed_by(ledger, accepted(ledger.execute(request)))
-    return Closed(period, revision, closed.closing_position, closed.checklist, closed.report_sha256)
+    return Closed(
+        period,
+        closed.revision,
+        closed.closing_position,
+        closed.checklist,
+        closed.report_sha256,
+    )
+
+
+def closing_of(
+    reads: Reads,
+    period: str,
+    programs: Programs = no_programs,
+    reasons: Mapping[int, str] | None = None,
+) -> ClosePeriod:
+    """Make the command that closes a period on what is known now, without its balances.
+
+    They follow from the closing position, as the report does. `NotFound` where the closing of the
+    period has not begun.
+    """
+    row = _row(reads, period)
+    revision = len(row.revisions) + 1
+    report = make_report(reads, period, reads.size, revision)
+    return ClosePeriod(
+        period=period,
+        revision=revision,
+        closing_position=reads.size,
+        checklist=checklist(reads, period, programs, reasons),
+        balances=(),
+        report_sha256=sha256(report_bytes(report)).hexdigest(),
+    )
+
+
+def with_balances(reads: Reads, command: ClosePeriod) -> ClosePeriod:
+    """Put the balances at the closing position into the command."""
+    size = min(command.closing_position, reads.size)
+    return replace(command, balances=kept_balances(reads, command.period, size))
 
 
 def _row(reads: Reads, period: str) -> Period:

@@ -13,10 +13,15 @@ import msgspec
 from ledger.domain.money.allowances import EndAllowance
 from ledger.domain.money.dunning import DUNNING, Dunning, RunDunning, due_step
 from ledger.domain.money.invoice_means import PROMOS_MAX, PayFromCredit
-from ledger.domain.money.invoice_policy import BILLING_POLICIES, CURRENT, BillingPolicy
+from ledger.domain.money.invoice_policy import (
+    BILLING_POLICIES,
+    CURRENT,
+    BillingPolicy,
+    BillingTerms,
+)
 from ledger.domain.money.invoices import INVOICES, Invoice
-from ledger.domain.money.payments import PlanCharge
-from ledger.domain.money.payments_rows import SAVED_CARDS
+from ledger.domain.money.payments import PlanCharge, ReleaseReserved
+from ledger.domain.money.payments_rows import CALL_STEMS, CANCEL, CARD_PAYMENTS, SAVED_CARDS
 from ledger.domain.money.pending_rows import WALLETS, Wallet
 from ledger.domain.money.plans import SUBSCRIPTIONS
 from ledger.domain.money.promos import PROMOS, ExpirePromo, PromoCredit
@@ -51,7 +56,7 @@ def collecting(reads: Reads, invoice: Invoice, now: int, attempt: str) -> Iterat
     """
     if not invoice.open_minor:
         return
-    means = (reads.row(BILLING_POLICIES, CURRENT) or BillingPolicy()).terms.means
+    means = _terms(reads).means
     key = key_of(invoice.driver_id, invoice.currency)
     wallet = reads.row(WALLETS, key) or Wallet(invoice.driver_id, invoice.currency)
     promos = promos_for(reads, invoice, now) if "promo" in means else []
@@ -64,7 +69,7 @@ def collecting(reads: Reads, invoice: Invoice, now: int, attempt: str) -> Iterat
             promo_ids=tuple(row.promo_id for row in promos),
         )
     left = invoice.open_minor - credit
-    if left > 0 and "card" in means and reads.row(SAVED_CARDS, invoice.driver_id) is not None:
+    if left > 0 and "card" in means and _has_card(reads, invoice.driver_id):
         yield PlanCharge(
             payment_id=derived_id("PAY", invoice.invoice_no, attempt),
             driver_id=invoice.driver_id,
@@ -74,12 +79,23 @@ def collecting(reads: Reads, invoice: Invoice, now: int, attempt: str) -> Iterat
         )
 
 
+def _terms(reads: Reads) -> BillingTerms:
+    return (reads.row(BILLING_POLICIES, CURRENT) or BillingPolicy()).terms
+
+
+def _has_card(reads: Reads, driver_id: str) -> bool:
+    saved = reads.row(SAVED_CARDS, driver_id)
+    return saved is not None and bool(saved.card)
+
+
 def _dunning(reads: Reads, invoice_no: str, now: int) -> Iterator[Command]:
     invoice = reads.row(INVOICES, invoice_no)
     if invoice is None:
         return
     row = reads.row(DUNNING, invoice_no) or Dunning(invoice_no, invoice.driver_id)
-    terms = (reads.row(BILLING_POLICIES, CURRENT) or BillingPolicy()).terms
+    terms = _terms(reads)
+    if not terms.duns:
+        return
     due = due_step(invoice, row, terms, now)
     yield RunDunning(invoice_no=invoice_no)
     if due is not None and due.step == "retry":
@@ -103,9 +119,20 @@ def _promo(_reads: Reads, key: str, _now: int) -> Iterator[Command]:
     yield ExpirePromo(driver_id=driver_id, promo_id=promo_id)
 
 
+def _payment(reads: Reads, payment_id: str, _now: int) -> Iterator[Command]:
+    """Give up what a driver did not confirm, unless the provider was asked to already."""
+    row = reads.row(CARD_PAYMENTS, payment_id)
+    if row is None or row.state != "NEEDS_ACTION":
+        return
+    stem = reads.row(CALL_STEMS, f"swap:{row.subject or row.payment_id}:{CANCEL}")
+    if stem is None or stem.is_free:
+        yield ReleaseReserved(payment_id=payment_id)
+
+
 BILL_ANSWERS: dict[str, Callable[[Reads, str, int], Iterable[Command]]] = {
     "allowance": _allowance,
     "dunning": _dunning,
+    "payment": _payment,
     "promo": _promo,
     "subscription": _subscription,
 }
@@ -118,6 +145,31 @@ class BillsRun(msgspec.Struct, frozen=True):
     asked: int
     done: dict[str, int]
     refused: dict[str, int]
+
+
+def collect_issued(ledger: Ledger, invoices: Iterable[str], now: int, actor: Actor) -> BillsRun:
+    """Ask what can pay invoices that were issued just now, where the policy says so.
+
+    An invoice that nothing pays waits for its due date, as every other one.
+    """
+    tried: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    asked = 0
+    with ledger.reading() as reads:
+        rows = [reads.row(INVOICES, name) for name in invoices] if _collects(reads) else []
+        due = [one for row in rows if row for one in collecting(reads, row, now, "issue")]
+    for command in due:
+        receipt = ledger.execute_all([_asking(command, now, actor)])[0]
+        asked += 1
+        if receipt.refusal is not None:
+            refused[receipt.refusal.code.wire] += 1
+        elif receipt.count:
+            tried[type(command).__name__] += 1
+    return BillsRun(asked, dict(sorted(tried.items())), dict(sorted(refused.items())))
+
+
+def _collects(reads: Reads) -> bool:
+    return _terms(reads).collects_at_issue
 
 
 def run_dunning(ledger: Ledger, now: int, actor: Actor) -> BillsRun:

@@ -185,20 +185,29 @@ def release(
         Refused: the rules say no.
     """
     with ledger.reading() as reads:
-        waiting, size = reads.row(QUARANTINE, quarantine_key), reads.size
-        if waiting is None:
-            raise NotFound(f"nothing in quarantine under {quarantine_key[:40]}")
-        one = _again(waiting.header, how)
-        command = ReleaseStatement(
-            header=waiting.header,
-            lines=() if sets_aside else tuple(_to_book(reads, one, how)),
-            assignee_id=how.assignee_id,
-            reason=reason,
-            sets_aside=sets_aside,
-        )
-    receipt = accepted(ledger.execute(_request(command, waiting.header, how, size)))
+        command = releasing(reads, quarantine_key, how, reason=reason, sets_aside=sets_aside)
+        size, header = reads.size, command.header
+        one = _again(header, how)
+    receipt = accepted(ledger.execute(_request(command, header, how, size)))
     named = Imported(one.name, one.number, one.sequence, SET_ASIDE, lines=len(one.lines))
-    return named if sets_aside else _told(ledger, named, waiting.header, receipt)
+    return named if sets_aside else _told(ledger, named, header, receipt)
+
+
+def releasing(
+    reads: Reads, quarantine_key: str, how: Importing, *, reason: str, sets_aside: bool
+) -> ReleaseStatement:
+    """Make the command that books a statement out of quarantine; `NotFound` as above."""
+    waiting = reads.row(QUARANTINE, quarantine_key)
+    if waiting is None:
+        raise NotFound(f"nothing in quarantine under {quarantine_key[:40]}")
+    one = _again(waiting.header, how)
+    return ReleaseStatement(
+        header=waiting.header,
+        lines=() if sets_aside else tuple(_to_book(reads, one, how)),
+        assignee_id=how.assignee_id,
+        reason=reason,
+        sets_aside=sets_aside,
+    )
 
 
 def _account_of(reads: Reads, number: str) -> str:

@@ -40,7 +40,10 @@ PartnerLeg = Callable[[Reads, Policy, str], Leg]
 
 
 class Running(msgspec.Struct, frozen=True):
-    """How a run is made: its day, who, when (us), by which policy, and what it reads outside."""
+    """How a run is made: its day, who, when (us), by which policy, and what it reads outside.
+
+    `asked_as` are the principal and key under which it is asked for; its own content when absent.
+    """
 
     run_on: str
     actor: Actor
@@ -49,6 +52,7 @@ class Running(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     psp: PspList | None = None
     partners: tuple[PartnerLeg, ...] = ()
+    asked_as: tuple[str, bytes] | None = None
 
 
 class RunView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,8 +128,9 @@ def reconcile(ledger: Ledger, how: Running) -> RunView:
             inputs=tuple(dict.fromkeys(one for leg in legs for one in leg.inputs)),
             policy=how.policy,
         )
-    key = key_at(how.at, "reconcile", canonical(command).hex())
-    request = Request(key=key, principal=how.actor.id, actor=how.actor, at=how.at, command=command)
+    own = how.actor.id, key_at(how.at, "reconcile", canonical(command).hex())
+    principal, key = how.asked_as or own
+    request = Request(key=key, principal=principal, actor=how.actor, at=how.at, command=command)
     (receipt,) = ledger.execute_all([request])
     return _view(ledger, command, receipt)
 

@@ -299,6 +299,8 @@ def _facts_of_swap(one: _Found, station: Station, ended: SwapFacts, asked: Asked
         soc_bp=soc_given(ended.legs_out),
         class_days=ended.class_days,
         causes=one.causes,
+        price_at=ended.price_at,
+        price_position=ended.price_position,
     )
 
 
@@ -336,15 +338,22 @@ def apply(
         Refused: the sheet is another one by now, or the persons are not two.
     """
     with ledger.reading() as reads:
-        sheet, found = preview(reads, asked)
+        sheet, _ = preview(reads, asked)
+    approve = approving(sheet, lines_root, reason)
+    name = ("rerating", approve.campaign_id)
+    accepted(ledger.execute(Request(key_at(at, *name), "rerating", actor, at, approve)))
+    return apply_approved(ledger, asked, lines_root, at)
+
+
+def approving(sheet: Sheet, lines_root: str, reason: str) -> ApproveRerating:
+    """Make the command that approves a sheet, if it is the one of that root; else `Refused`."""
     if sheet.root() != lines_root:
         raise Refused(Refusal(RefusalCode.RERATING_STALE, {"lines_root": sheet.root()}))
-    campaign_id = derived_id("RR", asked.tariff_id, lines_root)
-    approve = ApproveRerating(
-        campaign_id=campaign_id,
-        tariff_id=asked.tariff_id,
-        from_at=asked.from_at,
-        to_at=asked.to_at,
+    return ApproveRerating(
+        campaign_id=derived_id("RR", sheet.tariff_id, lines_root),
+        tariff_id=sheet.tariff_id,
+        from_at=sheet.from_at,
+        to_at=sheet.to_at,
         line_count=len(sheet.lines),
         lines_root=lines_root,
         currency=sheet.lines[0].currency if sheet.lines else "",
@@ -352,8 +361,14 @@ def apply(
         after_minor=sum(line.after.total_minor for line in sheet.lines),
         reason=reason,
     )
+
+
+def apply_approved(ledger: Ledger, asked: Asked, lines_root: str, at: int) -> Applied:
+    """Make an approved sheet again and apply it; `Refused` when it is another one by now."""
+    with ledger.reading() as reads:
+        sheet, found = preview(reads, asked)
+    campaign_id = approving(sheet, lines_root, "").campaign_id
     name = ("rerating", campaign_id)
-    accepted(ledger.execute(Request(key_at(at, *name), "rerating", actor, at, approve)))
     leaves = sheet.leaves()
     system = Actor("rerating", "system")
     # the last first: what a tier counts after a usage is made anew before it

@@ -32,6 +32,7 @@ from ledger.kernel.ids import key_at
 from ledger.kernel.instants import period_window
 from ledger.kernel.messages import Actor, Event, Receipt, Request
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.runtime.dunning import collect_issued
 from ledger.runtime.history_proofs import map_history
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.reads import Entry, Reads
@@ -41,6 +42,7 @@ Progress = Callable[[str, int, int], None]
 """Called with (what is being made, done, in all)."""
 
 POSITIONS_AT_ONCE = 1_000
+SYSTEM = Actor("settling", "system")
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -86,7 +88,8 @@ def close_period(
     """Issue the statements and invoices of a period that are not issued yet.
 
     What stands in a document already, of a day inside a month say, is left out. With `partner_id`
-    only that partner's statements are made. The actor names a second person.
+    only that partner's statements are made. The actor names a second person. Where the policy says
+    so, the new invoices are collected at once.
 
     Raises:
         Malformed: the period is none.
@@ -105,6 +108,7 @@ def close_period(
     if issued:  # from here on every pack's history is provable up to this close
         map_history(ledger, key_at(at, "map", period, issued[-1]), at)
     made = len(statements)
+    collect_issued(ledger, issued[made:], at, SYSTEM)
     return Closed(period, tuple(issued[:made]), tuple(issued[made:]))
 
 
@@ -116,6 +120,19 @@ def close_statements(
         span = _ended_span(reads, period, at)
         named = [(one.partner_id, one) for one in _statement_commands(reads, span, "", progress)]
     return _issue(ledger, [_request(*one, actor, at) for one in named], progress)
+
+
+def close_invoices(
+    ledger: Ledger, period: str, *, actor: Actor, at: int, progress: Progress = no_progress
+) -> list[str]:
+    """Issue the invoices of all drivers for a period, without statements; raises as above."""
+    with ledger.reading() as reads:
+        span = _ended_span(reads, period, at)
+        found = list(_invoice_commands(reads, span, at, progress))
+    named = [(f"{one.driver_id} {one.currency}", one) for one in found]
+    issued = _issue(ledger, [_request(*one, actor, at) for one in named], progress)
+    collect_issued(ledger, issued, at, SYSTEM)
+    return issued
 
 
 def _ended_span(reads: Reads, period: str, at: int) -> Span:

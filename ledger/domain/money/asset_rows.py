@@ -9,6 +9,8 @@ import msgspec
 
 from ledger.domain.custody import PACKS
 from ledger.domain.health_state import PACK_HEALTH
+from ledger.domain.money.payout_rows import PAYABLES
+from ledger.domain.parties import PARTIES
 from ledger.domain.title_rows import TITLES, title_row, valued
 from ledger.domain.world import Key, Shelf, Stamp, World, touch
 from ledger.kernel.money import round_half_up
@@ -106,6 +108,11 @@ def asset_keys(pack_id: str) -> tuple[Key, ...]:
     """Name what the rules about an asset read of its pack."""
     shelves = touch(ASSETS, pack_id), touch(PACKS, pack_id), touch(PACK_HEALTH, pack_id)
     return (*shelves, title_row(pack_id))
+
+
+def supplier_keys(partner_id: str) -> tuple[Key, ...]:
+    """Name what owing a supplier for a pack reads."""
+    return touch(PARTIES, partner_id), touch(PAYABLES, partner_id)
 
 
 def keep(world: World, asset: Asset, stamp: Stamp) -> None:

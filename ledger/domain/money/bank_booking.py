@@ -16,6 +16,7 @@ from ledger.domain.money import bank_lines, breaks, payouts
 from ledger.domain.money.accounts import RECEIVABLE, SUSPENSE
 from ledger.domain.money.bank_lines import LineBooked, match_rows
 from ledger.domain.money.bank_rows import (
+    OPERATING,
     SETTLED_ITEMS,
     SUSPENSE_ITEMS,
     BankAccount,
@@ -59,14 +60,20 @@ class LineToBook(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
     reason: str = ""
 
 
-def payout_step(line: BankLine, match: Match, bank_account_id: str) -> ConfirmPayout | ReturnPayout:
-    """Give the command that ends a payout by a line: it left, or it came back."""
+def payout_step(
+    line: BankLine, match: Match, bank_account_id: str, kept_on: str = ""
+) -> ConfirmPayout | ReturnPayout:
+    """Give the command that ends a payout by a line: it left, or it came back.
+
+    `kept_on` is the account of our books on which that of the bank is kept.
+    """
     named: dict[str, Any] = {
         "payout_id": match.payout_id,
         "attempt": match.attempt,
         "bank_account": bank_account_id,
         "bank_line": line.line_id,
         "amount_minor": abs(match.amount_minor),
+        "kept_on": "" if kept_on == OPERATING else kept_on,
     }
     if line.amount_minor < 0:
         return ConfirmPayout(**named)
@@ -206,7 +213,8 @@ class Booking:
     def _end_payout(self, line: BankLine, match: Match) -> Outcome:
         if not match.payout_id:
             return ()
-        step = payout_step(line, match, self.account.bank_account_id)
+        account = self.account
+        step = payout_step(line, match, account.bank_account_id, account.ledger_account)
         request = Request(bytes(16), SYSTEM.id, SYSTEM, self.at, step)
         return payouts.decide(self.world, step, request)
 

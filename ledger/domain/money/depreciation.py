@@ -25,6 +25,7 @@ from ledger.domain.money.asset_rows import (
     AssetPolicy,
     asset_keys,
     keep,
+    supplier_keys,
 )
 from ledger.domain.money.posting_dates import booked, date_faults, date_rows, dated_at, is_day
 from ledger.domain.parties import PARTIES
@@ -179,9 +180,9 @@ def touches(command: DepreciationCommand) -> Keys:
     match command:
         case CapitalisePack():
             policy = touch(ASSET_POLICIES, command.policy_id)
-            return (*named, policy, touch(PARTIES, command.partner_id))
+            return (*named, policy, *supplier_keys(command.partner_id))
         case CapitaliseRepair():
-            return (*named, touch(PARTIES, command.partner_id))
+            return (*named, *supplier_keys(command.partner_id))
         case DepreciatePack():
             return (*named, *date_rows(command.posting_date))
         case _ as unknown:
@@ -373,10 +374,8 @@ def evolve(world: World, event: DepreciationEvent, stamp: Stamp) -> None:
         case PackDepreciated():
             booked(world, event.posting_date, stamp.position)
             asset = world.need(ASSETS, event.pack_id)
-            asset = replace(
-                asset, accumulated_minor=event.accumulated_minor, soh_min_bp=event.soh_min_bp
-            )
-            keep(world, asset, stamp)
+            worth = {"accumulated_minor": event.accumulated_minor, "soh_min_bp": event.soh_min_bp}
+            keep(world, replace(asset, **worth), stamp)
         case _ as unknown:
             assert_never(unknown)
 

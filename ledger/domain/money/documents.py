@@ -208,7 +208,11 @@ def _given_back(line: StatementLine, event: ShareReduced, partner_id: str) -> St
 
 
 class StatementDraft:
-    """A statement in the making: add its lines in order, then take the calculation."""
+    """A statement in the making: add its lines in order, then take the calculation.
+
+    Energy and nets are those of a whole usage. Where a partner has shares of one usage under
+    several contracts, their lines follow each other, and the usage counts once.
+    """
 
     def __init__(self) -> None:
         """Start with no line."""
@@ -217,6 +221,8 @@ class StatementDraft:
         self._count = 0
         self._energy_wh = 0
         self._sums: dict[str, list[int]] = {}
+        self._usage: tuple[str, str, str] = ("", "", "")
+        self._contracts: set[str] = set()
 
     def add(self, line: StatementLine) -> bytes:
         """Add a line and give its bytes; `InvariantBroken` unless it comes after the last one."""
@@ -225,17 +231,32 @@ class StatementDraft:
             raise InvariantBroken(f"statement line {name} comes after {self._last}")
         self._last = name
         self._count += 1
-        self._energy_wh += line.energy_wh
         sums = self._sums.setdefault(line.currency, [0, 0, 0, 0, 0, 0])
         sums[0] += line.share_minor
-        sums[1] += line.energy_net_minor
-        sums[2] += line.service_net_minor
-        sums[3] += line.fee_net_minor
+        if not self._is_counted(line):
+            self._energy_wh += line.energy_wh
+            sums[1] += line.energy_net_minor
+            sums[2] += line.service_net_minor
+            sums[3] += line.fee_net_minor
         sums[4] += line.receivable_minor
         sums[5] += line.share_minor if line.source else 0
         data = canonical(line)
         self._root.add(data)
         return data
+
+    def _is_counted(self, line: StatementLine) -> bool:
+        """Tell whether the line before is of the same usage, under another contract."""
+        usage = (line.kind, line.swap, line.charging_session)
+        contract = line.share_rule_version.rpartition("/")[0]
+        is_counted = (
+            bool(line.swap or line.charging_session)
+            and not line.source
+            and usage == self._usage
+            and contract not in self._contracts
+        )
+        self._contracts = {*self._contracts, contract} if is_counted else {contract}
+        self._usage = usage
+        return is_counted
 
     def calculation(self) -> Calculation:
         """Give count, sums by currency and root of all lines so far."""

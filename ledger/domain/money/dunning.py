@@ -134,6 +134,8 @@ def decide(world: World, command: DunningCommand, request: Request) -> Outcome:
     invoice = world.get(INVOICES, command.invoice_no)
     if invoice is None:
         return Refusal(RefusalCode.INVOICE_UNKNOWN, {"invoice": command.invoice_no[:40]})
+    if not policy_of(world).duns:
+        return ()
     row = world.get(DUNNING, invoice.invoice_no) or Dunning(invoice.invoice_no, invoice.driver_id)
     due = due_step(invoice, row, policy_of(world), request.at)
     if due is None:

@@ -1,4 +1,4 @@
-"""The policy of bills: order of means of payment, dunning, and what needs a second person.
+"""The policy of money: means of payment, dunning, waiting times, what needs a second person.
 
 A policy is data. Each version replaces the one before from its entry on, and is agreed by two
 persons; until there is one, the defaults below hold.
@@ -26,7 +26,12 @@ class BillingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
 
     `means` is the order in which an invoice is paid; what is not named is not used by itself.
     `second_person_above_minor` is the gross amount of a credit note or the amount of a promo that
-    one person may give alone.
+    one person may give alone. A network that is only looked at, not run, never `duns`. With
+    `collects_at_issue` an invoice is paid by these means as soon as it is there.
+
+    Towards partners: a payee may be used `payee_cooling_days` after it was approved, a dispute is
+    answered within `dispute_answer_days`, and a difference of up to `rounding_max_minor` (minor
+    units of any currency) may be let go.
     """
 
     means: tuple[str, ...] = MEANS_OF_PAYMENT
@@ -35,6 +40,11 @@ class BillingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     uncollectable_after_days: int = 90
     second_person_above_minor: int = 10_000
     inconvenience_minor: int = 500
+    duns: bool = True
+    collects_at_issue: bool = False
+    payee_cooling_days: int = 3
+    dispute_answer_days: int = 14
+    rounding_max_minor: int = 100
 
 
 class BillingPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -132,7 +142,11 @@ def decide(world: World, command: InvoicePolicyCommand, _request: Request) -> Ou
 def fault_of(terms: BillingTerms) -> str:
     """Name the first field that cannot be; "" when all can."""
     days = terms.retry_days
-    amounts = (terms.second_person_above_minor, terms.inconvenience_minor)
+    amounts = (
+        terms.second_person_above_minor,
+        terms.inconvenience_minor,
+        terms.rounding_max_minor,
+    )
     tests = (
         (sorted(set(terms.means)) != sorted(terms.means), "means"),
         (not set(MEANS_OF_PAYMENT).issuperset(terms.means), "means"),
@@ -144,6 +158,8 @@ def fault_of(terms: BillingTerms) -> str:
             "uncollectable_after_days",
         ),
         (any(not 0 <= amount <= QUANTITY_MAX for amount in amounts), "minor amounts"),
+        (not 0 <= terms.payee_cooling_days <= DAYS_MAX, "payee_cooling_days"),
+        (not 1 <= terms.dispute_answer_days <= DAYS_MAX, "dispute_answer_days"),
     )
     return next((field for failed, field in tests if failed), "")
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
+from ledger.domain.cases import CaseOpened
 from ledger.domain.money import templates, templates_credit
 from ledger.domain.money.invoice_taxes import TaxBase, TaxRow, tax_table
 from ledger.domain.money.periods import Cut, Ranges
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
+from ledger.kernel.ids import derived_id
 from ledger.kernel.instants import as_datetime
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.money import EXPONENTS
@@ -303,7 +305,20 @@ def _pay(world: World, command: RecordPayment) -> Outcome:
         amount_minor=command.amount_minor,
         applied_minor=applied,
     )
-    return (Draft(captured),)
+    return (Draft(captured), *_overpaid(command, command.amount_minor - applied))
+
+
+def _overpaid(command: RecordPayment, rest_minor: int) -> tuple[Draft, ...]:
+    """Open a case over what nobody asked for: somebody must say whose it is."""
+    if not rest_minor:
+        return ()
+    opened = CaseOpened(
+        case_id=derived_id("CA", "OVERPAYMENT", command.payment_id),
+        case_type="OVERPAYMENT",
+        subjects=(command.payment_id, command.driver_id),
+        reason=f"{rest_minor} {command.currency} more than {command.invoice_no} asks for",
+    )
+    return (Draft(opened),)
 
 
 # evolve -----------------------------------------------------------------------

@@ -23,9 +23,6 @@ from ledger.kernel.refusal import Fact, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-PAYEE_COOLING_DAYS = 3
-"""Policy: so many days after its approval a version of a payee may be paid."""
-
 HOLDER_MAX = 70
 OTHER_MAX = 34
 ROUTES = ("bank_file", "stripe", "manual")
@@ -55,9 +52,12 @@ class PayeeVersion(msgspec.Struct, frozen=True):
     approved_at: int
     approved_by: tuple[str, ...]
 
-    def faults(self, releasing: Actor, at: int) -> list[RefusalCode]:
-        """Tell what keeps persons from releasing money to it at a time (us)."""
-        is_new = at < self.approved_at + PAYEE_COOLING_DAYS * DAY
+    def faults(self, releasing: Actor, at: int, cooling_days: int) -> list[RefusalCode]:
+        """Tell what keeps persons from releasing money to it at a time (us).
+
+        `cooling_days` is how long it rests after its approval, by the policy.
+        """
+        is_new = at < self.approved_at + cooling_days * DAY
         approved = {releasing.id, releasing.second_person} & set(self.approved_by)
         tests = (
             (is_new, RefusalCode.PAYEE_TOO_NEW),

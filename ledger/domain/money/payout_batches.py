@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ledger.domain.access import refused
 from ledger.domain.composing import is_sha256
 from ledger.domain.money import templates_partners as templates
+from ledger.domain.money.invoice_policy import policy_of, policy_row
 from ledger.domain.money.payees import PAYEES, PayeeVersion
 from ledger.domain.money.payout_rows import (
     APPROVED,
@@ -75,6 +76,7 @@ class ReleasePayouts(Command):
 
     roles: ClassVar[frozenset[str]] = frozenset({"finance"})
     needs_second_person: ClassVar[bool] = True
+    lets_money_leave: ClassVar[bool] = True
 
     batch_id: str
     file_sha256: str
@@ -156,8 +158,8 @@ def touches(command: PayoutBatchesCommand) -> Keys:
     """Read the batch, and for a new one its payouts."""
     batch = touch(PAYOUT_BATCHES, command.batch_id)
     if isinstance(command, ApprovePayouts):
-        return (batch, *(touch(PAYOUTS, name) for name in command.payouts))
-    return (batch,)
+        return (batch, policy_row(), *(touch(PAYOUTS, name) for name in command.payouts))
+    return (batch, policy_row())
 
 
 def follows(world: World, command: PayoutBatchesCommand) -> Keys:
@@ -271,7 +273,7 @@ def _release(
 def _payee_faults(world: World, row: Payout, request: Request) -> list[RefusalCode]:
     version: PayeeVersion = world.need(PAYEES, row.payee_id).at(row.payee_version)
     actor: Actor = request.actor
-    return version.faults(actor, request.at)
+    return version.faults(actor, request.at, policy_of(world).payee_cooling_days)
 
 
 def _instructed(batch: PayoutBatch, row: Payout) -> PayoutInstructed:

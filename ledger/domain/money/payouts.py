@@ -54,11 +54,12 @@ class PayoutCommandBase(Command):
 
 
 class ConfirmPayout(PayoutCommandBase):
-    """A booked line of our bank says that the payout left; `bank_account` is the id of ours."""
+    """A booked line of our bank says that it left; `bank_account` is ours, kept on `kept_on`."""
 
     bank_account: str
     bank_line: str
     amount_minor: int
+    kept_on: str = ""
 
 
 class ConfirmTransfer(PayoutCommandBase):
@@ -82,6 +83,7 @@ class ReturnPayout(PayoutCommandBase):
     amount_minor: int
     reason: str
     fee_minor: int = 0
+    kept_on: str = ""
 
 
 class ReverseTransfer(PayoutCommandBase):
@@ -128,6 +130,7 @@ class PayoutConfirmedBank(PayoutStep, kw_only=True):
 
     bank_account: str
     bank_line: str
+    kept_on: str = ""
 
 
 class PayoutConfirmedStripe(PayoutStep, kw_only=True):
@@ -155,6 +158,7 @@ class PayoutReturned(PayoutStep, kw_only=True):
     bank_line: str
     reason: str
     fee_minor: int = 0
+    kept_on: str = ""
 
 
 class TransferReversed(PayoutStep, kw_only=True):
@@ -226,12 +230,9 @@ def _no(row: Payout, faults: list[RefusalCode]) -> Refusal:
 
 
 def _confirm(row: Payout, command: _Confirm, faults: list[RefusalCode]) -> Outcome:
-    if isinstance(command, ConfirmPayout):
-        line, by_bank = command.bank_line, True
-        named = bool(line) and bool(command.bank_account)
-    else:
-        line, by_bank = command.psp_txn, False
-        named = bool(line)
+    by_bank = isinstance(command, ConfirmPayout)
+    line = command.bank_line if isinstance(command, ConfirmPayout) else command.psp_txn
+    named = bool(line) and bool(getattr(command, "bank_account", line))
     if row.state == CONFIRMED and not faults and line in (row.bank_line, row.psp_txn):
         return ()
     tests = (
@@ -244,8 +245,7 @@ def _confirm(row: Payout, command: _Confirm, faults: list[RefusalCode]) -> Outco
         return _no(row, faults)
     if isinstance(command, ConfirmTransfer):
         return (Draft(PayoutConfirmedStripe(**_told(row), psp_txn=command.psp_txn)),)
-    bank: dict[str, Any] = {"bank_account": command.bank_account, "bank_line": line}
-    return (Draft(PayoutConfirmedBank(**_told(row), **bank)),)
+    return (Draft(PayoutConfirmedBank(**_told(row, command))),)
 
 
 def _back(world: World, row: Payout, command: _Back, faults: list[RefusalCode]) -> Outcome:
@@ -268,13 +268,12 @@ def _back(world: World, row: Payout, command: _Back, faults: list[RefusalCode]) 
     faults += [code for failed, code in tests if failed]
     if faults:
         return _no(row, faults)
-    told = {**_told(row), "reason": command.reason}
     event: PayoutsEvent
     if isinstance(command, ReturnPayout):
-        bank: dict[str, Any] = {"bank_account": command.bank_account, "bank_line": line}
-        event = PayoutReturned(**told, **bank, fee_minor=fee_minor)
+        bank = _told(row, command)
+        event = PayoutReturned(**bank, reason=command.reason, fee_minor=fee_minor)
     else:
-        event = TransferReversed(**told, psp_txn=command.psp_txn)
+        event = TransferReversed(**_told(row), reason=command.reason, psp_txn=command.psp_txn)
     return (Draft(event), *_case(world, command, "PAYOUT_RETURNED", command.reason))
 
 
@@ -309,8 +308,10 @@ def _mark(row: Payout, command: _Mark, faults: list[RefusalCode]) -> Outcome:
     return (Draft(event),)
 
 
-def _told(row: Payout) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in PayoutStep.__struct_fields__}
+def _told(row: Payout, bank: ConfirmPayout | ReturnPayout | None = None) -> dict[str, Any]:
+    told = {name: getattr(row, name) for name in PayoutStep.__struct_fields__}
+    names = ("bank_account", "bank_line", "kept_on") if bank else ()
+    return told | {name: getattr(bank, name) for name in names}
 
 
 def _case(world: World, command: PayoutsCommand, case_type: str, reason: str) -> list[Draft]:
@@ -379,9 +380,10 @@ def postings(event: PayoutsEvent) -> tuple[Posting, ...]:
     parts = [(part.statement_id, part.amount_minor) for part in event.parts]
     total = sum(amount for _, amount in parts)
     currency, owed_to = event.currency, (event.owed_on, event.partner_id)
+    owed = templates.owed_again(currency, owed_to, parts)
     match event:
         case PayoutConfirmedBank():
-            bank = templates.at_bank(event.bank_account, event.bank_line)
+            bank = templates.at_bank(event.bank_account, event.bank_line, event.kept_on)
             return templates.payout_confirmed(currency, total, bank, payout)
         case PayoutConfirmedStripe():
             held = templates.at_processor(event.psp_txn)
@@ -389,12 +391,10 @@ def postings(event: PayoutsEvent) -> tuple[Posting, ...]:
         case PayoutRejected():
             return templates.payout_rejected(currency, owed_to, parts, payout)
         case PayoutReturned():
-            bank = templates.at_bank(event.bank_account, event.bank_line)
-            owed = templates.owed_again(currency, owed_to, parts)
+            bank = templates.at_bank(event.bank_account, event.bank_line, event.kept_on)
             return templates.payout_returned(currency, owed, event.fee_minor, bank)
         case TransferReversed():
             held = templates.at_processor(event.psp_txn)
-            owed = templates.owed_again(currency, owed_to, parts)
             return templates.payout_returned(currency, owed, 0, held)
         case _ as unknown:
             assert_never(unknown)

@@ -6,6 +6,8 @@ quantities are integers, amounts exact in 10^-9 of the major unit, each line is 
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from ledger.domain.money.bands import Place, Price, bands, edges
 from ledger.domain.money.rating_facts import (
     NOTHING_BEFORE,
@@ -43,6 +45,7 @@ from ledger.domain.money.tariff_terms import (
     TariffRows,
 )
 from ledger.domain.money.tax import tax_rule
+from ledger.kernel.instants import DAY
 from ledger.kernel.money import nano_to_minor
 from ledger.kernel.postings import QUANTITY_MAX
 from ledger.kernel.refusal import Refusal, RefusalCode
@@ -63,6 +66,8 @@ def price_span(facts: UsageFacts) -> tuple[int, int]:
     """Give the first and last time of which a price may be needed, clock uncertainty included."""
     begin, end = facts.service_time
     slack = min(max(facts.clock_uncertainty_us, 0), UNCERTAINTY_MAX)
+    if facts.price_at:
+        return min(begin - slack, facts.price_at), max(end + slack, facts.price_at)
     return begin - slack, end + slack
 
 
@@ -76,6 +81,9 @@ def rate(
     refusal = unfit(facts)
     if refusal is not None:
         return refusal
+    if facts.price_at:
+        known = known_before(tariffs, facts.price_at, facts.price_position)
+        return _bill(facts, known, context, facts.price_at - facts.service_time[0])
     bill: Bill | Refusal = _bill(facts, tariffs, context, 0)
     if facts.clock_uncertainty_us and isinstance(bill, Bill):
         for shift in _shifts(facts, tariffs):
@@ -83,6 +91,28 @@ def rate(
             if isinstance(other, Bill) and other.net_minor < bill.net_minor:
                 bill = other
     return bill
+
+
+def known_before(rows: TariffRows, at: int, position: int) -> TariffRows:
+    """Give a tariff as it was published below a position, for the prices of one instant.
+
+    What was published since does not count: neither another version, nor the end it gave to one.
+    """
+    tariff = rows.tariff
+    if tariff is None:
+        return rows
+    early = [one for one in (*tariff.lasting, *tariff.gone) if one.position < position]
+    lasting = [one for one in early if not one.terms.hours_micro and one.terms.valid_from_at <= at]
+    newest = max(lasting, key=lambda one: (one.terms.valid_from_at, one.position), default=None)
+    if newest is None:
+        return rows
+    open_ended = replace(newest, terms=replace(newest.terms, valid_to_at=0))
+    day = at // DAY
+    days = [one for one in (rows.days.get(day), *early) if one is not None]
+    days = [one for one in days if one.position < position and one.terms.hours_micro]
+    days = [one for one in days if one.terms.valid_from_at // DAY == day]
+    hours = max(days, key=lambda one: one.position, default=None)
+    return TariffRows(replace(tariff, lasting=(open_ended,)), {} if hours is None else {day: hours})
 
 
 def unfit(facts: UsageFacts) -> Refusal | None:

@@ -47,6 +47,9 @@ class UsageFacts(
     (`is_system_upgrade`); `extra_packs` packs kept beyond the entitlement, for `extra_pack_days`
     altogether; `damage_bp` lost state of health (damage.py); `months` of a subscription.
 
+    A booking that was kept locks the prices of `price_at` (us; 0 = none did), as they were
+    published below `price_position`.
+
     `group` is the driver's, `zone_id` the station's part of the network, `soc_bp` the lowest state
     of charge handed out, `contract_period` names the period that tiers of a contract count over.
     """
@@ -85,6 +88,8 @@ class UsageFacts(
     extra_pack_days: int = 0
     damage_bp: int = 0
     months: int = 0
+    price_at: int = 0
+    price_position: int = 0
 
     @property
     def is_timed(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, assert_never
 from msgspec.structs import replace
 
 from ledger.domain.access import refused
+from ledger.domain.money.breaks import BREAK_COUNTS, PARTNER
 from ledger.domain.money.dispute_rows import DISPUTED_LINES, disputes_of
 from ledger.domain.money.payout_rows import PAYABLES, Payables
 from ledger.domain.money.posting_dates import CLOSED as PERIOD_CLOSED
@@ -16,7 +17,7 @@ from ledger.domain.money.settlement_rows import (
     Statement,
     may_become,
 )
-from ledger.domain.world import Keys, Shelf, Stamp, World, touch
+from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
@@ -33,7 +34,10 @@ _ROLES = frozenset({"finance", "system"})
 
 
 class ReconcileStatement(Command):
-    """Statement, payable, payout and bank line agree: nothing of it is owed or on its way."""
+    """Statement, payable, payout and bank line agree: nothing of it is owed or on its way.
+
+    Nor is there a break left between it and the partner's own file.
+    """
 
     roles: ClassVar[frozenset[str]] = _ROLES
 
@@ -89,7 +93,15 @@ def follows(world: World, command: SettlementEndsCommand) -> Keys:
     row = world.get(STATEMENTS, command.statement_id)
     if row is None:
         return ()
-    return (touch(PAYABLES, row.partner_id), touch(PERIODS, row.period[:_MONTH]))
+    rows = (touch(PAYABLES, row.partner_id), touch(PERIODS, row.period[:_MONTH]))
+    is_last = isinstance(command, CloseStatement)
+    return rows if is_last else (*rows, *(touch(BREAK_COUNTS, key) for key in _legs(row)))
+
+
+def _legs(row: Statement) -> list[str]:
+    """Name the counts of breaks between a statement and the partner's file, by currency."""
+    scopes = [f"{row.statement_id} {one.currency}" for one in row.calculation.amounts]
+    return [key_of(PARTNER, scope) for scope in scopes]
 
 
 # decide -----------------------------------------------------------------------
@@ -110,6 +122,8 @@ def decide(world: World, command: SettlementEndsCommand, _request: Request) -> O
     event: SettlementEndsEvent
     match command:
         case ReconcileStatement():
+            counts = [world.get(BREAK_COUNTS, key) for key in _legs(row)]
+            faults += [RefusalCode.OPEN_BREAK] if any(one and one.open for one in counts) else []
             event = StatementReconciled(**told)
         case CloseStatement():
             faults += _open_things(world, row, payables)

@@ -142,6 +142,7 @@ class PublishStatement(Command):
     """Issue a statement under review with its signed document: another person than its maker."""
 
     roles: ClassVar[frozenset[str]] = _FINANCE
+    duties: ClassVar[frozenset[str]] = frozenset({"checker", "treasurer"})
 
     statement_id: str
     document: str

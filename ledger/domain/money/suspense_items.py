@@ -43,6 +43,7 @@ from ledger.domain.money.breaks import (
     note_fault,
     noted,
 )
+from ledger.domain.money.invoice_policy import policy_of, policy_row
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
 from ledger.kernel.ids import is_id
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
@@ -54,9 +55,6 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 
 SHELVES: tuple[Shelf[Any], ...] = ()
 FOLDS: tuple[type[Event], ...] = ()
-
-ROUNDING_MAX_MINOR = 100
-"""Policy: a difference up to this may be let go, in minor units of any currency."""
 
 _FINANCE = frozenset({"finance"})
 
@@ -137,7 +135,7 @@ SuspenseItemsEvent = SuspenseNoted | RoundingAccepted
 def touches(command: SuspenseItemsCommand) -> Keys:
     """Read the line, and what it shall settle."""
     if isinstance(command, AcceptRounding):
-        return ()
+        return (policy_row(),)
     found = list(bank_lines.line_rows(command.line_id))
     if isinstance(command, IdentifySuspense):
         for match in command.matches:
@@ -177,7 +175,7 @@ def _again(line: BankLine, command: IdentifySuspense) -> LineToBook:
 def decide(world: World, command: SuspenseItemsCommand, request: Request) -> Outcome:
     """Identify what is there; note what waits; let go what is small."""
     if isinstance(command, AcceptRounding):
-        return _let_go(command)
+        return _let_go(world, command)
     row, item = _found(world, command.line_id)
     facts: dict[str, str | int] = {"line": command.line_id[:40]}
     if row is None:
@@ -249,12 +247,13 @@ def _calm(world: World, item: SuspenseItem, left_minor: int) -> list[Draft]:
     return [Draft(event)]
 
 
-def _let_go(command: AcceptRounding) -> Outcome:
+def _let_go(world: World, command: AcceptRounding) -> Outcome:
+    most = policy_of(world).rounding_max_minor
     tests = (
         (command.currency not in EXPONENTS, RefusalCode.COMMODITY_UNKNOWN),
         (command.amount_minor == 0, RefusalCode.QUANTITY_ZERO),
         (not 0 < len(command.reason) <= TEXT_MAX, RefusalCode.REASON_MISSING),
-        (abs(command.amount_minor) > ROUNDING_MAX_MINOR, RefusalCode.LIMIT_BREACHED),
+        (abs(command.amount_minor) > most, RefusalCode.LIMIT_BREACHED),
         (not is_id(command.partner_id), RefusalCode.MATCH_INVALID),
     )
     faults = [code for failed, code in tests if failed]

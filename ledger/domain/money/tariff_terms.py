@@ -180,7 +180,8 @@ class Tariff(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A version that was superseded for a part of its time stands here once for each part left.
     `month_zones` are those on whose clock tiers of any version count months; mostly none.
-    `replaced` are the entries of versions that were superseded, days of prices among them.
+    `replaced` are the entries of versions that were superseded, days of prices among them; `gone`
+    are those versions, for bookings that had locked their prices.
     """
 
     tariff_id: str
@@ -189,6 +190,7 @@ class Tariff(msgspec.Struct, frozen=True, omit_defaults=True):
     lasting: tuple[TariffVersion, ...] = ()
     month_zones: tuple[str, ...] = ()
     replaced: tuple[int, ...] = ()
+    gone: tuple[TariffVersion, ...] = ()
 
     def at(self, instant: int) -> TariffVersion | None:
         """Find the lasting version in force."""

@@ -31,6 +31,9 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 VERSIONS_MAX = 500
 """Lasting versions of one tariff: the row holds all of them."""
 
+GONE_MAX = 32
+"""Superseded versions whose terms are kept: bookings lock prices for two weeks at most."""
+
 TARIFFS = Shelf("tariffs", Tariff)
 TARIFF_DAYS = Shelf("tariff_days", TariffVersion)  # key: tariff_id, UTC day
 SHELVES: tuple[Shelf[Any], ...] = (TARIFFS, TARIFF_DAYS)
@@ -245,13 +248,16 @@ def evolve(world: World, event: TariffsEvent, stamp: Stamp) -> None:
                 lasting = with_version(lasting, version, event.supersedes)
                 zones = zones_with(zones, terms)
             number = event.tariff_version
-            gone = {one.position for one in known if one.version == event.supersedes}
+            lost = [one for one in known if one.version == event.supersedes]
+            gone = {one.position for one in lost}
+            new = [one for one in lost if one.position not in tariff.replaced]
             moved = replace(
                 tariff,
                 versions=number,
                 lasting=lasting,
                 month_zones=zones,
                 replaced=tuple(sorted({*tariff.replaced, *gone})),
+                gone=(*tariff.gone, *new)[-GONE_MAX:],
             )
             world.put(TARIFFS, event.tariff_id, moved)
         case _ as unknown:

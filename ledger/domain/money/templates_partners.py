@@ -115,9 +115,9 @@ def at_processor(psp_txn: str) -> tuple[str, Dims]:
     return PSP, {"psp_txn": psp_txn}
 
 
-def at_bank(bank_account: str, bank_line: str) -> tuple[str, Dims]:
-    """Name a bank account of ours, by the line of its statement."""
-    return BANK, {"bank_account": bank_account, "bank_line": bank_line}
+def at_bank(bank_account: str, bank_line: str, kept_on: str = "") -> tuple[str, Dims]:
+    """Name a bank account of ours, by the line of its statement, and where our books keep it."""
+    return kept_on or BANK, {"bank_account": bank_account, "bank_line": bank_line}
 
 
 def agent_sale(

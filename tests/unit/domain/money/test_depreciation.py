@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.domain.health_state import PACK_HEALTH, Found, PackHealth
+from ledger.domain.money import supplier_payables
 from ledger.domain.money.asset_ends import EndAsset, RecapitalisePack
 from ledger.domain.money.asset_rows import ASSET_POLICIES, ASSETS, Asset, AssetPolicy
 from ledger.domain.money.depreciation import (
@@ -12,8 +13,10 @@ from ledger.domain.money.depreciation import (
     DepreciatePack,
     ReleaseAssetPolicy,
 )
+from ledger.domain.money.payout_rows import PAYABLES
 from ledger.domain.money.period_close import BeginClosing, OpenBooks
 from ledger.domain.money.posting_dates import PERIODS
+from ledger.domain.money.templates_partners import SUPPLIERS
 from ledger.domain.title_rows import TITLES, BookValue, Title
 from ledger.domain.world import World
 from ledger.kernel.messages import Actor
@@ -286,3 +289,17 @@ def test_the_title_of_a_pack_follows_its_value_in_the_books(
     put_pack(world, "Packs:Ended:WrittenOff")
     events(act(world, END, at=NOW))
     assert [one.amount_minor for one in world.need(TITLES, "PK-1").values[1:]] == values
+
+
+# What suppliers are owed --------------------------------------------------------
+
+
+def test_what_a_pack_cost_is_owed_to_its_supplier_with_tax():
+    world = town(POLICY, BUY)
+    (owed,) = world.need(PAYABLES, "SV-1").open
+    assert (owed.statement_id, owed.owed_minor) == ("CAP-2026-01-10", 1_071_000)
+    assert (owed.owed_on, owed.is_of_statement) == (SUPPLIERS, False)
+    events(act(world, REPAIR, at=NOW))
+    _, repair = world.need(PAYABLES, "SV-1").open
+    assert (repair.statement_id, repair.owed_minor) == ("REP-2026-02-05", 100_000)
+    assert supplier_payables.postings(None) == ()

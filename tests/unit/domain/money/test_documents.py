@@ -220,3 +220,56 @@ def test_an_invoice_sums_gross_and_net_of_lines_whose_price_includes_tax():
     (base,) = draft.bases()
     assert base.net_minor == accrued.net_minor
     assert (base.gross_minor, base.included_minor) == (1_786, first.net_minor)
+
+
+def line_under(contract, position, **changes):
+    plain = StatementLine(
+        position=position,
+        posting_index=1,
+        kind="original",
+        station="ST-1",
+        service_start_at=MAY,
+        energy_wh=41_700,
+        energy_net_minor=1501,
+        service_net_minor=500,
+        fee_net_minor=100,
+        currency="EUR",
+        share_minor=180,
+        share_rule_version=f"{contract}/1",
+        swap="SW-1",
+    )
+    return replace(plain, **changes)
+
+
+def said(*lines):
+    draft = StatementDraft()
+    for line in lines:
+        draft.add(line)
+    sums = draft.calculation()
+    (amounts,) = sums.amounts
+    return sums.energy_wh, amounts.energy_net_minor, amounts.share_minor
+
+
+def test_a_usage_shared_under_several_contracts_is_counted_once_by_its_heading():
+    shared = [line_under(name, 10 + at) for at, name in enumerate(("CO-1", "CO-2", "CO-3"))]
+    assert said(*shared) == (41_700, 1501, 540)
+    other = line_under("CO-1", 20, swap="SW-2")
+    assert said(*shared, other) == (83_400, 3002, 720)
+    anew = {"energy_wh": -41_700, "energy_net_minor": -1501, "share_minor": -180}
+    back = [
+        line_under(name, 30 + at, kind="correction", **anew)
+        for at, name in enumerate(("CO-3", "CO-2", "CO-1"))
+    ]
+    assert said(*shared, other, *back) == (41_700, 1501, 180)
+
+
+def test_lines_that_are_no_shares_of_one_usage_each_count_their_own():
+    bought = [
+        line_under("", 10 + at, source="energy.bought", charging_session="CS-1", swap="")
+        for at in range(2)
+    ]
+    assert said(*bought)[0] == 2 * 41_700
+    nowhere = [line_under(name, 10 + at, swap="") for at, name in enumerate(("CO-1", "CO-2"))]
+    assert said(*nowhere)[0] == 2 * 41_700
+    again = [line_under("CO-1", 10), line_under("CO-1", 11)]
+    assert said(*again)[0] == 2 * 41_700

@@ -61,6 +61,9 @@ def test_a_policy_is_set_by_two_persons():
         ("uncollectable_after_days", {"uncollectable_after_days": 3651}),
         ("minor amounts", {"second_person_above_minor": -1}),
         ("minor amounts", {"inconvenience_minor": 2**53}),
+        ("minor amounts", {"rounding_max_minor": -1}),
+        ("payee_cooling_days", {"payee_cooling_days": -1}),
+        ("dispute_answer_days", {"dispute_answer_days": 0}),
     ],
 )
 def test_a_policy_that_cannot_be_names_its_field(field, changes):

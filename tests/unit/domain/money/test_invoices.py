@@ -168,14 +168,16 @@ def test_what_is_paid_too_much_goes_to_suspense():
     world = World(complete=True)
     act(world, order())
     act(world, payment(amount_minor=2000))
-    (captured,) = made(act(world, payment(payment_id="PAY-2", amount_minor=700)))
+    captured, case = made(act(world, payment(payment_id="PAY-2", amount_minor=700)))
+    assert (case.case_type, case.subjects) == ("OVERPAYMENT", ("PAY-2", "DR-1"))
+    assert case.reason == "200 EUR more than MG1-INV-2018-000001 asks for"
     assert books(captured) == [
         ("Assets:PSP:Stripe", 500, ""),
         ("Assets:Receivables:Drivers", -500, "DR-1|MG1-INV-2018-000001"),
         ("Assets:PSP:Stripe", 200, ""),
         ("Liabilities:Suspense", -200, "PAY-2"),
     ]
-    (more,) = made(act(world, payment(payment_id="PAY-3", amount_minor=100)))
+    more, _ = made(act(world, payment(payment_id="PAY-3", amount_minor=100)))
     assert [account for account, _, _ in books(more)] == [
         "Assets:PSP:Stripe",
         "Liabilities:Suspense",
@@ -189,9 +191,10 @@ def test_what_is_paid_too_much_goes_to_suspense():
 def test_a_payment_of_no_such_invoice_is_kept_in_suspense(changes):
     world = World(complete=True)
     act(world, order())
-    (captured,) = made(act(world, payment(**changes)))
+    captured, case = made(act(world, payment(**changes)))
     assert isinstance(captured, PaymentCaptured)
     assert captured.applied_minor == 0
+    assert case.case_type == "OVERPAYMENT"
     assert world.need(INVOICES, "MG1-INV-2018-000001").paid_minor == 0
 
 

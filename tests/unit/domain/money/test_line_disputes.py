@@ -10,6 +10,7 @@ from ledger.domain.money.dispute_rows import (
     DisputedLines,
     disputes_of,
 )
+from ledger.domain.money.invoice_policy import BillingTerms, SetBillingPolicy
 from ledger.domain.money.invoices import INVOICES, Invoice
 from ledger.domain.money.line_disputes import RaiseBillDispute, follows, postings
 from ledger.domain.money.line_proofs import NO_PROOF
@@ -20,6 +21,7 @@ from ledger.domain.money.line_resolutions import (
 )
 from ledger.domain.money.line_resolutions import postings as resolution_postings
 from ledger.domain.money.settlement_rows import STATEMENTS
+from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor
 from ledger.kernel.refusal import RefusalCode
 from tests.support.cycles import (
@@ -174,3 +176,13 @@ def test_a_disputed_line_is_not_charged_again_while_its_dispute_is_open():
     assert codes(refusal) == (RefusalCode.OPEN_DISPUTE,)
     events(act(world, WithdrawLineDispute(dispute_id="LD-1", reason="my mistake")))
     assert len(events(act(world, CHARGE))) == 2
+
+
+def test_how_long_we_may_take_to_answer_is_policy():
+    for days, terms in ((14, BillingTerms()), (5, BillingTerms(dispute_answer_days=5))):
+        world = partner()
+        lines = lines_of_share()
+        issue(world, lines)
+        events(act(world, SetBillingPolicy(terms=terms)))
+        (raised,) = events(act(world, disputing(lines, 0), at=JUNE))
+        assert raised.due_at == JUNE + days * DAY

@@ -106,7 +106,9 @@ def test_a_payee_keeps_its_partner_and_every_fault_is_told():
 def test_a_payee_waits_three_days_and_is_not_paid_by_who_approved_it():
     version = partner().need(PAYEES, "PE-1").at(1)
     new, own = RefusalCode.PAYEE_TOO_NEW, RefusalCode.PAYEE_APPROVER_RELEASES
-    assert version.faults(PAYER, JUNE + 3 * DAY) == []
-    assert version.faults(PAYER, JUNE + 3 * DAY - 1) == [new]
-    assert version.faults(Actor("P1", "finance", "P4"), JUNE + 9 * DAY) == [own]
-    assert version.faults(Actor("P3", "finance", "P2"), JUNE) == [new, own]
+    assert version.faults(PAYER, JUNE + 3 * DAY, 3) == []
+    assert version.faults(PAYER, JUNE + 3 * DAY - 1, 3) == [new]
+    assert version.faults(PAYER, JUNE + 3 * DAY, 4) == [new]
+    assert version.faults(PAYER, JUNE, 0) == []
+    assert version.faults(Actor("P1", "finance", "P4"), JUNE + 9 * DAY, 3) == [own]
+    assert version.faults(Actor("P3", "finance", "P2"), JUNE, 3) == [new, own]

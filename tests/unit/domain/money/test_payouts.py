@@ -41,7 +41,7 @@ from tests.support.partners import (
     release,
     state_of,
 )
-from tests.support.rules import act, events
+from tests.support.rules import act, events, sums_of
 
 STATE, AMOUNT = RefusalCode.PAYOUT_STATE, RefusalCode.PAYOUT_AMOUNT
 FIELD, FILE = RefusalCode.PAYOUT_FIELD_INVALID, RefusalCode.PAYOUT_FILE_CHANGED
@@ -238,3 +238,12 @@ def test_what_contradicts_the_payout_is_refused(ready, command, changes, found):
     for one in ready:
         act(world, one)
     assert codes(act(world, msgspec.structs.replace(command, **changes))) == found
+
+
+def test_a_payout_leaves_the_account_of_the_books_on_which_its_bank_is_kept():
+    world = in_flight()
+    client = "Assets:Bank:Client-Money"
+    (left,) = events(act(world, msgspec.structs.replace(CONFIRM, kept_on=client)))
+    assert sums_of(left)[client, "EUR"] == -8449
+    back, _ = events(act(world, msgspec.structs.replace(BACK, kept_on=client)))
+    assert sums_of(back)[client, "EUR"] == 8449 - 350

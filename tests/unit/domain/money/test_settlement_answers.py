@@ -3,6 +3,7 @@ import pytest
 
 from ledger.domain.cases import CASES
 from ledger.domain.money.bank_rows import SETTLED_ITEMS, Settled, item_key
+from ledger.domain.money.breaks import BREAK_COUNTS, PARTNER, BreakCount
 from ledger.domain.money.netting import ApproveStatement, NetStatement, decide, postings
 from ledger.domain.money.netting import follows as netting_follows
 from ledger.domain.money.payout_rows import PAYABLES, Payable, change_payable
@@ -351,6 +352,20 @@ def test_a_statement_with_an_open_dispute_is_not_closed():
     world.put(PERIODS, "2026-05", Period("2026-05", CLOSED, 0))
     refusal = act(world, CloseStatement(statement_id=STM))
     assert codes(refusal) == (RefusalCode.OPEN_DISPUTE,)
+
+
+def test_a_statement_that_the_partners_file_contradicts_is_not_reconciled():
+    world = partner()
+    issue(world, LINES)
+    accept(world)
+    approve_statement(world)
+    settle_all(world)
+    counts = key_of(PARTNER, f"{STM} EUR")
+    reconcile = ReconcileStatement(statement_id=STM)
+    world.put(BREAK_COUNTS, counts, BreakCount(2, 1))
+    assert codes(act(world, reconcile)) == (RefusalCode.OPEN_BREAK,)
+    world.put(BREAK_COUNTS, counts, BreakCount(2, 2))
+    assert len(events(act(world, reconcile))) == 1
 
 
 def test_a_statement_nobody_issued_has_no_end():

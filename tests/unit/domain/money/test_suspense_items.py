@@ -15,6 +15,7 @@ from ledger.domain.money.bank_rows import (
     Match,
 )
 from ledger.domain.money.breaks import BREAKS
+from ledger.domain.money.invoice_policy import BillingTerms, SetBillingPolicy
 from ledger.domain.money.invoices import INVOICES
 from ledger.domain.money.suspense_items import AcceptRounding, IdentifySuspense, NoteSuspense
 from ledger.domain.world import World
@@ -226,3 +227,11 @@ def test_all_that_is_wrong_with_letting_go_is_told_at_once():
     )
     nothing = act(bank_town(), replace(ROUNDING, amount_minor=0))
     assert code_of(nothing) is RefusalCode.QUANTITY_ZERO
+
+
+def test_how_much_may_be_let_go_is_policy():
+    world = bank_town()
+    more = replace(ROUNDING, amount_minor=101)
+    assert isinstance(act(world, more), Refusal)
+    events(act(world, SetBillingPolicy(terms=BillingTerms(rounding_max_minor=101))))
+    assert len(events(act(world, more))) == 1
