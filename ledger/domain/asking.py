@@ -3,7 +3,7 @@
 What happens to a swap that was allowed is in `legs.py` and `swap.py`.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, assert_never
 
 from msgspec.structs import asdict
 
@@ -21,11 +21,14 @@ from ledger.domain.saga import (
     PACKS_MAX,
     STATION_REASONS,
     SWAPS,
+    USED_CODES,
     Swap,
+    UsedCode,
     failed_terms,
     move_on,
 )
 from ledger.domain.stations import STATIONS
+from ledger.domain.waiting import set_timer
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import derived_id, is_id
 from ledger.kernel.messages import Actor, Command, Draft, Event, Outcome, Request
@@ -34,8 +37,11 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-SHELVES: tuple[Shelf[Swap], ...] = ()
+SHELVES: tuple[Shelf[Any], ...] = (USED_CODES,)
 FOLDS: tuple[type[Event], ...] = ()
+
+LANES_MAX = 99
+OPEN_SLOTS_MAX = 8
 
 _STAFF = frozenset({"station", "operator", "system"})
 
@@ -51,7 +57,8 @@ class RequestSwap(Command):
     """A driver wants to swap `count` packs of a class at a station, perhaps by his booking.
 
     `own_class` is that of the packs he brings, or has a contract for, where he wants another one:
-    a better one, or back from it.
+    a better one, or back from it. `code_id` is the check-in code that he showed, good for one swap;
+    `lane` where he stands, 0 where the station has no lanes.
     """
 
     roles: ClassVar[frozenset[str]] = _STAFF | {"driver", "support"}
@@ -67,6 +74,8 @@ class RequestSwap(Command):
     contract_id: str = ""
     vehicle_id: str = ""
     own_class: str = ""
+    code_id: str = ""
+    lane: int = 0
 
 
 class AuthoriseSwap(Command):
@@ -74,7 +83,8 @@ class AuthoriseSwap(Command):
 
     Packs of a better class may be offered where the station has none of the class that is wanted.
 
-    A station that was asked from afar still has to answer: `is_answered` False.
+    A station that was asked from afar still has to answer: `is_answered` False. `open_slots` are
+    those that it has opened for what comes in.
     """
 
     roles: ClassVar[frozenset[str]] = _STAFF
@@ -82,6 +92,7 @@ class AuthoriseSwap(Command):
     swap_id: str
     pack_ids: tuple[str, ...] = ()
     is_answered: bool = True
+    open_slots: tuple[str, ...] = ()
 
 
 class AnswerSwap(Command):
@@ -91,6 +102,7 @@ class AnswerSwap(Command):
 
     swap_id: str
     reasons: tuple[str, ...] = ()
+    open_slots: tuple[str, ...] = ()
 
 
 AskingCommand = RequestSwap | AuthoriseSwap | AnswerSwap
@@ -114,6 +126,8 @@ class SwapRequested(Event):
     contract_id: str = ""
     vehicle_id: str = ""
     own_class: str = ""
+    code_id: str = ""
+    lane: int = 0
 
 
 class SwapAuthorised(Event):
@@ -127,11 +141,12 @@ class SwapAuthorised(Event):
 
 
 class SwapAccepted(Event):
-    """The station opens."""
+    """The station opens, and which slots, where it tells."""
 
     kind: ClassVar[str] = "swap_accepted"
 
     swap_id: str
+    open_slots: tuple[str, ...] = ()
 
 
 class SwapRefused(Event):
@@ -159,6 +174,7 @@ def touches(command: AskingCommand) -> Keys:
                 touch(STATIONS, command.station_id),
                 touch(DRIVER_PACKS, command.driver_id, command.pack_class),
                 *_class_rows(command),
+                *([touch(USED_CODES, command.code_id)] if command.code_id else []),
                 touch(BOOKINGS, command.booking_id),
                 block_row(command.driver_id),
             )
@@ -220,10 +236,7 @@ def _request(world: World, command: RequestSwap, actor: Actor) -> Outcome:
         (station is None, RefusalCode.STATION_UNKNOWN),
         (station is not None and not station.in_service, RefusalCode.STATION_NOT_IN_SERVICE),
         (command.count > PACKS_MAX, RefusalCode.TOO_MANY_PACKS),
-        (
-            not (is_id(command.pack_class) and is_id(command.swap_id)),
-            RefusalCode.PACK_FIELD_INVALID,
-        ),
+        (not _are_ids(command), RefusalCode.PACK_FIELD_INVALID),
         (world.get(SWAPS, command.swap_id) is not None, RefusalCode.SWAP_EXISTS),
         (another, RefusalCode.SWAP_OF_ANOTHER_DRIVER),
         (kinds is None or command.order not in ORDERS, RefusalCode.SWAP_KIND_INVALID),
@@ -234,6 +247,7 @@ def _request(world: World, command: RequestSwap, actor: Actor) -> Outcome:
             command.swap_kind != "RETURN" and bool(reasons_of(world, command.driver_id)),
             RefusalCode.DRIVER_BLOCKED,
         ),
+        (_is_used(world, command.code_id), RefusalCode.CODE_USED),
     )
     faults = party_faults(world, command.driver_id, "driver")
     faults += [code for failed, code in tests if failed]
@@ -244,6 +258,16 @@ def _request(world: World, command: RequestSwap, actor: Actor) -> Outcome:
     if faults:
         return refused(faults, {"swap": command.swap_id[:40], "station": command.station_id[:40]})
     return (Draft(SwapRequested(**asdict(command)), correlation_id=command.swap_id),)
+
+
+def _are_ids(command: RequestSwap) -> bool:
+    named = [command.pack_class, command.swap_id]
+    named += [command.code_id] if command.code_id else []
+    return all(map(is_id, named)) and 0 <= command.lane <= LANES_MAX
+
+
+def _is_used(world: World, code_id: str) -> bool:
+    return bool(code_id) and world.get(USED_CODES, code_id) is not None
 
 
 def _may_change_class(world: World, command: RequestSwap) -> bool:
@@ -280,7 +304,9 @@ def _authorise(world: World, command: AuthoriseSwap, swap: Swap, at: int) -> Out
     allowed = SwapAuthorised(swap_id=swap.swap_id, pack_ids=command.pack_ids, class_out=better)
     drafts = [_step(swap, allowed)]
     if command.is_answered:
-        drafts.append(_step(swap, SwapAccepted(swap_id=swap.swap_id), after=(0,)))
+        opens = command.open_slots[:OPEN_SLOTS_MAX]
+        accepted = SwapAccepted(swap_id=swap.swap_id, open_slots=opens)
+        drafts.append(_step(swap, accepted, after=(0,)))
     booking = world.get(BOOKINGS, swap.booking_id)
     if booking is not None:
         came = _came(booking, command.pack_ids)
@@ -305,7 +331,8 @@ def _answer(command: AnswerSwap, swap: Swap) -> Outcome:
     if not swap.may(event):
         return Refusal(RefusalCode.SWAP_STAGE, {"swap": swap.swap_id, "stage": swap.stage})
     if not command.reasons:
-        return (_step(swap, SwapAccepted(swap_id=swap.swap_id)),)
+        opens = command.open_slots[:OPEN_SLOTS_MAX]
+        return (_step(swap, SwapAccepted(swap_id=swap.swap_id, open_slots=opens)),)
     unknown = [reason for reason in command.reasons if reason not in STATION_REASONS]
     if unknown:
         return Refusal(RefusalCode.SWAP_KIND_INVALID, {"reason": unknown[0][:40]})
@@ -336,11 +363,19 @@ def evolve(world: World, event: AskingEvent, stamp: Stamp) -> None:
             vehicle_id=event.vehicle_id,
             since_at=stamp.recorded_at,
             own_class=event.own_class,
+            order=event.order,
+            lane=event.lane,
         )
         world.put(SWAPS, event.swap_id, row)
+        set_timer(world, "swap", event.swap_id, row.due_at)
+        if event.code_id:
+            world.put(USED_CODES, event.code_id, UsedCode(event.swap_id))
     elif isinstance(event, SwapAuthorised):
         offered = {"pack_ids": event.pack_ids, "class_out": event.class_out}
         move_on(world, event.swap_id, event.kind, stamp.recorded_at, **offered)
+    elif isinstance(event, SwapAccepted):
+        opens = {"open_slots": event.open_slots}
+        move_on(world, event.swap_id, event.kind, stamp.recorded_at, **opens)
     else:
         move_on(world, event.swap_id, event.kind, stamp.recorded_at)
 

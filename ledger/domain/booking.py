@@ -14,12 +14,14 @@ from ledger.domain.blocks import block_row, reasons_of
 from ledger.domain.claims import (
     BOOKINGS,
     COUNT_MAX,
+    DRIVER_BOOKINGS,
     ENDED,
     EXTENSION_MAX_US,
     POOL_MAX,
     POOLS,
     Booking,
     BookingTerms,
+    DriverBookings,
     Pool,
     advance,
     booking_rows,
@@ -43,7 +45,7 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
 
-SHELVES: tuple[Shelf[Any], ...] = (BOOKINGS, POOLS)
+SHELVES: tuple[Shelf[Any], ...] = (BOOKINGS, POOLS, DRIVER_BOOKINGS)
 FOLDS: tuple[type[Event], ...] = ()
 
 DEPOSIT_AFTER_US = DAY
@@ -166,6 +168,7 @@ def touches(command: BookingCommand) -> Keys:
     deposit_id = deposit_of(command.booking_id)
     return (
         booking,
+        touch(DRIVER_BOOKINGS, command.driver_id),
         touch(STATIONS, command.station_id),
         *waitlist_rows(command.station_id, command.pack_class),
         block_row(command.driver_id),
@@ -225,6 +228,7 @@ def _reserve(world: World, command: ReserveSwap, request: Request) -> Outcome:
         ),
         (command.window_to <= request.at, RefusalCode.BOOKING_WINDOW_PASSED),
         (bool(reasons_of(world, command.driver_id)), RefusalCode.DRIVER_BLOCKED),
+        (_has_enough(world, command, request.actor), RefusalCode.BOOKING_LIMIT_REACHED),
     )
     faults = party_faults(world, command.driver_id, "driver")
     faults += [code for failed, code in tests if failed]
@@ -242,6 +246,12 @@ def _reserve(world: World, command: ReserveSwap, request: Request) -> Outcome:
         Draft(BookingRequested(**asdict(command)), correlation_id=name),
         *(Draft(event, after=(0,), correlation_id=name) for event in events),
     )
+
+
+def _has_enough(world: World, command: ReserveSwap, actor: Actor) -> bool:
+    """Tell whether a driver who books for himself has a booking for that time, or too many."""
+    own = world.get(DRIVER_BOOKINGS, command.driver_id) or DriverBookings()
+    return actor.role == "driver" and own.is_full(command.window_from, command.window_to)
 
 
 def _deposit(command: ReserveSwap) -> ReserveMoney | None:
@@ -335,7 +345,7 @@ def _presence_faults(booking: Booking, command: PresentBooking) -> list[RefusalC
 # evolve -----------------------------------------------------------------------
 
 
-def evolve(world: World, event: BookingEvent, _stamp: Stamp) -> None:
+def evolve(world: World, event: BookingEvent, stamp: Stamp) -> None:
     """Begin the booking, or move it on, with the pool of its station."""
     match event:
         case BookingRequested():
@@ -350,6 +360,7 @@ def evolve(world: World, event: BookingEvent, _stamp: Stamp) -> None:
                 count=event.count,
                 currency=event.currency,
                 terms=event.terms,
+                position=stamp.position,
             )
             world.put(BOOKINGS, event.booking_id, asked)
         case BookingExtended():

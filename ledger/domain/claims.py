@@ -68,6 +68,9 @@ EXTENSION_MAX_US = 15 * MINUTE
 COUNT_MAX = 4
 """Packs that one booking claims."""
 
+OPEN_MAX = 3
+"""Policy: bookings that a driver may have open at once, for times that do not meet."""
+
 
 class BookingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The money of a booking as it was shown before it was made; amounts in minor units, net.
@@ -76,7 +79,9 @@ class BookingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     `kept_minor` when the driver gets his packs, `no_show_minor` when he does not come, and
     `cancel_minor` when he cancels at or after `cancel_until_at` (us; 0 = he may cancel freely);
     the two fees are owed whether or not the deposit covers them, with their tax.
-    `compensation_minor` is the credit he gets when the network cannot keep its promise.
+    `compensation_minor` is the credit he gets when the network cannot keep its promise. The prices
+    of `price_at` (us), as they were published when he booked, are those of his swap; 0 = those of
+    the swap's own time.
     """
 
     deposit_minor: int = 0
@@ -87,13 +92,14 @@ class BookingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     cancel_minor: int = 0
     cancel_until_at: int = 0
     compensation_minor: int = 0
+    price_at: int = 0
 
     @property
     def is_valid(self) -> bool:
         """Tell whether no amount or time is negative, and no more is kept than reserved."""
         amounts = (self.deposit_minor, self.no_show_minor, self.cancel_minor)
         times = (self.no_show_after_us, self.cancel_until_at)
-        others = (self.kept_minor, self.compensation_minor)
+        others = (self.kept_minor, self.compensation_minor, self.price_at)
         return min(*amounts, *times, *others) >= 0 and self.kept_minor <= self.deposit_minor
 
     @property
@@ -106,6 +112,7 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
     """One driver's claim on `count` packs; `pack_ids` are the pinned ones, none before.
 
     `spare_pack_ids` may be pinned instead when one of those cannot be handed out any more.
+    `position` is where the log tells that it was made: later price lists are none of his.
     """
 
     booking_id: str
@@ -122,6 +129,7 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
     currency: str = ""
     terms: BookingTerms = BookingTerms()
     is_extended: bool = False
+    position: int = 0
 
     @property
     def over_at(self) -> int:
@@ -139,6 +147,16 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.stage == "PRESENTED":
             return self.over_at + SWAP_AFTER_US
         return max(self.pin_at, 1) if self.stage in ("RESERVED", "ALLOCATED") else 0
+
+    @property
+    def locked_prices(self) -> dict[str, int]:
+        """Give the fields of `SwapFacts` (swap.py) that lock its prices; none where it locks none.
+
+        >>> Booking("BK-1", "DR-1", "ST-1", "C1", 0, 1).locked_prices
+        {}
+        """
+        at = self.terms.price_at
+        return {"price_at": at, "price_position": self.position} if at else {}
 
     def may(self, kind: str) -> bool:
         """Tell whether an event of a kind can happen to it now."""
@@ -180,7 +198,21 @@ class Pool(msgspec.Struct, frozen=True, omit_defaults=True):
         return Pool((*others.claims, Claim(booking.booking_id, *window, booking.count)))
 
 
+class DriverBookings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The open bookings of one driver."""
+
+    claims: tuple[Claim, ...] = ()
+
+    def is_full(self, window_from: int, window_to: int) -> bool:
+        """Tell whether he has one for that time, or as many as he may have."""
+        meets = any(
+            one.window_from < window_to and window_from < one.window_to for one in self.claims
+        )
+        return meets or len(self.claims) >= OPEN_MAX
+
+
 BOOKINGS = Shelf("bookings", Booking, listed_by=lambda row: row.driver_id)
+DRIVER_BOOKINGS = Shelf("driver_bookings", DriverBookings)
 POOLS = Shelf("booking_pools", Pool)  # key: station_id, pack_class
 
 
@@ -200,6 +232,7 @@ def booking_rows(world: World, booking_id: str) -> Keys:
         key,
         touch(STATIONS, booking.station_id),
         touch(POOLS, booking.station_id, booking.pack_class),
+        touch(DRIVER_BOOKINGS, booking.driver_id),
         *(touch(PACKS, pack_id) for pack_id in named),
         *stand_in_rows(world, named, booking.pack_class),
         *pending_rows(world, deposit_of(booking_id)),
@@ -236,6 +269,8 @@ def advance(world: World, booking_id: str, kind: str, **changes: Any) -> Booking
     if moved and row.stage in ("RESERVED", "ALLOCATED", *ENDED):
         key = key_of(row.station_id, row.pack_class)
         world.put(POOLS, key, (world.get(POOLS, key) or Pool()).after(row))
+        own = Pool((world.get(DRIVER_BOOKINGS, row.driver_id) or DriverBookings()).claims)
+        world.put(DRIVER_BOOKINGS, row.driver_id, DriverBookings(own.after(row).claims))
     set_timer(world, "booking", booking_id, row.due_at)
     return row
 

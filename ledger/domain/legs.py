@@ -359,10 +359,12 @@ def _completion(world: World, command: LegCommand, swap: Swap, seen: list[Draft]
         return []
     changes = stand_ins_after(world, whole)
     whole = replace(whole, class_days=days_of(changes))
-    done: list[Event] = [ended(whole, command.station_id)]
-    is_whole = isinstance(done[0], SwapCompleted)
+    end = ended(whole, command.station_id)
+    done: list[Event] = [end]
     booking = world.get(BOOKINGS, swap.booking_id)
+    is_whole = isinstance(end, SwapCompleted)
     if is_whole and booking is not None and booking.may("booking_fulfilled"):
+        done = [replace(end, **booking.locked_prices)]
         done.append(BookingFulfilled(booking_id=booking.booking_id, swap_id=swap.swap_id))
     case = world.get(CASES, case_id_of("HALF_SWAP", swap.swap_id))
     if case is not None and case.is_open:

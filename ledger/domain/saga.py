@@ -28,6 +28,7 @@ STAGES: dict[tuple[str, str], str] = {
     ("REQUESTED", "swap_refused"): "REFUSED",
     ("AUTHORISED", "swap_refused"): "REFUSED",
     ("AUTHORISED", "swap_accepted"): "ACCEPTED",
+    ("REQUESTED", "swap_expired"): "EXPIRED",
     ("AUTHORISED", "swap_expired"): "EXPIRED",
     ("ACCEPTED", "swap_expired"): "EXPIRED",
     ("ACCEPTED", "pack_returned"): "HALF_IN",
@@ -48,7 +49,8 @@ STAGES: dict[tuple[str, str], str] = {
 }
 """The life of a swap: (stage, event) to the next stage; "" is before it.
 
-A swap rests in AUTHORISED only where the station was asked from afar and has not answered yet.
+A swap rests in REQUESTED until its station has looked at its packs, and in AUTHORISED only where
+the station was asked from afar and has not answered yet.
 """
 
 ENDED = frozenset({"REFUSED", "EXPIRED", "COMPLETED", "CLOSED_INCOMPLETE"})
@@ -114,6 +116,9 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
     `since_at` is when its last step was recorded; `has_case` says that what it left open is a case.
     The driver brings packs of `own_class` and is offered packs of `class_out`; both are empty where
     they are what he asks for, `pack_class`. `class_days` are those of better packs that he brought.
+    `open_slots` are those that the station opened for what comes in; `reopened` counts how often a
+    slot was opened again. The prices are those of `price_at` (us), by what was published below
+    `price_position`, where a booking locked them.
     """
 
     swap_id: str
@@ -136,6 +141,12 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
     own_class: str = ""
     class_out: str = ""
     class_days: int = 0
+    order: str = "In-Out"
+    lane: int = 0
+    open_slots: tuple[str, ...] = ()
+    reopened: int = 0
+    price_at: int = 0
+    price_position: int = 0
 
     @property
     def class_in(self) -> str:
@@ -158,7 +169,7 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
 
         A driver's own pack may stay in its slot as long as it takes to charge it.
         """
-        waits = self.stage in ("AUTHORISED", "ACCEPTED", "HALF_IN", "HALF_OUT")
+        waits = self.stage in ("REQUESTED", "AUTHORISED", "ACCEPTED", "HALF_IN", "HALF_OUT")
         stays = self.swap_kind == "STAY" and bool(self.legs_in)
         return (
             self.since_at + TIMEOUT_US + GRACE_US if waits and not (stays or self.has_case) else 0
@@ -257,6 +268,8 @@ class Swap(msgspec.Struct, frozen=True, omit_defaults=True):
             "contract_id": self.contract_id,
             "capacity_wh": sum(leg.nominal_wh for leg in legs),
             "class_days": self.class_days,
+            "price_at": self.price_at,
+            "price_position": self.price_position,
             "clock_quality": self.clock_quality,
             "clock_uncertainty_us": self.clock_uncertainty_us,
         }
@@ -326,4 +339,11 @@ def move_on(world: World, swap_id: str, kind: str, at: int, **changes: Any) -> S
     return row
 
 
+class UsedCode(msgspec.Struct, frozen=True):
+    """A check-in code that a swap was asked for with: it works once."""
+
+    swap_id: str
+
+
 SWAPS = Shelf("swaps", Swap, listed_by=lambda row: row.driver_id)
+USED_CODES = Shelf("used_codes", UsedCode)

@@ -29,6 +29,10 @@ FOLDS: tuple[type[Event], ...] = (PackReturned, PackSwappedOut)
 TAKEN_BACK = "taken back"
 """How a swap is closed whose driver took his own pack again: nothing was swapped."""
 
+NOTHING_CAME, STOPPED, UNANSWERED = "", "stopped", "unanswered"
+EXPIRY_REASONS = frozenset({NOTHING_CAME, STOPPED, UNANSWERED})
+"""Why a swap ended before a pack moved: no pack came, he stopped, the station did not answer."""
+
 _STAFF = frozenset({"station", "operator", "system"})
 
 # Commands ---------------------------------------------------------------------
@@ -65,9 +69,11 @@ class SwapStep(Event):
 
 
 class SwapExpired(SwapStep):
-    """Nothing was put in and nothing taken."""
+    """Nothing was put in and nothing taken; `reason` is one of `EXPIRY_REASONS`."""
 
     kind: ClassVar[str] = "swap_expired"
+
+    reason: str = ""
 
 
 class SwapOutTimedOut(SwapStep):
@@ -94,7 +100,8 @@ class SwapFacts(SwapStep, kw_only=True):
     `out_at` is the price time (us): when the last pack went out, or came in where none went out.
     `energy_wh` is what was stored in the packs out less the packs in; `capacity_wh` is the nominal
     energy of all of them; `class_days` are the days of better packs that he had asked for and has
-    brought back. `level` is the lowest evidence level, the clock the worst of its legs.
+    brought back. `level` is the lowest evidence level, the clock the worst of its legs. A booking
+    that was kept had locked the prices of `price_at` (us), as published below `price_position`.
     """
 
     driver_id: str
@@ -112,6 +119,8 @@ class SwapFacts(SwapStep, kw_only=True):
     clock_quality: str = "S"
     clock_uncertainty_us: int = 0
     class_days: int = 0
+    price_at: int = 0
+    price_position: int = 0
 
 
 class SwapCompleted(SwapFacts):
@@ -176,7 +185,8 @@ def _time_out(world: World, command: TimeOutSwap, swap: Swap, request: Request) 
         return Refusal(faults[0], {"swap": swap.swap_id, "stage": swap.stage})
     at = command.occurred_at
     if swap.may("swap_expired"):
-        return (_step(swap, SwapExpired(swap_id=swap.swap_id), occurred_at=at),)
+        why = UNANSWERED if swap.stage == "REQUESTED" else NOTHING_CAME
+        return (_step(swap, SwapExpired(swap_id=swap.swap_id, reason=why), occurred_at=at),)
     if swap.legs_in and swap.legs_out and not swap.balance():
         # as many packs went as had come: fewer than were asked for, and nobody owes any
         changes = stand_ins_after(world, swap)
@@ -244,12 +254,20 @@ def evolve(world: World, event: SwapEvent | PackReturned | PackSwappedOut, stamp
             row = move_on(world, event.swap_id, event.kind, stamp.recorded_at)
             _keep(world, replace(row, has_case=True), row.swap_id)
         case SwapExpired() | SwapCompleted() | SwapClosedIncomplete():
-            told = {} if isinstance(event, SwapExpired) else {"class_days": event.class_days}
+            told = {} if isinstance(event, SwapExpired) else _ended_with(event)
             row = move_on(world, event.swap_id, event.kind, stamp.recorded_at, **told)
             if row.has_case:
                 _keep(world, row, "")
         case _ as unknown:
             assert_never(unknown)
+
+
+def _ended_with(event: SwapFacts) -> dict[str, int]:
+    return {
+        "class_days": event.class_days,
+        "price_at": event.price_at,
+        "price_position": event.price_position,
+    }
 
 
 def _keep(world: World, row: Swap, waits_for: str) -> None:

@@ -62,6 +62,7 @@ SWAP_TABLE = """
 -              swap_requested          REQUESTED
 REQUESTED      swap_authorised         AUTHORISED
 REQUESTED      swap_refused            REFUSED
+REQUESTED      swap_expired            EXPIRED
 AUTHORISED     swap_refused            REFUSED
 AUTHORISED     swap_accepted           ACCEPTED
 AUTHORISED     swap_expired            EXPIRED
