@@ -9,39 +9,72 @@ that has not reported for a quarter of an hour is offline: it promises nothing, 
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from math import cos, radians
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from ledger.domain.custody import PACKS, Pack
+from ledger.domain.asking import SwapRefused, SwapRequested
+from ledger.domain.charging import ChargeSessionEnded
+from ledger.domain.custody import PACKS, Pack, PackSwappedOut
 from ledger.domain.eligibility import eligible
+from ledger.domain.saga import SWAPS
+from ledger.domain.sessions import SESSIONS, ChargingSession
 from ledger.domain.station_profiles import STATION_PROFILES, StationProfile
 from ledger.domain.stations import SLOTS, STATIONS, Slot, Station
+from ledger.domain.swap import (
+    SwapClosedIncomplete,
+    SwapCompleted,
+    SwapExpired,
+    SwapInTimedOut,
+    SwapOutTimedOut,
+)
 from ledger.domain.transitions import Family, place_of, staged_account
-from ledger.kernel.geo import Box, Point, metres_between
+from ledger.domain.waiting import TIMERS, WAITING
+from ledger.domain.world import KEY_SEPARATOR
+from ledger.kernel.geo import Box, Point
 from ledger.kernel.instants import HOUR, MINUTE
 from ledger.runtime.reads import Entry, Reads
+from ledger.runtime.station_grid import Grid, anywhere, boxes_around
 from ledger.store.queries import rows
+
+__all__ = ["OFFLINE_AFTER_US", "Availability", "Near", "StationNow", "Stock", "boxes_around"]
 
 OFFLINE_AFTER_US = 15 * MINUTE
 RECOUNT_US = HOUR
 """Packs grow too old to be handed out by the clock alone: all is counted again this often."""
 
-CELL_E7 = 1_000_000
-"""Stations are found by squares of a tenth of a degree."""
+NEAR_MAX = 200
+"""Stations that one search looks at, the nearest ones."""
 
-_METRES_PER_CELL = 11_132
-_FULL_CIRCLE_E7 = 3_600_000_000
+PACE_WEIGHT = 4
+"""A new session counts for a quarter of what is believed of the pace of charging."""
+
 _STATION = "Packs:Station:"
+_SWAP = f"swap{KEY_SEPARATOR}"
+_SWAP_ENDS = (
+    SwapRefused,
+    SwapExpired,
+    SwapCompleted,
+    SwapClosedIncomplete,
+    SwapOutTimedOut,
+    SwapInTimedOut,
+)
+"""After these a station is free for the next driver."""
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """Packs of a class at a station: ready to go out, and charging until they are."""
+    """Packs of a class at a station: ready to go out, and charging until they are.
+
+    `pinned` are those that would be ready too, but are kept for somebody who booked.
+    `due_at` are the times (us) at which those that charge should be ready, by the pace at which
+    sessions charged there lately, soonest first; a pack of which that is not known has none.
+    """
 
     pack_class: str
     ready: int
     charging: int
+    due_at: tuple[int, ...] = ()
+    pinned: int = 0
 
 
 class StationNow(msgspec.Struct, frozen=True):
@@ -82,16 +115,29 @@ class Near(msgspec.Struct, frozen=True):
     distance_m: int
 
 
+class _Stand(msgspec.Struct, frozen=True):
+    """What a station is counted from."""
+
+    slots: list[Slot]
+    packs: list[Pack]
+    sessions: dict[str, ChargingSession]
+
+
 class Availability:
     """The index; one per process, safe for many threads."""
 
     def __init__(self) -> None:
         """Begin with nothing: the first `follow` builds it."""
         self._stations: dict[str, StationNow] = {}
-        self._cells: dict[tuple[int, int], list[str]] = {}
+        self._grid = Grid({})
+        self._grids: dict[str, Grid] = {}
+        self._paces: dict[tuple[str, str], int] = {}
+        self._busy: dict[str, str] = {}
         self._size = 0
         self._counted_at = 0
         self._lock = threading.Lock()
+        self.is_kept = False
+        """Whether a thread beside the doors brings it on, so that readers need not."""
 
     @property
     def size(self) -> int:
@@ -112,29 +158,46 @@ class Availability:
         finally:
             self._lock.release()
 
+    def heard(self, station_id: str, at: int) -> None:
+        """Note that a station has reported (us): also what makes no entry says that it is there."""
+        row = self._stations.get(station_id)
+        if row is not None and at > row.reported_at:
+            self._stations[station_id] = msgspec.structs.replace(row, reported_at=at)
+
     def one(self, station_id: str) -> StationNow | None:
         """Give a station by its id."""
         return self._stations.get(station_id)
 
+    def busy(self, station_id: str) -> int:
+        """Count the swaps that are going on at a station."""
+        return sum(place == station_id for place in list(self._busy.values()))
+
     def within(self, box: Box) -> Iterator[StationNow]:
         """Yield the stations in a frame, in no order."""
-        for station_id in self._in_cells(box):
-            found = self._stations[station_id]
-            point = found.point
-            if point is not None and box.holds(point):
-                yield found
+        stations = self._stations
+        return (stations[name] for name in self._grid.within(box))
 
-    def near(self, place: Point, radius_m: int) -> list[Near]:
-        """List the stations around a place, the nearest first; equally near ones by id."""
-        found = []
-        for box in boxes_around(place, radius_m):
-            for one in self.within(box):
-                point = one.point
-                assert point is not None, "it lies in a frame"
-                distance_m = metres_between(place, point)
-                if distance_m <= radius_m:
-                    found.append(Near(one, distance_m))
-        return sorted(found, key=lambda one: (one.distance_m, one.found.station.station_id))
+    def near(
+        self,
+        place: Point,
+        radius_m: int,
+        wanted: int = NEAR_MAX,
+        fits: Callable[[StationNow], bool] | None = None,
+        *,
+        among: str = "",
+    ) -> list[Near]:
+        """List stations around a place that fit, the nearest first; equally near ones by id.
+
+        `among` names a tier or a class of packs: then only its stations are looked at.
+        """
+        stations = self._stations
+
+        def does(name: str) -> bool:
+            return fits is None or fits(stations[name])
+
+        grid = self._grids.get(among, Grid({})) if among else self._grid
+        found = grid.near(place, radius_m, wanted, anywhere if fits is None else does)
+        return [Near(stations[one.name], one.distance_m) for one in found]
 
     def all(self) -> Iterable[StationNow]:
         """Give every station."""
@@ -154,13 +217,19 @@ class Availability:
             if family in (Family.SLT, Family.STG):
                 packs[ids[0]].append(pack)
         profiles = dict(reads.rows(STATION_PROFILES))
+        if not self._size:
+            self._busy = _going_on(reads)
+        running = (slot.session_id for each in slots.values() for slot in each if slot.session_id)
+        sessions = rows.many(reads.tx, reads.name.log_id, SESSIONS, running)
         before = self._stations
         self._stations = {
-            name: _counted(row, profiles.get(name), stand, before.get(name), now)
+            name: self._counted(
+                row, profiles.get(name), _Stand(slots[name], packs[name], sessions), now
+            )
             for name, row in known.items()
-            for stand in [(slots[name], packs[name])]
         }
-        self._place()
+        if before.keys() != known.keys() or not self._size:
+            self._place()
         if not self._size:
             self._hear(reads.entries(_last_hours(reads, now), reads.size))
         self._size, self._counted_at = reads.size, now
@@ -183,14 +252,17 @@ class Availability:
                 rows.many(tx, log_id, PACKS, (s.pack_id for s in slots if s.pack_id)).values()
             )
             packs += [pack for _, pack in reads.rows(PACKS, listed=staged_account(name))]
-            stand = slots, packs
-            before = self._stations.get(name)
-            self._stations[name] = _counted(row, profiles.get(name), stand, before, now)
+            running = (slot.session_id for slot in slots if slot.session_id)
+            sessions = rows.many(tx, log_id, SESSIONS, running)
+            stand = _Stand(slots, packs, sessions)
+            known_kinds = _kinds(self._stations[name]) if name in self._stations else ()
+            self._stations[name] = self._counted(row, profiles.get(name), stand, now)
+            is_new = is_new or known_kinds != _kinds(self._stations[name])
         if is_new:
             self._place()
 
     def _hear(self, entries: Iterable[Entry]) -> set[str]:
-        """Note who reported when; give the stations that are named."""
+        """Note who reported when, what goes on and how fast it charges; give who is named."""
         named: set[str] = set()
         for one in entries:
             told = one.envelope
@@ -199,7 +271,7 @@ class Availability:
             device = told.source.device if told.source else ""
             heard = {device, told.actor.id} & self._stations.keys()
             named |= stations | heard
-            swapped_at = told.valid_at if told.kind == "pack_swapped_out" else 0
+            swapped_at = told.valid_at if told.kind == PackSwappedOut.kind else 0
             for name in heard | (stations & self._stations.keys() if swapped_at else set()):
                 row = self._stations[name]
                 self._stations[name] = msgspec.structs.replace(
@@ -209,80 +281,97 @@ class Availability:
                 )
             if told.kind.startswith("station"):
                 named |= set(told.entities)
+            if told.kind in _NOTED:
+                self._note(one)
         return named
 
+    def _note(self, one: Entry) -> None:
+        event = one.event
+        if isinstance(event, SwapRequested):
+            self._busy[event.swap_id] = event.station_id
+        elif isinstance(event, _SWAP_ENDS):
+            self._busy.pop(event.swap_id, None)
+        elif isinstance(event, ChargeSessionEnded):
+            begin, end = event.soc_begin_bp, event.soc_end_bp
+            lasted = event.ended_at - event.started_at
+            if begin is not None and end is not None and end > begin and lasted >= MINUTE:
+                key = event.station_id, event.pack_class
+                pace = (end - begin) * HOUR // lasted
+                before = self._paces.get(key, pace)
+                self._paces[key] = before + (pace - before) // PACE_WEIGHT
+
+    def _counted(
+        self, station: Station, profile: StationProfile | None, stand: _Stand, now: int
+    ) -> StationNow:
+        in_use = {slot.pack_id for slot in stand.slots if slot.pack_id and not slot.blocked}
+        charging = {s.pack_id: s.session_id for s in stand.slots if s.pack_id and s.session_id}
+        counts: dict[str, list[int]] = {slot.pack_class: [0, 0, 0] for slot in stand.slots}
+        due: defaultdict[str, list[int]] = defaultdict(list)
+        for pack in stand.packs:
+            found = counts.setdefault(pack.pack_class, [0, 0, 0])
+            is_free = pack.pack_id in in_use or place_of(pack.account)[0] is Family.STG
+            session_id = charging.get(pack.pack_id, "")
+            own, pin = pack.pack_class, pack.allocated_to
+            fit = not eligible(pack, station, pack_class=own, at=now, booking_id=pin)
+            found[2 if pin else 0] += is_free and fit and station.in_service
+            found[1] += bool(session_id) and not fit
+            at = 0 if fit else self._due_at(station, pack, stand.sessions.get(session_id), now)
+            if at:
+                due[pack.pack_class].append(at)
+        before = self._stations.get(station.station_id)
+        return StationNow(
+            station,
+            profile,
+            tuple(
+                Stock(name, ready, charging, tuple(sorted(due[name])), pinned)
+                for name, (ready, charging, pinned) in sorted(counts.items())
+            ),
+            len(stand.slots),
+            before.reported_at if before else 0,
+            before.last_swap_at if before else 0,
+        )
+
+    def _due_at(
+        self, station: Station, pack: Pack, session: ChargingSession | None, now: int
+    ) -> int:
+        """Tell when a pack that charges should be ready; 0 where nothing tells it."""
+        pace = self._paces.get((station.station_id, pack.pack_class), 0)
+        if session is None or pace <= 0:
+            return 0
+        known_bp, known_at = session.last_soc_bp, session.last_at
+        if known_bp is None:
+            known_bp, known_at = session.soc_begin_bp, session.started_at
+        if known_bp is None:
+            return 0
+        missing_bp = max(station.target_soc_bp - known_bp, 0)
+        return max(known_at + missing_bp * HOUR // pace, now)
+
     def _place(self) -> None:
-        cells: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        kinds: defaultdict[str, dict[str, Point]] = defaultdict(dict)
         for name, row in self._stations.items():
             point = row.point
             if point is not None:
-                cells[_cell(point)].append(name)
-        self._cells = dict(cells)
-
-    def _in_cells(self, box: Box) -> Iterator[str]:
-        south, west = box.south_e7 // CELL_E7, box.west_e7 // CELL_E7
-        north, east = box.north_e7 // CELL_E7, box.east_e7 // CELL_E7
-        if (north - south + 1) * (east - west + 1) > len(self._cells):
-            for (lat, lon), names in self._cells.items():
-                if south <= lat <= north and west <= lon <= east:
-                    yield from names
-            return
-        for lat in range(south, north + 1):
-            for lon in range(west, east + 1):
-                yield from self._cells.get((lat, lon), ())
+                for kind in ("", *_kinds(row)):
+                    kinds[kind][name] = point
+        grids = {kind: Grid(points) for kind, points in kinds.items()}
+        self._grid, self._grids = grids.get("", Grid({})), grids
 
 
-def boxes_around(place: Point, radius_m: int) -> list[Box]:
-    """Frame a circle: one frame, or two where it crosses the antimeridian.
-
-    >>> [box.west_e7 for box in boxes_around(Point(0, 1_799_999_000), 1_000)]
-    [1799909167, -1800000000]
-    """
-    reach = radius_m * CELL_E7 // _METRES_PER_CELL + 1
-    south = max(place.lat_e7 - reach, -900_000_000)
-    north = min(place.lat_e7 + reach, 900_000_000)
-    widest = max(abs(south), abs(north)) / 10_000_000
-    shrink = cos(radians(min(widest, 89.9)))
-    wide = min(int(reach / shrink) + 1, _FULL_CIRCLE_E7 // 2)
-    west, east = place.lon_e7 - wide, place.lon_e7 + wide
-    half = _FULL_CIRCLE_E7 // 2
-    if west < -half:
-        return [Box(south, -half, north, east), Box(south, west + 2 * half, north, half)]
-    if east > half:
-        return [Box(south, west, north, half), Box(south, -half, north, east - 2 * half)]
-    return [Box(south, west, north, east)]
+_NOTED = frozenset(
+    {SwapRequested.kind, ChargeSessionEnded.kind, *(event.kind for event in _SWAP_ENDS)}
+)
 
 
-def _cell(point: Point) -> tuple[int, int]:
-    return point.lat_e7 // CELL_E7, point.lon_e7 // CELL_E7
+def _kinds(row: StationNow) -> tuple[str, ...]:
+    """Name the tier of a station and the classes of its packs."""
+    return (row.station.tier, *(one.pack_class for one in row.stocks))
 
 
-def _counted(
-    station: Station,
-    profile: StationProfile | None,
-    stand: tuple[list[Slot], list[Pack]],
-    before: StationNow | None,
-    now: int,
-) -> StationNow:
-    slots, packs = stand
-    in_use = {slot.pack_id for slot in slots if slot.pack_id and not slot.blocked}
-    charging = {slot.pack_id for slot in slots if slot.pack_id and slot.session_id}
-    counts: dict[str, list[int]] = {slot.pack_class: [0, 0] for slot in slots}
-    for pack in packs:
-        found = counts.setdefault(pack.pack_class, [0, 0])
-        is_free = pack.pack_id in in_use or place_of(pack.account)[0] is Family.STG
-        is_charging = pack.pack_id in charging
-        fit = not eligible(pack, station, pack_class=pack.pack_class, at=now)
-        found[0] += is_free and fit and station.in_service
-        found[1] += is_charging and not fit
-    return StationNow(
-        station,
-        profile,
-        tuple(Stock(name, *found) for name, found in sorted(counts.items())),
-        len(slots),
-        before.reported_at if before else 0,
-        before.last_swap_at if before else 0,
-    )
+def _going_on(reads: Reads) -> dict[str, str]:
+    """Name the swaps that are going on, and where: those that the clock still looks after."""
+    keys = (key for key, _ in reads.rows(TIMERS, listed=WAITING) if key.startswith(_SWAP))
+    swaps = rows.many(reads.tx, reads.name.log_id, SWAPS, (key.removeprefix(_SWAP) for key in keys))
+    return {name: row.station_id for name, row in swaps.items()}
 
 
 def _station_in(posting: object) -> str:
