@@ -12,6 +12,7 @@ from typing import Any
 
 from ledger.domain.charge_begin import StartChargingSession
 from ledger.domain.charging import ChargeSessionEnded, EndChargingSession
+from ledger.domain.claims import BOOKINGS
 from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.money.billing import BILLED, BillUsage
@@ -203,6 +204,8 @@ def _bill_swap(
             soc_bp=soc_given(event.legs_out),
             class_days=event.class_days,
             causes=(stamp.position,),
+            price_at=event.price_at,
+            price_position=event.price_position,
         )
     )
 
@@ -295,6 +298,9 @@ def _swap_rows(
         return ()
     claimed = extra_pack_needs(world, swap.swap_id) if swap.has_case else ()
     times += tuple(leg.occurred_at for leg in (*swap.legs_in, *swap.legs_out))
+    if swap.booking_id and world.is_loaded(BOOKINGS, swap.booking_id):
+        booking = world.get(BOOKINGS, swap.booking_id)
+        times += (booking.terms.price_at,) if booking and booking.terms.price_at else ()
     clock = max(clock, swap.clock_uncertainty_us)
     who = (swap.swap_id, swap.driver_id)
     return (*claimed, *_bill_rows(world, station_id, who, times or (0,), clock))

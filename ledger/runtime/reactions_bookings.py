@@ -28,7 +28,7 @@ from ledger.domain.moves import MOVES, MovePack
 from ledger.domain.parties import PARTIES
 from ledger.domain.pinning import ReviewPins
 from ledger.domain.saga import SWAPS
-from ledger.domain.swap import SwapClosedIncomplete, SwapExpired, SwapOutTimedOut
+from ledger.domain.swap import STOPPED, SwapClosedIncomplete, SwapExpired, SwapOutTimedOut
 from ledger.domain.world import Key, Keys, Stamp, World, key_of, touch
 from ledger.kernel.messages import Command, Event
 
@@ -43,7 +43,13 @@ def _after_refusal(world: World, event: SwapRefused, _stamp: Stamp) -> Iterable[
 
 
 def _after_expiry(world: World, event: SwapExpired, _stamp: Stamp) -> Iterable[Command]:
+    """End the booking of who came and brought nothing; who did not come to that may come again."""
     booking_id = world.need(SWAPS, event.swap_id).booking_id
+    booking = world.get(BOOKINGS, booking_id)
+    if event.reason and (booking is None or booking.stage != "PRESENTED"):
+        return ()
+    if event.reason == STOPPED:
+        return _fail(world, booking_id, STOPPED, "nobody")
     return _fail(world, booking_id, "nothing_inserted", "driver")
 
 
