@@ -177,6 +177,8 @@ def _span(facts: Entry) -> tuple[int, int]:
         begin, end, slack = event.started_at, event.ended_at, event.clock_uncertainty_us
     elif isinstance(event, SwapCompleted | SwapClosedIncomplete):
         begin, end, slack = event.out_at, event.out_at, event.clock_uncertainty_us
+        if event.price_at:
+            begin, end = min(begin, event.price_at), max(end, event.price_at)
     else:
         raise InvariantBroken(f"a usage was billed from a {facts.envelope.kind}")
     slack = min(max(slack, 0), UNCERTAINTY_MAX)

@@ -7,6 +7,7 @@ made: what is on paper is what is in the log.
 
 from collections.abc import Iterable
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -26,7 +27,7 @@ from ledger.exports.einvoice import (
     Unit,
 )
 from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers
-from ledger.kernel.instants import local_date
+from ledger.kernel.instants import as_datetime, local_date
 from ledger.kernel.money import round_half_up
 from ledger.kernel.quantities import BP_FULL
 
@@ -59,6 +60,7 @@ WORDS = {
     "DISCOUNT": "Discount",
 }
 """What components are called on a document."""
+_USAGES = {"swap": "Swap", "charging_session": "Charging", "booking": "Booking"}
 _FREE = frozenset({FORMULA_ALLOWANCE, FORMULA_ALLOWANCE_WH})
 REASONS = {"O": "Outside the scope of value added tax", "AE": "Reverse charge", "E": "Exempt"}
 
@@ -151,4 +153,17 @@ def _line(event: UsageAccrued, rated: RatedLine, line_id: str, zone: str) -> Lin
         f" version {rated.tariff_version}",
         from_on=from_on,
         to_on=to_on,
+        group=f"{_usage_words(event, zone)} · {event.usage_id}, tariff {event.tariff_id}",
     )
+
+
+def _usage_words(event: UsageAccrued, zone: str) -> str:
+    """Say what was used, where and when, by the clock of a zone."""
+    here = ZoneInfo(zone)
+    begin = as_datetime(min(line.service_start_at for line in event.lines)).astimezone(here)
+    end = as_datetime(max(line.service_end_at for line in event.lines)).astimezone(here)
+    what = _USAGES.get(event.usage_kind, event.usage_kind.replace("_", " ").capitalize())
+    if begin == end:
+        return f"{what} at {event.station_id}, {begin:%Y-%m-%d %H:%M}"
+    until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"{what} at {event.station_id}, {begin:%Y-%m-%d %H:%M} to {until}"

@@ -64,6 +64,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `price_micro` is millionths of the major unit for one unit (BT-146); `net_minor` (BT-131) was
     rounded once when the line was rated. Dates are days, empty where the line has no period.
+    `group` heads lines that belong together on paper: what it was, and after a middle dot its id.
     """
 
     line_id: str
@@ -77,6 +78,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str = ""
     from_on: str = ""
     to_on: str = ""
+    group: str = ""
 
 
 class Tax(msgspec.Struct, frozen=True):

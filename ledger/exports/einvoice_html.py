@@ -3,12 +3,14 @@
 It says what the PDF says, for whoever has no PDF extra; the same bytes at every run.
 """
 
+from collections.abc import Iterator
 from html import escape
 
 from ledger.exports._einvoice_texts import price_text, quantity_text, rate_text
 from ledger.exports.einvoice import BusinessDocument, Line, Trader, check
 from ledger.exports.einvoice_sheet import (
     Sheet,
+    date_rows,
     days_words,
     payment_words,
     sum_rows,
@@ -53,18 +55,9 @@ def write_invoice_html(sheet: Sheet) -> bytes:
 
 
 def _head(document: BusinessDocument) -> str:
-    dates = [
-        ("Number", document.number),
-        ("Date", document.issued_on),
-        ("Delivered until", document.delivered_on),
-        ("Period", days_words(document.period_from, document.period_to)),
-        ("Takes back invoice", document.preceding_no),
-        ("Due", document.due_on),
-        ("Your tax number", document.buyer.vat_id),
-    ]
     rows = "".join(
         f'<tr><td class="l">{label}</td><td>{escape(text)}</td></tr>'
-        for label, text in dates
+        for label, text in date_rows(document)
         if text
     )
     return f'<table class="head block">{rows}</table><p>{_address(document.buyer)}</p>'
@@ -89,12 +82,25 @@ def _lines(document: BusinessDocument) -> str:
             (escape(document.currency), ""),
         )
     )
-    rows = "\n".join(_row(line, document.currency) for line in document.lines)
+    rows = "\n".join(_rows(document))
     return f"<table><tr>{head}</tr>\n{rows}</table>"
 
 
+def _rows(document: BusinessDocument) -> Iterator[str]:
+    group = ""
+    for line in document.lines:
+        if line.group and line.group != group:
+            name, _, reference = line.group.partition(" · ")
+            words = f"<b>{escape(name)}</b><small>{escape(reference)}</small>"
+            yield f'<tr><td></td><td class="l" colspan="5">{words}</td></tr>'
+        group = line.group
+        yield _row(line, document.currency)
+
+
 def _row(line: Line, currency: str) -> str:
-    small = ", ".join(filter(None, (line.description, days_words(line.from_on, line.to_on))))
+    told = "" if line.group else line.description
+    days = "" if line.group else days_words(line.from_on, line.to_on)
+    small = ", ".join(filter(None, (told, days)))
     what = escape(line.name) + (f"<small>{escape(small)}</small>" if small else "")
     cells = (
         f"{quantity_text(line)} {unit_words(line)}",

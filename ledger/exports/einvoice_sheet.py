@@ -42,6 +42,19 @@ def unit_words(line: Line) -> str:
     return _UNIT_WORDS[line.unit]
 
 
+def date_rows(document: BusinessDocument) -> list[tuple[str, str]]:
+    """List what stands beside the address: labels and texts, "" for what there is none of."""
+    period = days_words(document.period_from, document.period_to)
+    return [
+        ("Number", document.number),
+        ("Date", document.issued_on),
+        ("Service", period or document.delivered_on),
+        ("Takes back invoice", document.preceding_no),
+        ("Due", document.due_on),
+        ("Your tax number", document.buyer.vat_id),
+    ]
+
+
 def days_words(first: str, last: str) -> str:
     """Write a span of days; one day where both are the same."""
     return " to ".join(dict.fromkeys(filter(None, (first, last))))

@@ -67,11 +67,20 @@ def sign_issued(
     """
     position = issued.envelope.position
     typ, name = named(issued)
-    note, said = covering(reads, position, is_final)
+    _, said = covering(reads, position, is_final)
     jws = sign(typ, document_payload(issued, said, issued.envelope.recorded_at))
+    return SignedDocument(name, position, said.size, jws, entry_proof(reads, issued, is_final))
+
+
+def entry_proof(reads: Reads, entry: Entry, is_final: IsFinal = always) -> bytes:
+    """Prove an entry under the first final checkpoint over it: a `tlog-proof`, always the same.
+
+    `Conflict` while no final checkpoint covers it.
+    """
+    position = entry.envelope.position
+    note, said = covering(reads, position, is_final)
     path = proof.inclusion(position, said.size, tile_reader(reads))
-    held = format_proof(ProofFile(position, path, note, issued.data))
-    return SignedDocument(name, position, said.size, jws, held)
+    return format_proof(ProofFile(position, path, note, entry.data))
 
 
 def covering(reads: Reads, position: int, is_final: IsFinal = always) -> tuple[bytes, Checkpoint]:

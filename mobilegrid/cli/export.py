@@ -12,6 +12,7 @@ from ledger.exports.books import export_books
 from ledger.exports.epcis import export_epcis
 from ledger.exports.history import export_history, export_postings
 from ledger.exports.log import export_log
+from ledger.exports.statement_papers import paper_of
 from ledger.exports.statements import export_statement
 from ledger.exports.xlsx import export_workbook
 from ledger.kernel.errors import NotFound, Unavailable
@@ -23,6 +24,7 @@ from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts
 from mobilegrid.cli.params import FILE, FOLDER, known_at_option, valid_at_option, write_file
 from mobilegrid.cli.proofs import sign_head
+from mobilegrid.letterhead import letterhead
 
 VERIFIER = "verify_mobilegrid.py"
 """The name under which strangers get the verifier; ours is mobilegrid/offline_verifier.py."""
@@ -198,16 +200,24 @@ def sign_over(app: App, ledger: Ledger, end: int) -> None:
 @click.argument("operator")
 @click.argument("period")
 @click.argument("file", type=FILE)
+@click.option("--pdf", type=FILE, metavar="FILE", help="Write it for people too.")
 @click.pass_obj
-def statement(app: App, operator: str, period: str, file: Path) -> None:
-    """Write an operator's statement as CSV.
+def statement(app: App, operator: str, period: str, file: Path, pdf: Path | None) -> None:
+    """Write a partner's statement as CSV.
 
     Sums and the root over its lines stand on the control sheet beside the file; lines that are not
-    what was issued are evidence, exit code 3.
+    what was issued are evidence, exit code 3. With --pdf it is written as a paper as well; who
+    sends it stands in the settings, section `seller`.
     """
+    head = letterhead(app.settings) if pdf is not None else None
     with wiring.reading(app.settings) as reads:
         view = settling.statement(reads, operator, period)
         control = export_statement(reads, view.statement.statement_id, file)
+        paper = paper_of(reads, view.statement.statement_id, head) if head is not None else None
+    if pdf is not None and paper is not None:
+        from ledger.exports.statement_pdf import write_statement_pdf
+
+        write_file(pdf, write_statement_pdf(paper))
     app.console.answer(control, f"{control.rows:,} lines in {file}")
 
 

@@ -14,7 +14,7 @@ from ledger.domain.money.rerating import UsageReversed, taken_back
 from ledger.exports.billed import invoice_document
 from ledger.exports.einvoice import check
 from ledger.kernel.errors import Malformed, ReplayDiffers
-from ledger.kernel.instants import parse_instant
+from ledger.kernel.instants import HOUR, parse_instant
 from ledger.kernel.money import vat_of
 from tests.support.einvoices import SELLER
 
@@ -92,9 +92,27 @@ def test_lines_carry_quantity_price_day_and_where_they_come_from() -> None:
     assert (service.name, service.unit, service.quantity_milli) == ("Swap", "PIECE", 1_000)
     assert energy.from_on == "2026-03-11", "days are those of the settlement zone"
     assert energy.description == "SW-1 at ST-1, tariff TF-1 version 2"
+    assert energy.group == service.group
+    assert energy.group == "Swap at ST-1, 2026-03-11 00:30 · SW-1, tariff TF-1"
     assert (document.net_minor, document.tax_minor) == (1701, 323)
     assert document.buyer.name == "Driver DR-1"
     assert document.buyer.address.country == "DE"
+
+
+@pytest.mark.parametrize(
+    ("lasts", "words"),
+    [(HOUR, "00:30 to 01:30"), (24 * HOUR, "00:30 to 2026-03-12 00:30")],
+    ids=["an hour", "over midnight"],
+)
+def test_a_session_is_headed_by_when_it_began_and_ended(lasts: int, words: str) -> None:
+    session = msgspec.structs.replace(
+        usage(rated(service_end_at=AT + lasts)), usage_kind="charging_session"
+    )
+    document = invoice_document(
+        issued((5, session)), [(5, session)], seller=SELLER, zone="Europe/Berlin"
+    )
+    (line,) = document.lines
+    assert line.group.startswith(f"Charging at ST-1, 2026-03-11 {words} · ")
 
 
 def test_a_usage_taken_back_is_a_line_of_negative_quantity() -> None:

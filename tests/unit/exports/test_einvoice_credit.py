@@ -145,3 +145,11 @@ def test_a_page_says_what_the_document_says_and_nothing_runs_in_it():
     assert "Rounding" in write_invoice_html(Sheet(rounded, proof="x")).decode()
     with pytest.raises(Malformed):
         write_invoice_html(Sheet(msgspec.structs.replace(SWAP, number="")))
+
+
+def test_a_page_heads_lines_that_belong_together_once() -> None:
+    group = "Swap at <ST-1>, 2026-03-31 10:15 · SW-1"
+    lines = tuple(msgspec.structs.replace(line, group=group) for line in SWAP.lines)
+    page = write_invoice_html(Sheet(msgspec.structs.replace(SWAP, lines=lines))).decode()
+    assert page.count("<b>Swap at &lt;ST-1&gt;, 2026-03-31 10:15</b><small>SW-1</small>") == 1
+    assert all(line.name in page for line in lines)
