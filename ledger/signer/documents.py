@@ -46,6 +46,7 @@ TYPS = {
             "mobilegrid-invoice+jws",
             "mobilegrid-credit-note+jws",
             "mobilegrid-sla+jws",
+            "mobilegrid-export+jws",
         }
     ),
     "certificates": frozenset({"mobilegrid-certificate+jws"}),

@@ -10,6 +10,7 @@ from ledger.kernel.errors import MobileGridError
 from ledger.runtime.relay_gateway import (
     Answered,
     CallAnswer,
+    CardFace,
     NewsItem,
     ObjectNow,
     PaymentGateway,
@@ -56,6 +57,10 @@ class ScriptedGateway(PaymentGateway):
     @override
     def read_payment(self, ref: str) -> PaymentNow:
         return PaymentNow("", self.intents[ref])
+
+    @override
+    def read_card(self, card: str) -> CardFace:
+        return CardFace("card", "visa", "4242", "2030-12")
 
     @override
     def undelivered(self, since: int) -> Iterator[NewsItem]:

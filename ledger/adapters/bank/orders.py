@@ -6,6 +6,7 @@ persons approved, and the bytes made anew. A bank gets a pain.001; a processor, 
 bank's desk, gets the same facts as canonical JSON, bound in the same way.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,7 @@ from ledger.adapters.bank.answers import PaymentAnswer, TransferAnswer, read_ans
 from ledger.adapters.bank.transfers import OwnAccount, Transfer, TransferBatch, write_transfers
 from ledger.domain.cases import OpenCase
 from ledger.domain.money.bank_rows import BANK_ACCOUNTS
+from ledger.domain.money.contracts import CONTRACTS
 from ledger.domain.money.payees import PAYEES
 from ledger.domain.money.payout_batches import ApprovePayouts, ReleasePayouts
 from ledger.domain.money.payout_rows import (
@@ -26,6 +28,7 @@ from ledger.domain.money.payout_rows import (
     payout_named,
 )
 from ledger.domain.money.payouts import MarkPayoutAccepted, RejectPayout
+from ledger.domain.parties import PARTIES
 from ledger.kernel.envelope import canonical
 from ledger.kernel.errors import Malformed, NotFound, TamperEvidence
 from ledger.kernel.ids import derived_id
@@ -105,6 +108,19 @@ def order_bytes(reads: Reads, batch: PayoutBatch, payer_holder: str) -> bytes:
     if payouts[0].route == "bank_file":
         return write_transfers(order)
     return canonical(order) + b"\n"
+
+
+def payer_of(reads: Reads, payouts: Sequence[str]) -> str:
+    """Give our own name, as the contract with the first payout's partner has it.
+
+    `NotFound` where no contract says who we are: then it must be given.
+    """
+    row = reads.row(PAYOUTS, payouts[0]) if payouts else None
+    held = reads.row(CONTRACTS, row.partner_id) if row else None
+    ours = reads.row(PARTIES, held.versions[-1].terms.ours) if held else None
+    if ours is None or not ours.legal_name:
+        raise NotFound("no contract says who pays: name the payer, as with --payer")
+    return ours.legal_name
 
 
 def _payout(reads: Reads, payout_id: str) -> Payout:

@@ -9,6 +9,7 @@ from ledger.adapters.importers.plan import OPENED_AT, REGISTRATIONS, DataSet, St
 from ledger.adapters.importers.prices import PriceDay
 from ledger.adapters.importers.tables import Table, place_of
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.invoice_policy import BillingTerms, SetBillingPolicy
 from ledger.domain.money.tariff_terms import Element, TariffTerms
 from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.parties import RegisterParty
@@ -69,6 +70,9 @@ def opening_steps(data: DataSet) -> Iterator[Step]:
     """Give what the tables do not date: everything the stays need, and the pile stations."""
     for command, name in (*_parties(), *_tariffs(), *_contracts()):
         yield Step(OPENED_AT, REGISTRATIONS, name, name, command)
+    # their drivers were billed by somebody else, long ago: nobody is to be reminded of it
+    watched = SetBillingPolicy(terms=BillingTerms(duns=False))
+    yield Step(OPENED_AT, REGISTRATIONS, "policy", "policy", watched, role="finance")
     for place in data.charge_points:
         yield _commission(place, place.table)
     yield from _slots(data)

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from ledger.adapters.stripe import objects
 from ledger.adapters.stripe.client import keyed
+from ledger.adapters.stripe.objects import back_url
 from ledger.adapters.stripe.webhook import read_event
 from ledger.domain.money import payments_rows as ops
 from ledger.domain.money.payments_inbox import TYPES
@@ -25,6 +26,7 @@ from ledger.runtime.relay_gateway import (
     Answered,
     BalanceMoved,
     CallAnswer,
+    CardFace,
     KeyMismatch,
     Lost,
     NewsItem,
@@ -36,6 +38,7 @@ from ledger.runtime.relay_gateway import (
 )
 
 PAGE = 100
+_PAGE = "cs_"
 IN_USE, TOO_MANY, SERVER_FAILED = 409, 429, 500
 
 
@@ -57,6 +60,7 @@ class StripeGateway(PaymentGateway):
             ops.TRANSFER: self._transfer,
             ops.REVERSE: self._reverse,
             ops.EVIDENCE: self._evidence,
+            ops.DETACH: self._detach,
         }
 
     @override
@@ -118,6 +122,9 @@ class StripeGateway(PaymentGateway):
         return objects.told_of_intent(taken)
 
     def _cancel(self, call_key: str, body: CallBody) -> Told:
+        if body.target.startswith(_PAGE):
+            page = self._v1.checkout.sessions.expire(body.target, {}, keyed(call_key))
+            return Told(page.id, "cancelled", reason="page closed")
         ended = self._v1.payment_intents.cancel(body.target, {}, keyed(call_key))
         return objects.told_of_intent(ended)
 
@@ -132,14 +139,14 @@ class StripeGateway(PaymentGateway):
                         "price_data": {
                             "currency": body.currency.lower(),
                             "unit_amount": body.amount_minor,
-                            "product_data": {"name": "Wallet"},
+                            "product_data": {"name": body.group or "Wallet"},
                         },
                     }
                 ],
                 "metadata": body.metadata,
                 "payment_intent_data": {"metadata": body.metadata},
-                "success_url": self._return_url,
-                "cancel_url": self._return_url,
+                "success_url": back_url(self._return_url, body, "back"),
+                "cancel_url": back_url(self._return_url, body, "left"),
             },
             keyed(call_key),
         )
@@ -155,7 +162,8 @@ class StripeGateway(PaymentGateway):
                     "customer": body.payer,
                     "allowed_payment_method_types": ["card"],
                     "setup_intent_data": {"metadata": body.metadata},
-                    "success_url": self._return_url,
+                    "success_url": back_url(self._return_url, body, "back"),
+                    "cancel_url": back_url(self._return_url, body, "left"),
                 },
                 keyed(call_key),
             )
@@ -167,11 +175,16 @@ class StripeGateway(PaymentGateway):
                     "customer_creation": "always",
                     "allowed_payment_method_types": ["card"],
                     "setup_intent_data": {"metadata": body.metadata},
-                    "success_url": self._return_url,
+                    "success_url": back_url(self._return_url, body, "back"),
+                    "cancel_url": back_url(self._return_url, body, "left"),
                 },
                 keyed(call_key),
             )
         return objects.told_of_session(session)
+
+    def _detach(self, call_key: str, body: CallBody) -> Told:
+        method = self._v1.payment_methods.detach(body.target, {}, keyed(call_key))
+        return Told(method.id, "done")
 
     def _refund(self, call_key: str, body: CallBody) -> Told:
         refund = self._v1.refunds.create(
@@ -289,6 +302,11 @@ class StripeGateway(PaymentGateway):
         if session.status == "expired" and payment_id:
             return PaymentNow(payment_id, Told("", "cancelled", reason="page expired"))
         return None
+
+    @override
+    def read_card(self, card: str) -> CardFace:
+        with _reading():
+            return objects.face_of(self._v1.payment_methods.retrieve(card))
 
     @override
     def undelivered(self, since: int) -> Iterator[NewsItem]:

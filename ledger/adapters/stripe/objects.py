@@ -6,13 +6,14 @@ with a default. Amounts are integers of minor units; Stripe's times are seconds.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import stripe
 
-from ledger.domain.money.payments_rows import Told
+from ledger.domain.money.payments_rows import CallBody, Told
 from ledger.domain.money.psp_records import BalanceTransaction, PspPayout
 from ledger.kernel.instants import DAY, SECOND, as_datetime
-from ledger.runtime.relay_gateway import CardNow, DisputeNow, PaymentNow, SourcedLine
+from ledger.runtime.relay_gateway import CardFace, CardNow, DisputeNow, PaymentNow, SourcedLine
 
 AUTHORISED_US = 7 * DAY
 """A card is held for a week where Stripe names no other time."""
@@ -97,11 +98,28 @@ def told_of_session(session: Any) -> Told:
     return Told(session.id, "open", url=getattr(session, "url", None) or "")
 
 
+def back_url(usual: str, body: CallBody, outcome: str) -> str:
+    """Say where a page leads back to: the route of the app that asked for it, or the usual one."""
+    if not body.return_to:
+        return usual
+    place = urlsplit(usual)
+    return f"{place.scheme}://{place.netloc}{body.return_to}&outcome={outcome}"
+
+
 def card_of_setup(intent: Any) -> CardNow | None:
     """Give the card that a driver saved; None for one that is none of ours."""
     driver_id = metadata_of(intent).get("driver_id", "")
     payer, card = id_of(intent.customer), id_of(intent.payment_method)
     return CardNow(driver_id, payer, card) if driver_id and payer and card else None
+
+
+def face_of(method: stripe.PaymentMethod) -> CardFace:
+    """Say what a driver knows his card by."""
+    card = getattr(method, "card", None)
+    if card is None:
+        return CardFace(method.type)
+    expires = f"{card.exp_year:04d}-{card.exp_month:02d}"
+    return CardFace(method.type, getattr(card, "brand", None) or "", card.last4, expires)
 
 
 def dispute_of(dispute: stripe.Dispute) -> DisputeNow:

@@ -2,6 +2,7 @@
 
 import pytest
 import stripe
+from msgspec.structs import replace
 
 from ledger.adapters.stripe.client import API_VERSION, RETRIES
 from ledger.domain.money.payments_rows import OPERATIONS, CallBody, Told
@@ -137,6 +138,31 @@ CALLS = [
         "/v1/disputes/du_1",
         {"evidence[uncategorized_text]": "The packs were swapped.", "submit": "true"},
         Told("du_1", "done"),
+    ),
+    (
+        CallBody(operation="detach", payer="cus_1", target="pm_1"),
+        {"id": "pm_1", "object": "payment_method", "type": "card"},
+        "/v1/payment_methods/pm_1/detach",
+        {},
+        Told("pm_1", "done"),
+    ),
+    (
+        CallBody(operation="cancel", target="cs_1"),
+        SESSION | {"status": "expired"},
+        "/v1/checkout/sessions/cs_1/expire",
+        {},
+        Told("cs_1", "cancelled", reason="page closed"),
+    ),
+    (
+        replace(CHARGE, operation="checkout", return_to="/app/wallet?checkout=CO-1"),
+        SESSION,
+        "/v1/checkout/sessions",
+        {
+            "line_items[0][price_data][product_data][name]": "INV-1",
+            "success_url": "https://pay.example.net/app/wallet?checkout=CO-1&outcome=back",
+            "cancel_url": "https://pay.example.net/app/wallet?checkout=CO-1&outcome=left",
+        },
+        Told("cs_1", "open", url="https://stripe.example/cs_1"),
     ),
 ]
 

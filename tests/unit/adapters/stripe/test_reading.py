@@ -6,7 +6,13 @@ from ledger.domain.money.payments_rows import CallBody, Told
 from ledger.domain.money.psp_records import PspBalance
 from ledger.kernel.errors import Malformed, Unavailable
 from ledger.kernel.instants import SECOND
-from ledger.runtime.relay_gateway import BalanceMoved, CardNow, DisputeNow, PaymentNow
+from ledger.runtime.relay_gateway import (
+    BalanceMoved,
+    CardFace,
+    CardNow,
+    DisputeNow,
+    PaymentNow,
+)
 from tests.support.stripe_recorded import (
     CHARGE,
     CREATED,
@@ -235,3 +241,12 @@ def test_payouts_to_our_bank_are_listed_with_their_traces():
         "",
     )
     assert second.trace_id == "T-1"
+
+
+def test_a_saved_card_is_shown_by_what_its_driver_knows_of_it():
+    card = {"brand": "visa", "last4": "4242", "exp_year": 2030, "exp_month": 4}
+    method = {"id": "pm_1", "object": "payment_method", "type": "card", "card": card}
+    found = gateway_of(Recorder((200, method))).read_card("pm_1")
+    assert found == CardFace("card", "visa", "4242", "2030-04")
+    debit = {"id": "pm_2", "object": "payment_method", "type": "sepa_debit"}
+    assert gateway_of(Recorder((200, debit))).read_card("pm_2") == CardFace("sepa_debit")
