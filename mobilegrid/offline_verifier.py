@@ -1141,6 +1141,8 @@ class Usage(NamedTuple):
     limit_wh: int
     slack: int
     is_free: bool
+    price_at: int = 0  # of a booking that was kept: its prices, as published below
+    price_position: int = 0  # this position
 
 
 class Version(NamedTuple):
@@ -1326,7 +1328,15 @@ Tax = Callable[[str, str, int], tuple[str, int] | None]
 
 
 def rate(usage: Usage, tariff: Tariff, tax: Tax) -> tuple[list[dict[str, Any]], int]:
-    """Rate a usage: its lines, and by how much an uncertain clock was shifted for the driver."""
+    """Rate a usage: its lines, and how much later the prices are that were taken for it.
+
+    An uncertain clock is shifted for the driver; a booking that was kept has locked its prices.
+    """
+    if usage.price_at:
+        locked = _lines(usage, tariff, usage.price_at - usage.begin, tax)
+        if locked is None:
+            refuse("no price of the tariff fits the booking")
+        return locked, usage.price_at - usage.begin
     best = _lines(usage, tariff, 0, tax)
     if best is None:
         refuse("no price of the tariff fits the usage")
@@ -1584,7 +1594,7 @@ class Books:
                 usage = self._corrected(position, body, is_free=is_free)
             else:
                 usage = self._usage(place, body, position, is_free=is_free)
-            tariff = self.tariff(take(body, "tariff_id", str), position)
+            tariff = self.tariff(take(body, "tariff_id", str), usage.price_position or position)
             self._rated[place] = (usage, *rate(usage, tariff, self.tax))
         _, lines, shift = self._rated[place]
         part, parts = take(body, "part", int, 1), take(body, "parts", int, 1)
@@ -1635,6 +1645,8 @@ class Books:
             limit_wh=(take(facts, "capacity_wh", int, 0) if is_swap else 0) or 1_000_000,
             slack=slack,
             is_free=is_free and is_swap,
+            price_at=take(facts, "price_at", int, 0),
+            price_position=take(facts, "price_position", int, 0),
         )
 
     def _corrected(self, position: int, body: dict[str, Any], *, is_free: bool) -> Usage:
@@ -1659,15 +1671,37 @@ class Books:
                 require(take(leg, "level", int) >= 3, f"leg at {one}: evidence too weak to bill")
                 at = take(self.entries[one], "occurred_at", int)
                 found.setdefault(kind, []).append((at, leg))
-        if not found:
-            return usage  # the same facts, by another tariff or contract
+        if not found:  # the same facts, by another tariff or contract
+            return self._agreed(position, usage)
         energy = sum(
             sign * take(leg, "stored_wh", int, 0)
             for kind, sign in LEGS.items()
             for _, leg in found.get(kind, ())
         )
         begin = max(at for at, _ in found.get("pack_swapped_out") or found["pack_returned"])
-        return usage._replace(energy_wh=energy, begin=begin, end=begin, limit_wh=1_000_000)
+        usage = usage._replace(energy_wh=energy, begin=begin, end=begin, limit_wh=1_000_000)
+        return self._agreed(position, usage)
+
+    def _agreed(self, position: int, usage: Usage) -> Usage:
+        """Put what two persons found of a usage before what was told of it."""
+        causes = take_ints(self.entries[position], "causes", [])
+        said = [
+            self.body(one, {"usage.agreed"})
+            for one in causes
+            if one in self.entries and self.entries[one]["kind"] == "usage.agreed"
+        ]
+        if not said:
+            return usage
+        about, found = take_ints(said[-1], "about", []), take(said[-1], "found", dict)
+        billed = take(self.entries[position], "body", dict)
+        same = len(said) == 1 and said[0]["usage_id"] == billed["usage_id"]
+        require(same and set(about) <= set(causes), f"usage at {position}: agreed of another one")
+        if take(found, "has_energy", bool, False):  # noqa: FBT003  what a missing member means
+            usage = usage._replace(energy_wh=take(found, "energy_wh", int, 0))
+        begin = take(found, "begun_at", int, 0)
+        if begin:
+            usage = usage._replace(begin=begin, end=begin + usage.end - usage.begin, slack=0)
+        return usage
 
     def taken_back(self, position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """See that a reversal says again what it takes back; give that usage and its lines."""
@@ -1826,7 +1860,10 @@ class BillPart(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a document: its canonical bytes, and what it adds to the sums."""
+    """A line of a document: its canonical bytes, and what it adds to the sums.
+
+    `usage` says whether it corrects, and of which usage it is; `contract` under which one.
+    """
 
     position: int
     currency: str
@@ -1834,6 +1871,8 @@ class Line(NamedTuple):
     amounts: dict[str, int]
     taxes: dict[tuple[str, str, int], int]
     parts: tuple[BillPart, ...] = ()
+    usage: tuple[str, str] = ("", "")
+    contract: str = ""
 
 
 def _bill_line(books: Books, position: int, party: str) -> Line:
@@ -1906,7 +1945,31 @@ def _statement_line(books: Books, position: int, party: str) -> Line:
     amounts = {name: row[name] for name in ("share_minor", *names)} | {
         "energy_wh": row["energy_wh"]
     }
-    return Line(position, body["currency"], canonical(row), amounts, {})
+    usage = (row["kind"], body["usage_id"])
+    return Line(
+        position,
+        body["currency"],
+        canonical(row),
+        amounts,
+        {},
+        usage=usage,
+        contract=body["contract_id"],
+    )
+
+
+def _counted_once(lines: Sequence[Line]) -> list[Line]:
+    """Leave out what a line says of a usage that the line before told of under another contract."""
+    found: list[Line] = []
+    usage, contracts = ("", ""), set[str]()
+    for line in lines:
+        if line.usage == usage and line.contract not in contracts:
+            contracts.add(line.contract)
+            share = {"share_minor": line.amounts["share_minor"]}
+            found.append(line._replace(amounts=dict.fromkeys(line.amounts, 0) | share))
+        else:
+            usage, contracts = line.usage, {line.contract}
+            found.append(line)
+    return found
 
 
 def _summed(lines: Sequence[Line], name: str) -> int:
@@ -1948,6 +2011,7 @@ def _statement_figures(lines: list[Line]) -> dict[str, Any]:
     """Compute what a statement over these lines must say."""
     names = ("share_minor", "energy_net_minor", "service_net_minor", "fee_net_minor")
     amounts = []
+    lines = _counted_once(lines)
     for code in sorted({line.currency for line in lines}):
         some = [line for line in lines if line.currency == code]
         amounts.append({"currency": code, **{name: _summed(some, name) for name in names}})
@@ -2283,6 +2347,33 @@ def _check_document(
     return f"document {payload['document_id']}, signed, issued by entry {proof.position}"
 
 
+def check_proof(data: bytes, policy: bytes, now_s: int) -> dict[str, Any]:
+    """Check a .tlog-proof that a program holds; give what `--json` would say, and never raise."""
+    report = Report()
+    report.begin("1", "origin, keys and quorum are those of your policy")
+    try:
+        found = verify_proof(data, parse_policy(policy), now_s, report)
+    except EvidenceRefused as error:
+        return _facts(report, str(error), error.step or report.step, is_ok=False)
+    except MalformedInput as error:
+        return _facts(report, f"malformed: {error}", report.step, is_ok=False)
+    said = f"entry {report.position} of {report.tree_size}: {found.get('kind')}"
+    return _facts(report, said, "", is_ok=True)
+
+
+def _facts(report: Report, detail: str, failed: str, *, is_ok: bool) -> dict[str, Any]:
+    return {
+        "ok": is_ok,
+        "step_failed": failed,
+        "position": report.position,
+        "tree_size": report.tree_size,
+        "signed_at": report.signed_at,
+        "witnesses_ok": report.witnesses_ok,
+        "witnesses_needed": report.witnesses_needed,
+        "detail": "; ".join([detail, *report.remarks]),
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -2306,16 +2397,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(report: Report, detail: str, code: int, failed: str, *, as_json: bool) -> None:
     if as_json:
-        facts = {
-            "ok": code == 0,
-            "step_failed": failed,
-            "position": report.position,
-            "tree_size": report.tree_size,
-            "signed_at": report.signed_at,
-            "witnesses_ok": report.witnesses_ok,
-            "witnesses_needed": report.witnesses_needed,
-            "detail": "; ".join([detail, *report.remarks]),
-        }
+        facts = _facts(report, detail, failed, is_ok=code == 0)
         sys.stdout.write(json.dumps(facts) + "\n")
         return
     lines = [*report.lines, *(f"note: {remark}" for remark in report.remarks)]

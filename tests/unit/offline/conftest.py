@@ -8,6 +8,10 @@ import pytest
 from ledger.exports.proven import ProvenBundle, prove_bill
 from ledger.runtime.ledger import Ledger
 from mobilegrid import offline_verifier as offline
+from mobilegrid import wiring
+from mobilegrid.cli.demo import SEED
+from mobilegrid.demo.fleet import MIDNIGHT, ZONE
+from mobilegrid.demo.tour import FILE, LEDGER, ORIGIN, live_day
 from tests.support import cli
 from tests.support.bundles import DAY, billed
 
@@ -16,8 +20,10 @@ from tests.support.bundles import DAY, billed
 def folder(tmp_path_factory) -> Path:
     """Live through the demo's day once: swaps, sessions, hourly prices, bookings, partners."""
     folder: Path = tmp_path_factory.mktemp("day")
-    result = cli.run("demo", "--keep", folder)
-    assert result.exit_code == 0, result.output
+    request = wiring.opening(LEDGER, ORIGIN, ZONE, MIDNIGHT)
+    with wiring.create_ledger(f"sqlite:///{folder / FILE}", request) as ledger:
+        live_day(ledger, SEED)
+    cli.answer("checkpoint", "--publish", ledger=f"sqlite:///{folder / FILE}")
     return folder
 
 

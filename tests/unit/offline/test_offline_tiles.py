@@ -194,7 +194,7 @@ def test_what_an_entry_says_follows_from_those_before_it(second, step):
 
 
 def test_the_day_of_the_demo_is_followed_entry_by_entry(tmp_path):
-    result = cli.run("demo", "--keep", tmp_path)
+    result = cli.run("demo", "--no-serve", "--keep", tmp_path)
     assert result.exit_code == 0
     url = f"sqlite:///{tmp_path / 'town.db'}"
     cli.answer("prove", "PK-004", "--out", tmp_path / "x", ledger=url)  # appends a map
