@@ -102,7 +102,7 @@ async def _revealed(request: HttpRequest, body: RevealIn, key: str) -> Response[
         salt=await sync_to_thread(_salt, parts, principal, key),
     )
     try:
-        receipt = await submitted(request, command, key, second.id)
+        receipt = await submitted(request, command, key, second)
     except Refused as error:
         if error.refusal.code in _NOBODY:
             raise NotFound("nobody, or erased: the two look alike") from error

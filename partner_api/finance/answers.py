@@ -14,7 +14,7 @@ from litestar.params import FromPath
 
 from ledger.domain.money.dispute_rows import LINE_DISPUTES
 from ledger.domain.money.line_disputes import RaiseLineDispute
-from ledger.domain.money.line_resolutions import WithdrawLineDispute
+from ledger.domain.money.line_resolutions import EscalateLineDispute, WithdrawLineDispute
 from ledger.domain.money.settlement_answers import AcceptStatement
 from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.kernel.errors import Unavailable
@@ -22,8 +22,16 @@ from ledger.kernel.ids import derived_id
 from ledger.kernel.messages import ClockReading, Evidence, Observed, Source
 from ledger.runtime.reads import Reads
 from ledger.runtime.settling_cycle import with_line
-from partner_api.auth import Action
-from partner_api.deps import asks, begin_trace, decode_json, idempotency_key, parts_of, read_body
+from partner_api.auth import Action, authorise
+from partner_api.deps import (
+    asks,
+    begin_trace,
+    decode_json,
+    idempotency_key,
+    makes,
+    parts_of,
+    read_body,
+)
 from partner_api.finance.making import MadeOut, done, read_with, row_of
 from partner_api.look import looking
 from partner_api.writing import HttpRequest, principal_of, submitted
@@ -65,13 +73,13 @@ class DisputedOut(msgspec.Struct, frozen=True):
     position: int
 
 
-class WithdrawIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why it is given up."""
+class StepIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it is given up, or handed to somebody above both sides."""
 
     reason: Text
 
 
-async def _signed(request: HttpRequest) -> tuple[bytes, Observed]:
+async def signed_body(request: HttpRequest) -> tuple[bytes, Observed]:
     """Read a body whose request the partner signed, and keep the signature as evidence."""
     parts, principal = parts_of(request), principal_of(request)
     if parts.signed_requests is None or parts.evidence is None:
@@ -98,14 +106,14 @@ async def _check_own(request: HttpRequest, statement_id: str, route: str) -> Non
 @post(
     "/statements/{statement_id:str}/accept",
     operation_id="accept_statement",
-    opt=asks(Action.ANSWER_SETTLEMENT, body=AcceptIn),
+    opt=asks(Action.ANSWER_SETTLEMENT, body=AcceptIn) | makes("AcceptStatement"),
     status_code=201,
 )
 async def accept_statement(request: HttpRequest, statement_id: FromPath[str]) -> Response[MadeOut]:
     """Accept a statement; the partner signs the request, and another root stops the cycle."""
     await read_body(request, AcceptIn)
     await _check_own(request, statement_id, "accept_statement")
-    data, observed = await _signed(request)
+    data, observed = await signed_body(request)
     body = decode_json(data, AcceptIn)
     wanted = AcceptStatement(
         statement_id=statement_id,
@@ -120,14 +128,14 @@ async def accept_statement(request: HttpRequest, statement_id: FromPath[str]) ->
 @post(
     "/statements/{statement_id:str}/lines/dispute",
     operation_id="dispute_lines",
-    opt=asks(Action.ANSWER_SETTLEMENT, body=DisputeIn),
+    opt=asks(Action.ANSWER_SETTLEMENT, body=DisputeIn) | makes("RaiseLineDispute"),
     status_code=201,
 )
 async def dispute_lines(request: HttpRequest, statement_id: FromPath[str]) -> Response[DisputedOut]:
     """Dispute lines of a statement, each for itself; the partner signs the request."""
     await read_body(request, DisputeIn)
     await _check_own(request, statement_id, "dispute_lines")
-    data, observed = await _signed(request)
+    data, observed = await signed_body(request)
     key, principal = idempotency_key(request), principal_of(request)
     ids, last = [], -1
     for number, line in enumerate(decode_json(data, DisputeIn).lines):
@@ -154,20 +162,46 @@ async def dispute_lines(request: HttpRequest, statement_id: FromPath[str]) -> Re
 @post(
     "/disputes/{dispute_id:str}/withdraw",
     operation_id="withdraw_dispute",
-    opt=asks(Action.READ_SETTLEMENT, body=WithdrawIn),
+    opt=asks(Action.SEND_SETTLEMENT, body=StepIn) | makes("WithdrawLineDispute"),
     status_code=201,
 )
 async def withdraw_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> Response[MadeOut]:
-    """Give up a dispute of one's own."""
-    body = await read_body(request, WithdrawIn)
+    """Give up a dispute of one's own; a partner signs the request."""
+    body = await read_body(request, StepIn)
+    observed = await _answered_by_partner(request, dispute_id, "withdraw_dispute")
+    wanted = WithdrawLineDispute(dispute_id=dispute_id, reason=body.reason, observed=observed)
+    return await done(request, wanted)
+
+
+@post(
+    "/disputes/{dispute_id:str}/escalate",
+    operation_id="escalate_dispute",
+    opt=asks(Action.SEND_SETTLEMENT, body=StepIn) | makes("EscalateLineDispute"),
+    status_code=201,
+)
+async def escalate_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> Response[MadeOut]:
+    """Hand a dispute to somebody above both sides; a partner signs the request."""
+    body = await read_body(request, StepIn)
+    await _answered_by_partner(request, dispute_id, "escalate_dispute")
+    return await done(request, EscalateLineDispute(dispute_id=dispute_id, reason=body.reason))
+
+
+async def _answered_by_partner(
+    request: HttpRequest, dispute_id: str, route: str
+) -> Observed | None:
+    """See that a dispute is the caller's to answer, and that a partner signed the request."""
+    principal = principal_of(request)
 
     def check() -> None:
-        with looking(request, "withdraw_dispute") as look:
+        with looking(request, route) as look:
             row_of(look, LINE_DISPUTES, dispute_id, "party_id")
             look.leave_trace(1)
 
     await sync_to_thread(check)
-    return await done(request, WithdrawLineDispute(dispute_id=dispute_id, reason=body.reason))
+    if principal.role != "partner":
+        authorise(principal, Action.MAKE_FINANCE)
+        return None
+    return (await signed_body(request))[1]
 
 
-ROUTES = (accept_statement, dispute_lines, withdraw_dispute)
+ROUTES = (accept_statement, dispute_lines, withdraw_dispute, escalate_dispute)

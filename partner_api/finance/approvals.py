@@ -1,5 +1,6 @@
 """Approvals: what waits for a second person, and his yes or no to exactly that."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -7,17 +8,23 @@ from litestar import Request, Response, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
-from ledger.domain.money.approvals import APPROVALS, REASON_CHARACTERS_MAX, Approval
+from ledger.domain.money.approvals import (
+    APPROVALS,
+    REASON_CHARACTERS_MAX,
+    Approval,
+    AskApproval,
+)
 from ledger.kernel.errors import NotFound
 from ledger.kernel.ids import derived_id
 from ledger.kernel.instants import as_text
-from ledger.kernel.messages import Command, Receipt
+from ledger.kernel.messages import Actor, Command, Receipt
 from ledger.runtime import approving
+from ledger.runtime.reads import Reads
 from ledger.store.queries import rows
-from partner_api.auth import Action, authorise
-from partner_api.deps import asks, idempotency_key, parts_of, read_body
+from partner_api.auth import Action, Principal, authorise
+from partner_api.deps import asks, idempotency_key, makes, parts_of, read_body
 from partner_api.look import PAGE, Asking, known_id, looking
-from partner_api.writing import created, principal_of, submitted
+from partner_api.writing import actor_of, agreeing_duty, created, principal_of, submitted
 
 STATES = ("open", "closed")
 HttpRequest = Request[Any, Any, Any]
@@ -95,10 +102,33 @@ def _out(row: Approval) -> ApprovalOut:
 
 async def ask_approval(request: HttpRequest, command: Command) -> Response[WaitingOut]:
     """Ask for a command that takes two persons: 202, and the id under which another agrees."""
+    return await ask_approval_from(request, lambda _found: command, lambda _earlier: False)
+
+
+async def ask_approval_from(
+    request: HttpRequest,
+    make: Callable[[Reads], Command],
+    is_same: Callable[[Command], bool],
+) -> Response[WaitingOut]:
+    """Ask for a command that is made of what the ledger says now; 202 as above.
+
+    Asked again under the key it is the command that waits, if `is_same` finds that it is of the
+    same request.
+    """
     key = idempotency_key(request)
     approval_id = derived_id("AP", principal_of(request).id, key)
-    asking = approving.asking(approval_id, command, parts_of(request).clock.now())
-    receipt = await submitted(request, asking, key)
+
+    def asking() -> AskApproval:
+        with parts_of(request).ledger.reading() as found:
+            row = found.row(APPROVALS, approval_id)
+            if row is not None:
+                before = approving.asked_for(row)
+                wanted = before if is_same(before) else make(found)
+                began_at = row.expires_at - approving.LASTS_US
+                return approving.asking(approval_id, wanted, began_at)
+            return approving.asking(approval_id, make(found), parts_of(request).clock.now())
+
+    receipt = await submitted(request, await sync_to_thread(asking), key)
     row = await sync_to_thread(_row, request, approval_id)
     said = WaitingOut(approval_id, row.digest, as_text(row.expires_at))
     return created(said, receipt, status=202)
@@ -152,21 +182,22 @@ def read_approval(request: Asking, approval_id: FromPath[str]) -> Response[Appro
 @post(
     "/approvals/{approval_id:str}/approve",
     operation_id="approve",
-    opt=asks(Action.CHECK_FINANCE, body=YesIn),
+    opt=asks(Action.CHECK_FINANCE, body=YesIn) | makes("CloseApproval"),
     status_code=201,
 )
 async def approve(request: HttpRequest, approval_id: FromPath[str]) -> Response[DoneOut]:
     """Agree to a command by its digest; it is executed at once."""
     body = await read_body(request, YesIn)
     idempotency_key(request)
-    parts, person = parts_of(request), principal_of(request).id
+    parts, principal = parts_of(request), principal_of(request)
     receipt = await sync_to_thread(
         approving.approve,
         parts.ledger,
         known_id(approval_id),
         body.digest,
-        person,
+        principal.id,
         parts.clock.now(),
+        agreeing_duty(principal),
     )
     return created(_done(approval_id, "EXECUTED", receipt), receipt)
 
@@ -174,7 +205,7 @@ async def approve(request: HttpRequest, approval_id: FromPath[str]) -> Response[
 @post(
     "/approvals/{approval_id:str}/reject",
     operation_id="reject",
-    opt=asks(Action.READ_FINANCE, body=NoIn),
+    opt=asks(Action.READ_FINANCE, body=NoIn) | makes("CloseApproval"),
     status_code=201,
 )
 async def reject(request: HttpRequest, approval_id: FromPath[str]) -> Response[DoneOut]:
@@ -190,12 +221,20 @@ async def reject(request: HttpRequest, approval_id: FromPath[str]) -> Response[D
         parts.ledger,
         row.approval_id,
         body.digest,
-        principal.id,
+        _closer(principal, row),
         parts.clock.now(),
         body.reason,
     )
     state = "WITHDRAWN" if row.maker == principal.id else "REJECTED"
     return created(_done(approval_id, state, receipt), receipt)
+
+
+def _closer(principal: Principal, row: Approval) -> Actor:
+    """Say as what somebody ends an approval: who asked withdraws it, another one says no."""
+    actor = actor_of(principal)
+    if row.maker == principal.id:
+        return actor
+    return msgspec.structs.replace(actor, duty=agreeing_duty(principal))
 
 
 def _done(approval_id: str, state: str, receipt: Receipt) -> DoneOut:

@@ -1,4 +1,4 @@
-"""Bank: accounts of ours, statements, lines, suspense, and breaks of reconciliation."""
+"""Bank: accounts of ours, statements, lines, suspense."""
 
 from ledger.domain.money.bank_accounts import RegisterBankAccount
 from ledger.domain.money.bank_lines import UnmatchBankLine
@@ -9,7 +9,6 @@ from ledger.domain.money.bank_rows import (
     QUARANTINE,
     SUSPENSE_ITEMS,
 )
-from ledger.domain.money.breaks import BREAKS, NoteBreak, ResolveBreak
 from ledger.domain.money.suspense_items import AcceptRounding, IdentifySuspense, NoteSuspense
 from partner_api.finance.making import commands, lists, reads
 
@@ -41,11 +40,5 @@ ROUTES = (
     lists("/suspense", "list_suspense_items", "List what is not identified.", SUSPENSE_ITEMS),
     commands(
         "/roundings", "accept_rounding", "Accept a small difference for good.", AcceptRounding
-    ),
-    lists("/breaks", "list_breaks", "List breaks of reconciliation.", BREAKS),
-    reads("/breaks/{break_id:str}", "read_break", "Give a break.", BREAKS),
-    commands("/breaks/{break_id:str}/note", "note_break", "Give it to somebody.", NoteBreak),
-    commands(
-        "/breaks/{break_id:str}/resolve", "resolve_break", "Accept or write off.", ResolveBreak
     ),
 )

@@ -1,5 +1,8 @@
-"""Closing: manual entries, energy and packs at cost, currencies, periods."""
+"""Closing: manual entries, energy and packs at cost, currencies."""
 
+from ledger.domain.book_values import AdjustBookValue
+from ledger.domain.ending import WriteOffPack
+from ledger.domain.liens import PlaceLien, ReleaseLien
 from ledger.domain.money.asset_ends import EndAsset, RecapitalisePack
 from ledger.domain.money.asset_rows import ASSET_POLICIES, ASSETS
 from ledger.domain.money.depreciation import (
@@ -21,13 +24,6 @@ from ledger.domain.money.manual_entries import (
     PostManualEntry,
     ReverseManualEntry,
 )
-from ledger.domain.money.period_close import (
-    BeginClosing,
-    FilePeriodReport,
-    OpenBooks,
-    ReopenPeriod,
-)
-from ledger.domain.money.posting_dates import PERIODS
 from partner_api.finance.making import commands, lists, reads
 
 ROUTES = (
@@ -72,19 +68,34 @@ ROUTES = (
         "Take a pack that was found again back in.",
         RecapitalisePack,
     ),
+    commands(
+        "/asset-values/{pack_id:str}/book-value",
+        "adjust_book_value",
+        "Say what a pack is worth to its holder.",
+        AdjustBookValue,
+    ),
+    commands(
+        "/asset-values/{pack_id:str}/write-off",
+        "write_off_pack",
+        "Write a lost pack off.",
+        WriteOffPack,
+    ),
+    commands(
+        "/asset-values/{pack_id:str}/liens",
+        "place_lien",
+        "Note a bank's claim on a pack.",
+        PlaceLien,
+        by_two=True,
+    ),
+    commands(
+        "/asset-values/{pack_id:str}/liens/{lien_id:str}/release",
+        "release_lien",
+        "Note that a bank's claim has ended.",
+        ReleaseLien,
+        by_two=True,
+    ),
     lists("/asset-policies", "list_asset_policies", "List policies.", ASSET_POLICIES),
     commands("/asset-policies", "release_asset_policy", "Release one.", ReleaseAssetPolicy),
     commands("/exchanges", "exchange_money", "Book an exchange of currencies.", ExchangeMoney),
     commands("/revaluations", "revalue_pair", "Revalue a currency at a close.", RevaluePair),
-    lists("/periods", "list_periods", "List periods and their revisions.", PERIODS),
-    reads("/periods/{period:str}", "read_period", "Give a period.", PERIODS),
-    commands("/periods", "open_books", "Say with which month the books begin.", OpenBooks),
-    commands("/periods/{period:str}/closing", "begin_closing", "Begin to close.", BeginClosing),
-    commands("/periods/{period:str}/reopen", "reopen_period", "Open it again.", ReopenPeriod),
-    commands(
-        "/periods/{period:str}/reports",
-        "file_period_report",
-        "Say to whom the report of a closed period was given.",
-        FilePeriodReport,
-    ),
 )

@@ -1,12 +1,11 @@
-"""Files of banks: statements and answers in, orders out.
+"""Files of banks: statements, and answers to orders.
 
 A file is kept by its digest before anything is posted. A statement that does not follow its
 predecessor, or contradicts itself, posts nothing and waits in quarantine.
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
@@ -14,24 +13,28 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
 from ledger.adapters.bank.lines import read_statements
-from ledger.adapters.bank.orders import answered, batch_of, order_bytes
+from ledger.adapters.bank.orders import answered
 from ledger.adapters.bank.statements import UnreadStatement
 from ledger.domain.money.bank_rows import BANK_STATEMENTS, QUARANTINE
+from ledger.domain.money.bank_statements import ReleaseStatement
 from ledger.kernel.errors import Malformed, NotFound, Refused, Unavailable
 from ledger.kernel.ids import key_at
-from ledger.kernel.messages import Actor
+from ledger.kernel.messages import Command
 from ledger.kernel.messages import Request as Asked
+from ledger.runtime.reads import Reads
 from ledger.runtime.reconciliation_import import (
     Imported,
     Importing,
     ReadStatement,
     import_statements,
+    releasing,
 )
-from partner_api.auth import Action
-from partner_api.deps import EvidenceStore, Parts, asks, parts_of
-from partner_api.look import Asking, looking
+from partner_api.auth import Action, Principal
+from partner_api.deps import EvidenceStore, Parts, asks, makes, parts_of, read_body
+from partner_api.finance.approvals import WaitingOut, ask_approval_from
+from partner_api.look import Asking, known_id, looking
 from partner_api.problems import DoorProblem
-from partner_api.writing import HttpRequest, principal_of
+from partner_api.writing import HttpRequest, actor_of, principal_of
 
 FILE_BYTES_MAX = 25 * 1024 * 1024
 XML = ("application/xml", "text/xml")
@@ -83,7 +86,7 @@ def evidence_of(parts: Parts) -> EvidenceStore:
 @post(
     "/bank-files",
     operation_id="import_bank_file",
-    opt=asks(Action.MAKE_FINANCE, file=XML),
+    opt=asks(Action.MAKE_FINANCE, file=XML) | makes("ImportStatement", "RecordNotice"),
     status_code=201,
     request_max_body_size=FILE_BYTES_MAX,
 )
@@ -91,21 +94,16 @@ async def import_bank_file(request: HttpRequest) -> Response[BankFileOut]:
     """Import a camt.053, camt.054 or camt.052 file; importing it again adds nothing."""
     content = await read_file(request)
     return Response(
-        await sync_to_thread(_imported, parts_of(request), principal_of(request).id, content),
+        await sync_to_thread(_imported, parts_of(request), principal_of(request), content),
         status_code=201,
     )
 
 
-def _imported(parts: Parts, person: str, content: bytes) -> BankFileOut:
+def _imported(parts: Parts, principal: Principal, content: bytes) -> BankFileOut:
     kept = evidence_of(parts)
     digest = kept.put(content)
     file, statements = read_statements(content)
-
-    def read_again(named: str) -> Sequence[ReadStatement]:
-        return read_statements(kept.get(named))[1]
-
-    how = Importing(Actor(person, "finance"), parts.clock.now(), person, read_again)
-    done = import_statements(parts.ledger, statements, how)
+    done = import_statements(parts.ledger, statements, _importing(parts, principal, kept))
     return BankFileOut(digest, done, list(file.unread))
 
 
@@ -133,10 +131,52 @@ def read_bank_file(request: Asking, digest: FromPath[str]) -> Response[KeptFileO
         return look.answer(KeptFileOut(digest, booked, waiting), len(booked) + len(waiting))
 
 
+class ReleaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a statement is booked all the same, or set aside for good."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    sets_aside: bool = False
+
+
+@post(
+    "/bank-quarantine/{quarantine_key:str}/release",
+    operation_id="release_bank_statement",
+    opt=asks(Action.MAKE_FINANCE, body=ReleaseIn) | makes("ReleaseStatement"),
+    status_code=202,
+)
+async def release_bank_statement(
+    request: HttpRequest, quarantine_key: FromPath[str]
+) -> Response[WaitingOut]:
+    """Ask that a statement leaves quarantine: booked as it is, or set aside; two persons."""
+    body = await read_body(request, ReleaseIn)
+    name, parts, principal = known_id(quarantine_key), parts_of(request), principal_of(request)
+    kept = evidence_of(parts)
+
+    def wanted(found: Reads) -> Command:
+        how = _importing(parts, principal, kept)
+        return releasing(found, name, how, reason=body.reason, sets_aside=body.sets_aside)
+
+    def is_same(before: Command) -> bool:
+        return (
+            isinstance(before, ReleaseStatement)
+            and before.header.quarantine_key == name
+            and (before.reason, before.sets_aside) == (body.reason, body.sets_aside)
+        )
+
+    return await ask_approval_from(request, wanted, is_same)
+
+
+def _importing(parts: Parts, principal: Principal, kept: EvidenceStore) -> Importing:
+    def read_again(named: str) -> Sequence[ReadStatement]:
+        return read_statements(kept.get(named))[1]
+
+    return Importing(actor_of(principal), parts.clock.now(), principal.id, read_again)
+
+
 @post(
     "/bank-answers",
     operation_id="import_bank_answer",
-    opt=asks(Action.MAKE_FINANCE, file=XML),
+    opt=asks(Action.MAKE_FINANCE, file=XML) | makes("MarkPayoutAccepted", "RejectPayout"),
     status_code=201,
     request_max_body_size=FILE_BYTES_MAX,
 )
@@ -144,12 +184,12 @@ async def import_bank_answer(request: HttpRequest) -> Response[AnsweredOut]:
     """Take in a bank's answer to an order (pain.002); a refusal has the payout owed again."""
     content = await read_file(request)
     return Response(
-        await sync_to_thread(_answered, parts_of(request), principal_of(request).id, content),
+        await sync_to_thread(_answered, parts_of(request), principal_of(request), content),
         status_code=201,
     )
 
 
-def _answered(parts: Parts, person: str, content: bytes) -> AnsweredOut:
+def _answered(parts: Parts, principal: Principal, content: bytes) -> AnsweredOut:
     digest = evidence_of(parts).put(content)
     with parts.ledger.reading() as reads:
         found = answered(reads, content)
@@ -157,8 +197,8 @@ def _answered(parts: Parts, person: str, content: bytes) -> AnsweredOut:
     for number, command in enumerate(found.commands):
         wanted = Asked(
             key=key_at(0, "bank answer", digest, str(number)),
-            principal=f"finance:{person}",
-            actor=Actor(person, "finance"),
+            principal=f"finance:{principal.id}",
+            actor=actor_of(principal),
             at=parts.clock.now(),
             command=command,
         )
@@ -171,27 +211,9 @@ def _answered(parts: Parts, person: str, content: bytes) -> AnsweredOut:
     return AnsweredOut(digest, found.message_id, outcomes, found.unread)
 
 
-@get(
-    "/payout-batches/{batch_id:str}/file",
-    operation_id="read_payout_file",
-    opt=asks(Action.READ_FINANCE),
-    media_type="application/xml",
-    sync_to_thread=True,
-)
-def read_payout_file(request: Asking, batch_id: FromPath[str]) -> Response[bytes]:
-    """Give the order of a batch as the bank takes it; its digest is the one that was approved."""
-    with looking(request, "read_payout_file", heavy=True) as look:
-        batch = batch_of(look.reads, batch_id)
-        content = order_bytes(look.reads, batch, look.parts.payer)
-        if sha256(content).hexdigest() != batch.file_sha256:
-            raise Unavailable("this door is set up for another payer than the batch was made for")
-        media = "application/xml" if batch.route == "bank_file" else "application/json"
-        return look.raw(content, media)
-
-
 ROUTES: tuple[Any, ...] = (
     import_bank_file,
     read_bank_file,
     import_bank_answer,
-    read_payout_file,
+    release_bank_statement,
 )

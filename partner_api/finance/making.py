@@ -10,18 +10,21 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Response, get, post
+from litestar.concurrency import sync_to_thread
 from litestar.handlers import HTTPRouteHandler
 
 from ledger.domain.world import Shelf
 from ledger.kernel.errors import NotFound
-from ledger.kernel.messages import Command, Receipt
+from ledger.kernel.messages import Command, Event, Receipt
+from ledger.runtime.ledger import accepted
 from ledger.runtime.reads import Reads
 from ledger.store.queries import rows
 from partner_api.auth import Action, authorise
-from partner_api.deps import asked, asks, idempotency_key, parts_of, read_body
+from partner_api.deps import asked, asks, idempotency_key, makes, parts_of, read_body
 from partner_api.finance.approvals import WaitingOut, ask_approval
 from partner_api.look import PAGE, Asking, Look, known_id, looking
-from partner_api.writing import HttpRequest, created, submitted
+from partner_api.problems import DoorProblem
+from partner_api.writing import HttpRequest, created, earlier, submitted
 
 Row = msgspec.Struct
 T = TypeVar("T")
@@ -41,13 +44,23 @@ class NoFieldsIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # Reads ------------------------------------------------------------------------
 
 
+Keeps = Callable[[Any], bool]
+
+
 def lists(
-    path: str, name: str, summary: str, shelf: Shelf[Any], *, holder: str = ""
+    path: str,
+    name: str,
+    summary: str,
+    shelf: Shelf[Any],
+    *,
+    holder: str = "",
+    keeps: Keeps | None = None,
 ) -> HTTPRouteHandler:
     """Make the route that lists the rows of a shelf, page by page in the order of their keys.
 
-    `status` chooses rows by what lists them. With `holder`, the field that names whose a row is,
-    partners may ask too and see their own rows alone.
+    `status` chooses rows by what lists them; an id in the path does so in its place. With `holder`,
+    the field that names whose a row is, partners may ask too and see their own rows alone. `keeps`
+    leaves out rows that are of another kind.
     """
     item_type = _item_type(shelf)
     page_type = _page_type(item_type)
@@ -55,13 +68,13 @@ def lists(
 
     def route(request: Asking) -> Response[Any]:
         with looking(request, name) as look:
-            found = _chosen(look, shelf, holder)
+            found = _chosen(look, shelf, holder, keeps)
             cursor = look.next_cursor(found, (found[-1][0],)) if found else ""
             items = [_shown(item_type, key, row) for key, row in found]
             return look.answer(page_type(items=items, next_cursor=cursor), len(items))
 
     _name(route, name, summary, page_type)
-    declared = asks(action, "status", *PAGE)
+    declared = asks(action, *(() if _names_in(path) else ("status",)), *PAGE)
     return get(path, operation_id=name, opt=declared, sync_to_thread=True)(route)
 
 
@@ -91,20 +104,24 @@ def row_of(look: Look, shelf: Shelf[Any], key: str, holder: str = "") -> Any:
     return row
 
 
-def _chosen(look: Look, shelf: Shelf[Any], holder: str) -> list[tuple[str, Any]]:
+def _chosen(
+    look: Look, shelf: Shelf[Any], holder: str, keeps: Keeps | None
+) -> list[tuple[str, Any]]:
     principal = asked(look.request).principal
     own = principal.id if holder and principal and principal.role == "partner" else ""
     after = str(look.after[0]) if look.after else ""
+    listed = _last_id(look.request) if look.request.path_params else look.text("status")
     found: list[tuple[str, Any]] = []
     while len(found) < look.limit:
         page = rows.page(
             look.tx,
             look.log_id,
             shelf,
-            listed=look.text("status") or None,
+            listed=listed or None,
             after=after,
         )
-        found += [each for each in page if not own or getattr(each[1], holder) == own]
+        mine = [each for each in page if not own or getattr(each[1], holder) == own]
+        found += [each for each in mine if keeps is None or keeps(each[1])]
         if len(page) < rows.PAGE_MAX:
             break
         after = page[-1][0]
@@ -163,13 +180,38 @@ def commands(
         return await done(request, wanted)
 
     _name(route, name, summary, made_type)
-    declared = asks(Action.MAKE_FINANCE, body=body_type)
+    declared = asks(Action.MAKE_FINANCE, body=body_type) | makes(command.__name__)
     return post(path, operation_id=name, opt=declared, status_code=202 if waits else 201)(route)
 
 
 async def done(request: HttpRequest, wanted: Command) -> Response[MadeOut]:
     """Execute a command of the caller under his key."""
     receipt = await submitted(request, wanted, idempotency_key(request))
+    return created(made(receipt), receipt)
+
+
+async def done_from(
+    request: HttpRequest, make: Callable[[Reads], Command], is_same: Callable[[Event], bool]
+) -> Response[MadeOut]:
+    """Execute a command that is made of what the ledger says now, under the caller's key.
+
+    Asked again under the key it would be made of other facts, so the entry that it led to is
+    answered, if `is_same` finds that it is of the same request.
+    """
+    key = idempotency_key(request)
+
+    def look_up(found: Reads) -> Command | Receipt:
+        receipt = earlier(request, found, key)
+        if receipt is None:
+            return make(found)
+        if receipt.count and not is_same(found.entry(receipt.first).event):
+            raise DoorProblem("idempotency_key_reused")
+        return receipt
+
+    wanted = await sync_to_thread(read_with, request, look_up)
+    if isinstance(wanted, Receipt):
+        return created(made(accepted(wanted)), wanted)
+    receipt = await submitted(request, wanted, key)
     return created(made(receipt), receipt)
 
 
@@ -185,8 +227,10 @@ def made(receipt: Receipt) -> MadeOut:
 
 
 def _body_type(command: type[Command], from_path: tuple[str, ...]) -> type[Row]:
+    # how a request came is seen by the door, and told by nobody
+    left_out = {*from_path, *command.circumstances, "observed"}
     members: list[Any] = [
-        _member(field) for field in msgspec.structs.fields(command) if field.name not in from_path
+        _member(field) for field in msgspec.structs.fields(command) if field.name not in left_out
     ]
     name = f"{command.__name__}In"
     return msgspec.defstruct(name, members, frozen=True, kw_only=True, forbid_unknown_fields=True)

@@ -1,18 +1,50 @@
-"""Partners: contracts, payees, payouts and their batches."""
+"""Partners: contracts with their rules of shares, payees and payouts."""
 
-from ledger.domain.money.contracts import AgreeContract
-from ledger.domain.money.payees import PAYEES
-from ledger.domain.money.payout_batches import (
-    ApprovePayouts,
-    MarkPayoutsSent,
-    ReleasePayouts,
-    WithdrawPayouts,
-)
+from ledger.domain.money.agent_sales import AGENT_SALES, RecordAgentSale
+from ledger.domain.money.contracts import CONTRACTS, AgreeContract
+from ledger.domain.money.payees import PAYEES, ApprovePayee
+from ledger.domain.money.payments_transfers import PlanReversal, PlanTransfer
 from ledger.domain.money.payout_plans import CancelPayout, InstructPayout
-from ledger.domain.money.payout_rows import PAYOUT_BATCHES, PAYOUTS
+from ledger.domain.money.payout_rows import PAYABLES, PAYOUTS
+from ledger.domain.money.payouts import MarkPayoutUnknown
+from ledger.domain.parties import PARTIES, Party, RegisterParty
 from partner_api.finance.making import commands, lists, reads
 
+
+def _is_partner(row: Party) -> bool:
+    return row.roles != ("driver",)
+
+
 ROUTES = (
+    lists("/partners", "list_partners", "List partners.", PARTIES, keeps=_is_partner),
+    reads("/partners/{partner_id:str}", "read_partner", "Give a partner.", PARTIES),
+    commands("/partners", "register_partner", "Make a partner known.", RegisterParty, by_two=True),
+    reads(
+        "/partners/{partner_id:str}/contracts",
+        "read_contracts",
+        "Give the contracts of a partner: every version, with its rule of shares.",
+        CONTRACTS,
+    ),
+    reads(
+        "/partners/{partner_id:str}/payables",
+        "read_payables",
+        "Give what a partner is owed, statement by statement.",
+        PAYABLES,
+    ),
+    lists(
+        "/partners/{partner_id:str}/payee-accounts",
+        "list_payee_accounts",
+        "List where a partner is paid, every version of each.",
+        PAYEES,
+    ),
+    commands(
+        "/partners/{partner_id:str}/payee-accounts",
+        "approve_payee",
+        "Pay a partner to this account, once its waiting time is over.",
+        ApprovePayee,
+    ),
+    lists("/agent-sales", "list_agent_sales", "List sales for partners as agent.", AGENT_SALES),
+    commands("/agent-sales", "record_agent_sale", "Book a sale made as agent.", RecordAgentSale),
     commands(
         "/partners/{partner_id:str}/contracts",
         "agree_contract",
@@ -29,24 +61,22 @@ ROUTES = (
     commands(
         "/payouts/{payout_id:str}/cancel", "cancel_payout", "Drop a planned one.", CancelPayout
     ),
-    lists("/payout-batches", "list_payout_batches", "List payout batches.", PAYOUT_BATCHES),
-    commands("/payout-batches", "approve_payouts", "Put payouts into one file.", ApprovePayouts),
     commands(
-        "/payout-batches/{batch_id:str}/release",
-        "release_payouts",
-        "Let the money leave, by the digest of the file.",
-        ReleasePayouts,
+        "/payouts/{payout_id:str}/unknown",
+        "mark_payout_unknown",
+        "Say that the answer to a payout was lost; nothing is sent again.",
+        MarkPayoutUnknown,
     ),
     commands(
-        "/payout-batches/{batch_id:str}/withdraw",
-        "withdraw_payouts",
-        "Take a batch back before it is released.",
-        WithdrawPayouts,
+        "/payouts/{payout_id:str}/transfer",
+        "plan_transfer",
+        "Have the processor pay a payout that was released.",
+        PlanTransfer,
     ),
     commands(
-        "/payout-batches/{batch_id:str}/sent",
-        "mark_payouts_sent",
-        "Say that the file was handed to the bank.",
-        MarkPayoutsSent,
+        "/payouts/{payout_id:str}/reversal",
+        "plan_reversal",
+        "Have the processor take a transfer back.",
+        PlanReversal,
     ),
 )

@@ -25,10 +25,10 @@ ROUTES = (
         "/plans/{plan_id:str}/versions", "publish_plan", "Publish a version of a plan.", PublishPlan
     ),
     lists("/subscriptions", "list_subscriptions", "List subscriptions.", SUBSCRIPTIONS),
-    commands("/subscriptions", "begin_subscription", "Subscribe a driver.", BeginSubscription),
+    commands("/subscriptions", "subscribe_driver", "Subscribe a driver.", BeginSubscription),
     commands(
         "/subscriptions/{driver_id:str}/end",
-        "end_subscription",
+        "unsubscribe_driver",
         "End a subscription with a month.",
         EndSubscription,
     ),

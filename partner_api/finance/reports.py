@@ -8,6 +8,7 @@ from litestar import Response, get
 from ledger.kernel.errors import Malformed
 from ledger.kernel.instants import SECOND, as_text
 from ledger.kernel.money import EXPONENTS
+from ledger.runtime.energy_balance import meter_balances
 from ledger.runtime.money_reports import (
     Aged,
     AgedSuspense,
@@ -103,4 +104,60 @@ def report_revenue(request: Asking) -> Response[RevenueOut]:
         return look.answer(answer, len(items))
 
 
-ROUTES = (report_ageing, report_partner_balances, report_revenue)
+class EnergyOut(msgspec.Struct, frozen=True):
+    """Meters over the entries looked at, in Wh: what their registers counted and sessions moved.
+
+    `gap_wh` is what a meter counted outside any session; `is_sound` says that no session moved more
+    than its meter counted.
+    """
+
+    meter_id: str
+    station_id: str
+    sessions: int
+    open_sessions: int
+    in_wh: int
+    out_wh: int
+    import_wh: int
+    export_wh: int
+    estimated_wh: int
+    gap_wh: int
+    is_sound: bool
+
+
+class EnergyBalanceOut(msgspec.Struct, frozen=True):
+    """The energy of every meter that has registers, by id, and the sum of what was not explained.
+
+    `gap_wh` sums the gaps of all meters.
+    """
+
+    items: list[EnergyOut]
+    gap_wh: int
+    as_of: AsOf
+
+
+@get(
+    "/reports/energy-balance",
+    operation_id="report_energy_balance",
+    opt=asks(Action.READ_FINANCE, "first", "end", "station"),
+    sync_to_thread=True,
+)
+def report_energy_balance(request: Asking) -> Response[EnergyBalanceOut]:
+    """Hold what every meter counted against its sessions, over a range of entries."""
+    with looking(request, "report_energy_balance", heavy=True) as look:
+        first, end = look.span()
+        found = meter_balances(look.reads, first, end, station_id=look.text("station"))
+        items = [
+            EnergyOut(
+                **{name: getattr(one, name) for name in one.__struct_fields__ if name in _TOLD},
+                gap_wh=one.gap_wh,
+                is_sound=one.is_sound,
+            )
+            for one in found
+        ]
+        total = sum(one.gap_wh for one in items)
+        return look.answer(EnergyBalanceOut(items, total, look.as_of()), len(items))
+
+
+_TOLD = frozenset(EnergyOut.__struct_fields__)
+
+ROUTES = (report_ageing, report_partner_balances, report_revenue, report_energy_balance)

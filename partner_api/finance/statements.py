@@ -8,21 +8,25 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
-from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
+from ledger.domain.money.agreed import NOTHING_FOUND, Found
 from ledger.domain.money.dispute_rows import LINE_DISPUTES
 from ledger.domain.money.documents import StatementLine
 from ledger.domain.money.line_resolutions import (
     CloseLineDispute,
-    EscalateLineDispute,
     ReviewLineDispute,
 )
 from ledger.domain.money.netting import ApproveStatement, NetStatement
 from ledger.domain.money.settlement_ends import CloseStatement, ReconcileStatement
 from ledger.domain.money.settlement_rows import STATEMENTS
-from ledger.domain.money.settlement_steps import CancelStatement, SubmitStatement
-from ledger.kernel.messages import Command
+from ledger.domain.money.settlement_steps import (
+    CancelStatement,
+    StatementCalculated,
+    StatementCut,
+    SubmitStatement,
+)
+from ledger.kernel.messages import Command, Event
 from ledger.runtime.reads import Reads
 from ledger.runtime.settling import partner_lines
 from ledger.runtime.settling_cycle import (
@@ -31,17 +35,17 @@ from ledger.runtime.settling_cycle import (
     share_at,
     span_after,
     span_in,
+    with_bill,
 )
 from partner_api.auth import Action
-from partner_api.deps import asks, read_body
-from partner_api.finance.approvals import WaitingOut, ask_approval
+from partner_api.deps import asks, makes, read_body
+from partner_api.finance.approvals import WaitingOut, ask_approval_from
 from partner_api.finance.making import (
     MadeOut,
     NoFieldsIn,
     commands,
-    done,
+    done_from,
     lists,
-    read_with,
     reads,
     row_of,
 )
@@ -69,10 +73,16 @@ class CutIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerdictIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is right, and why; upheld with `shares`, the share is made anew with them."""
+    """Who is right, and why.
+
+    Upheld with `shares` (minor units by party), the share of the line is made anew with them.
+    Without them a dispute about quantity, price or time has its usage rated again, by what was
+    `found` of it.
+    """
 
     reason: Text
     shares: dict[str, int] = {}
+    found: Found = NOTHING_FOUND
 
 
 # Reads ------------------------------------------------------------------------
@@ -106,7 +116,7 @@ def list_statement_lines(request: Asking, statement_id: FromPath[str]) -> Respon
 @post(
     "/statements/cut",
     operation_id="cut_statement",
-    opt=asks(Action.MAKE_FINANCE, body=CutIn),
+    opt=asks(Action.MAKE_FINANCE, body=CutIn) | makes("CutStatement"),
     status_code=201,
 )
 async def cut_statement(request: HttpRequest) -> Response[MadeOut]:
@@ -116,13 +126,17 @@ async def cut_statement(request: HttpRequest) -> Response[MadeOut]:
     def wanted(found: Reads) -> Command:
         return cutting(found, body.partner_id, span_after(found, body.partner_id, body.period))
 
-    return await done(request, await sync_to_thread(read_with, request, wanted))
+    def is_same(event: Event) -> bool:
+        named = (body.partner_id, body.period)
+        return isinstance(event, StatementCut) and (event.partner_id, event.period) == named
+
+    return await done_from(request, wanted, is_same)
 
 
 @post(
     "/statements/{statement_id:str}/calculate",
     operation_id="calculate_statement",
-    opt=asks(Action.MAKE_FINANCE, body=NoFieldsIn),
+    opt=asks(Action.MAKE_FINANCE, body=NoFieldsIn) | makes("CalculateStatement"),
     status_code=201,
 )
 async def calculate_statement(
@@ -131,8 +145,11 @@ async def calculate_statement(
     """Calculate a cut statement twice from scratch; both must give the same bytes."""
     await read_body(request, NoFieldsIn)
     name = known_id(statement_id)
-    wanted = await sync_to_thread(read_with, request, lambda found: calculating(found, name))
-    return await done(request, wanted)
+
+    def is_same(event: Event) -> bool:
+        return isinstance(event, StatementCalculated) and event.statement_id == name
+
+    return await done_from(request, lambda found: calculating(found, name), is_same)
 
 
 # Verdicts ---------------------------------------------------------------------
@@ -140,28 +157,36 @@ async def calculate_statement(
 
 async def _verdict(request: HttpRequest, dispute_id: str, verdict: str) -> Response[WaitingOut]:
     body = await read_body(request, VerdictIn)
-    wanted = CloseLineDispute(
-        dispute_id=known_id(dispute_id), verdict=verdict, reason=body.reason, shares=body.shares
+    told = CloseLineDispute(
+        dispute_id=known_id(dispute_id),
+        verdict=verdict,
+        reason=body.reason,
+        shares=body.shares,
+        found=body.found,
     )
-    if body.shares:
-        wanted = await sync_to_thread(
-            read_with, request, lambda found: _with_original(found, wanted)
+
+    def is_same(before: Command) -> bool:
+        return isinstance(before, CloseLineDispute) and told == msgspec.structs.replace(
+            before, original=None, bill=None
         )
-    return await ask_approval(request, wanted)
+
+    return await ask_approval_from(request, lambda found: _with_log(found, told), is_same)
 
 
-def _with_original(found: Reads, wanted: CloseLineDispute) -> CloseLineDispute:
-    """Add the share entry of the disputed line, as it stands in the log."""
+def _with_log(found: Reads, wanted: CloseLineDispute) -> CloseLineDispute:
+    """Add what stands in the log of the disputed line: its share entry, or the bill behind it."""
     row = found.row(LINE_DISPUTES, wanted.dispute_id)
     if row is None:
         return wanted
+    if not wanted.shares:
+        return with_bill(found, wanted)
     return msgspec.structs.replace(wanted, original=share_at(found, row.position))
 
 
 @post(
     "/disputes/{dispute_id:str}/uphold",
     operation_id="uphold_dispute",
-    opt=asks(Action.MAKE_FINANCE, body=VerdictIn),
+    opt=asks(Action.MAKE_FINANCE, body=VerdictIn) | makes("CloseLineDispute"),
     status_code=202,
 )
 async def uphold_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> Response[WaitingOut]:
@@ -172,7 +197,7 @@ async def uphold_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> Res
 @post(
     "/disputes/{dispute_id:str}/reject",
     operation_id="reject_dispute",
-    opt=asks(Action.MAKE_FINANCE, body=VerdictIn),
+    opt=asks(Action.MAKE_FINANCE, body=VerdictIn) | makes("CloseLineDispute"),
     status_code=202,
 )
 async def reject_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> Response[WaitingOut]:
@@ -253,12 +278,6 @@ ROUTES = (
         "review_dispute",
         "Begin to look at it.",
         ReviewLineDispute,
-    ),
-    commands(
-        "/disputes/{dispute_id:str}/escalate",
-        "escalate_dispute",
-        "Hand it to somebody above both sides.",
-        EscalateLineDispute,
     ),
     uphold_dispute,
     reject_dispute,

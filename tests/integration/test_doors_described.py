@@ -23,9 +23,11 @@ from ledger.tlog.witness import AddCheckpoint, format_request, origin_hash
 from mobilegrid import serving
 from partner_api.app import DOORS
 from partner_api.deps import Signings
+from tests.support.document_keys import DOCUMENTS
 from tests.support.doors import URL, HandClock, log_signer, open_doors, sign
 from tests.support.erasing import People
 from tests.support.facts import encoded, facts_file
+from tests.support.finance_doors import HEAD
 from tests.support.ledgers import sqlite_url
 from tests.support.logs import ORIGIN, VERIFIER
 from tests.support.town import MARCH, new_town
@@ -66,6 +68,8 @@ def town(tmp_path_factory):
             "people": people.vault,
             "signings": Written(),
             "passport_facts": facts_of,
+            "documents": DOCUMENTS,
+            "letterhead": HEAD,
         }
         with open_doors(ledger, clock, doors=tuple(DOORS), witness=desk, **parts) as doors:
             yield doors

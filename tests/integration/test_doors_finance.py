@@ -128,7 +128,13 @@ def test_the_checker_sees_what_he_agrees_to_and_that_is_executed(town):
     assert (row["state"], row["checker"]) == ("EXECUTED", "FI-C")
     entry = said(town, f"/entries/{row['position']}")["item"]["entry"]
     assert entry["kind"] == "payment.captured"
-    assert entry["actor"] == {"id": "FI-M", "role": "finance", "second_person": "FI-C"}
+    assert entry["actor"] == {
+        "id": "FI-M",
+        "role": "finance",
+        "second_person": "FI-C",
+        "second_role": "finance",
+        "second_duty": "checker",
+    }
     again = town.post(f"{V1}/approvals/AP-1/approve", yes, key="Y-1", who="FI-C")
     assert again.json() == done.json()
     assert again.headers["idempotent-replay"] == "true"

@@ -222,7 +222,11 @@ def test_a_partner_gives_up_his_own_dispute_alone(doors):
     body = {"reason": "our mistake"}
     path = f"{V1}/disputes/{name}/withdraw"
     check_problem(doors.post(path, body, key="W-1", who="OP-2"), 404, "not_found")
-    assert doors.post(path, body, key="W-1", who="OP-1").status_code == 201
+    check_problem(doors.post(path, body, key="W-1", who="OP-1"), 401, "signature_invalid")
+    given_up = doors.signed(path, body, key="W-1", who="OP-1")
+    assert given_up.status_code == 201, given_up.text
+    (piece,) = entry(doors, given_up.json()["position"])["evidence"]
+    assert piece["kind"] == "signed_request"
     assert doors.said(f"{V1}/disputes/{name}", who="OP-1")["state"] == "WITHDRAWN"
 
 

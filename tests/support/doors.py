@@ -197,8 +197,9 @@ class Doors:
         """
         now_s = self.parts.clock.now() // SECOND
         created_s = changed.get("created_s", now_s)
-        data = msgspec.json.encode(body)
-        headers = self.headers(who) | {"Content-Type": "application/json", "Idempotency-Key": key}
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        media = changed.get("media", "application/json")
+        headers = self.headers(who) | {"Content-Type": media, "Idempotency-Key": key}
         request = httpx.Request("POST", URL + path, headers=headers, content=data)
         private = changed.get("private", KEYS[who].private)
         HTTPMessageSigner(

@@ -54,9 +54,9 @@ def billing(number: int, at: int = 0) -> Request:
     return asking(BillUsage(facts=facts), f"swap {number}", actor=SYSTEM, at=occurred)
 
 
-def settled_desk(folder: Path, swaps: int = 5, **contract: Any) -> Desk:
+def settled_desk(folder: Path, swaps: int = 5, *, url: str = "", **contract: Any) -> Desk:
     """Make the ledger: parties, tariff, contract, payee, bank account, and swaps in May."""
-    ledger = create_ledger(sqlite_url(folder), opening())
+    ledger = create_ledger(url or sqlite_url(folder), opening())
     desk = Desk(ledger)
     begun = MAY_2026 - DAY
     for name, legal_name in _NAMES.items():
