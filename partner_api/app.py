@@ -1,11 +1,13 @@
 """The app of the doors: routes, guard, one handler for every failure."""
 
 from collections.abc import Sequence
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from litestar import Litestar, Request, Response, Router, get, post
+from litestar.concurrency import sync_to_thread
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -31,8 +33,11 @@ from partner_api.auditor import (
     statements,
     titles,
 )
-from partner_api.auth import FORM_FIELDS, SIGN_IN_PATH, Action, Answer
+from partner_api.auth import FORM_FIELDS, SIGN_IN_PATH, Action, Answer, read_form
 from partner_api.deps import BODY_BYTES_MAX, Parts, asks, check_declared, guard, parts_of
+from partner_api.driver import desk as driver_desk
+from partner_api.driver import signin
+from partner_api.driver_sessions import HandedOut
 from partner_api.finance import desk
 from partner_api.frame import Frame
 from partner_api.log import tiles, witness
@@ -50,13 +55,16 @@ _FORM = "application/x-www-form-urlencoded"
     opt=asks(Action.SIGN_IN, form=FORM_FIELDS),
     status_code=200,
 )
-async def sign_in(request: Request[Any, Any, Any]) -> Response[Answer]:
-    """Exchange a signed assertion for a credential of 15 minutes (RFC 7523)."""
+async def sign_in(request: Request[Any, Any, Any]) -> Response[Answer | HandedOut]:
+    """Exchange a signed assertion (RFC 7523), or what a driver's app has, for a credential."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != _FORM or request.headers.get("content-encoding", "identity") != "identity":
         raise DoorProblem("media_type", f"send {_FORM}")
-    answer = parts_of(request).gate.sign_in(await request.body())
-    return Response(answer, headers=NO_STORE)
+    form = await request.body()
+    fields = read_form(form)
+    if fields.get("grant_type") in signin.GRANTS:
+        return Response(await signin.hand_out(request, fields), headers=NO_STORE)
+    return Response(parts_of(request).gate.sign_in(form), headers=NO_STORE)
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -104,7 +112,8 @@ async def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> 
 @get("/openapi.json", operation_id="read_openapi", opt=asks(Action.READ_DOCUMENTS))
 async def read_openapi(request: Request[Any, Any, Any]) -> Response[Any]:
     """Give the OpenAPI document of the doors that are open here."""
-    return Response(request.app.state.document, media_type="application/json")
+    data = await sync_to_thread(request.app.state.describe)
+    return Response(data, media_type="application/json")
 
 
 SHARED: tuple[HTTPRouteHandler, ...] = (
@@ -137,6 +146,8 @@ DOORS: dict[str, tuple[str, tuple[HTTPRouteHandler, ...]]] = {
         ),
     ),
     "webhooks": ("/", stripe.ROUTES),
+    "auth": ("/auth", driver_desk.AUTH_ROUTES),
+    "driver": ("/driver/v1", driver_desk.ROUTES),
     "finance": (
         "/finance/v1",
         desk.ROUTES,
@@ -161,7 +172,7 @@ def create_app(
     app = bare_app(doors)
     app.state.parts = parts
     app.state.meanings = meanings or {}
-    app.state.document = document(bare_app(doors, is_described=True))
+    app.state.describe = partial(_described, tuple(doors))
     return Frame(app, lambda: parts.ids.new("RQ"))
 
 
@@ -197,6 +208,12 @@ def bare_app(
     if not is_described:
         check_declared(_handlers(app))
     return app
+
+
+@cache
+def _described(doors: tuple[str, ...]) -> bytes:
+    """Write the document of some doors when somebody first asks; it takes a moment."""
+    return document(bare_app(doors, is_described=True))
 
 
 def _handlers(app: Litestar) -> dict[str, HTTPRouteHandler]:

@@ -59,6 +59,11 @@ class Action(StrEnum):
     CHECK_FINANCE = "check_finance"
     READ_SETTLEMENT = "read_settlement"
     ANSWER_SETTLEMENT = "answer_settlement"
+    SEND_SETTLEMENT = "send_settlement"
+    PROVE_DRIVER = "prove_driver"
+    READ_STATIONS = "read_stations"
+    READ_DRIVER = "read_driver"
+    WRITE_DRIVER = "write_driver"
 
 
 PUBLIC = frozenset(
@@ -69,8 +74,13 @@ PUBLIC = frozenset(
         Action.READ_LOG,
         Action.WITNESS,
         Action.TAKE_NEWS,
+        Action.PROVE_DRIVER,
+        Action.READ_STATIONS,
     }
 )
+DRIVERS = frozenset({Action.READ_STATIONS, Action.READ_DRIVER, Action.WRITE_DRIVER})
+"""What the door of drivers is for: there the cookie of a browser counts as a credential."""
+
 _ROLES: dict[Action, frozenset[str]] = {
     Action.READ_BUNDLES: frozenset({"auditor"}),
     Action.READ_AUDIT: frozenset({"auditor"}),
@@ -80,6 +90,9 @@ _ROLES: dict[Action, frozenset[str]] = {
     Action.CHECK_FINANCE: frozenset({"finance"}),
     Action.READ_SETTLEMENT: frozenset({"finance", "partner"}),
     Action.ANSWER_SETTLEMENT: frozenset({"partner"}),
+    Action.SEND_SETTLEMENT: frozenset({"finance", "partner"}),
+    Action.READ_DRIVER: frozenset({"driver"}),
+    Action.WRITE_DRIVER: frozenset({"driver"}),
 }
 _DUTIES: dict[Action, frozenset[str]] = {
     Action.MAKE_FINANCE: frozenset({"maker", "treasurer"}),
@@ -92,12 +105,15 @@ _SEE_ALL = frozenset({"finance"})
 class Principal(msgspec.Struct, frozen=True):
     """Who was proven to be asking: an opaque id, the role he acts in, and his duties in it.
 
-    The id of a partner is that of his party.
+    The id of a partner or driver is that of his party. A driver also has the device he signed in
+    on, and the time (us) until which he has just proven himself by a passkey.
     """
 
     id: str
     role: str
     duties: frozenset[str] = frozenset()
+    device_id: str = ""
+    step_up_until: int = 0
 
 
 def authorise(principal: Principal | None, action: Action, holder_id: str = "") -> None:
@@ -174,7 +190,8 @@ class Gate:
 
     def sign_in(self, form: bytes) -> Answer:
         """Exchange the form of a client for an access token; `not_authenticated` says no more."""
-        fields = _form(form)
+        fields = read_form(form)
+        _check_form(fields)
         principal = self._assertion(fields.get("client_assertion", ""))
         if fields.get("client_id", principal.id) != principal.id:
             raise DoorProblem("not_authenticated")
@@ -289,8 +306,8 @@ class Gate:
 _INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
-def _form(data: bytes) -> dict[str, str]:
-    """Read a form strictly: UTF-8, the two fixed members as the standard wants, none twice."""
+def read_form(data: bytes) -> dict[str, str]:
+    """Read a form strictly: ASCII, no member twice; `Malformed` says what is wrong."""
     try:
         pairs: list[Any] = parse_qsl(
             data.decode("ascii"), strict_parsing=True, max_num_fields=8, errors="strict"
@@ -300,8 +317,11 @@ def _form(data: bytes) -> dict[str, str]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Malformed("a field stands there twice", field="body")
+    return fields
+
+
+def _check_form(fields: dict[str, str]) -> None:
     if fields.get("grant_type") != _GRANT:
         raise Malformed(f"must be {_GRANT}", field="grant_type")
     if fields.get("client_assertion_type") != _ASSERTION:
         raise Malformed(f"must be {_ASSERTION}", field="client_assertion_type")
-    return fields

@@ -4,31 +4,50 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from hashlib import sha256
+from secrets import token_bytes
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Request
+from litestar.concurrency import sync_to_thread
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from typing_extensions import override
 
+from ledger.exports.invoice_papers import Letterhead
+from ledger.exports.issued import IsFinal, SignDocument, always
 from ledger.kernel.errors import Malformed, Misconfigured, Unavailable
 from ledger.kernel.ids import IdSource
 from ledger.kernel.instants import Clock
+from ledger.kernel.sealing import Chance
 from ledger.runtime.auditing import AccessLog
+from ledger.runtime.closing import Programs, no_programs
 from ledger.runtime.ledger import Ledger
+from ledger.runtime.payment_desk import PaymentDesk
+from ledger.runtime.personal_texts import PersonalTexts
 from ledger.runtime.published import PublishedLog
 from ledger.runtime.witnessing import WitnessDesk
 from ledger.signer.schema import Signing
 from ledger.store.access_log import AccessRow
-from partner_api.auth import Action, Gate, Principal, authorise
+from partner_api.auth import DRIVERS, Action, Gate, Principal, authorise
+from partner_api.driver_sessions import (
+    CSRF_HEADER,
+    STEP_UP,
+    DriverSessions,
+    check_csrf,
+    cookie_in,
+    is_of_driver,
+)
 from partner_api.frame import CORRELATION_ID
 from partner_api.jobs import Jobs
+from partner_api.journey import Journey
+from partner_api.one_time_codes import OneTimeCodes
 from partner_api.paging import Cursors
 from partner_api.problems import DoorProblem
 from partner_api.rate import Heavy, Rates
 from partner_api.settings import Settings
+from partner_api.sign_in_flow import SignInFlow
 from partner_api.signed_requests import SignedRequests
 
 BODY_BYTES_MAX = 256 * 1024
@@ -100,6 +119,13 @@ def no_facts(_pack_class: str) -> bytes:
     return b""
 
 
+class Documents(msgspec.Struct, frozen=True):
+    """Who signs documents with the key for them, and which checkpoints they may name."""
+
+    sign: SignDocument
+    is_final: IsFinal = always
+
+
 class Parts(msgspec.Struct, frozen=True):
     """All that the doors are given; the composition root makes it."""
 
@@ -121,6 +147,16 @@ class Parts(msgspec.Struct, frozen=True):
     signed_requests: SignedRequests | None = None
     evidence: EvidenceStore | None = None
     payer: str = ""
+    documents: Documents | None = None
+    letterhead: Letterhead | None = None
+    texts: PersonalTexts | None = None
+    payment_desk: PaymentDesk | None = None
+    random_bytes: Chance = token_bytes
+    programs: Programs = no_programs
+    drivers: DriverSessions | None = None
+    sign_in: SignInFlow | None = None
+    one_time_codes: OneTimeCodes | None = None
+    journey: Journey = msgspec.field(default_factory=Journey.in_memory)
     heavy: Heavy = msgspec.field(default_factory=Heavy.with_places)
 
 
@@ -151,9 +187,30 @@ def asks(
     body: type[Any] | None = None,
     form: tuple[str, ...] = (),
     file: tuple[str, ...] = (),
+    step_up: bool = False,
 ) -> dict[str, Any]:
-    """Declare a route: what it is for, its parameters, and its body, form or kinds of file."""
-    return {"action": action, "query": query, "body": body, "form": form, "file": file}
+    """Declare a route: what it is for, its parameters, and its body, form or kinds of file.
+
+    With `step_up` a driver must have proven himself by a passkey in the last five minutes.
+    """
+    return {
+        "action": action,
+        "query": query,
+        "body": body,
+        "form": form,
+        "file": file,
+        "step_up": step_up,
+    }
+
+
+def answers(*media: str) -> dict[str, Any]:
+    """Declare, beside `asks`, the media types of a route that answers with files."""
+    return {"media": tuple(dict.fromkeys(one.partition(";")[0] for one in media))}
+
+
+def makes(*commands: str) -> dict[str, Any]:
+    """Declare, beside `asks`, which commands of the rules a route leads to, by name."""
+    return {"commands": commands}
 
 
 def check_declared(handlers: Mapping[str, BaseRouteHandler]) -> None:
@@ -175,18 +232,65 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     client = connection.client
     address = client.host if client else "unknown"
     try:
-        principal = parts.gate.principal(header[0] if header else None)
+        principal = await _principal(connection, header[0] if header else None, action)
     except DoorProblem:
         # a guess counts too, else it would be free
         parts.rates.take("address", address, parts.settings.log_per_minute)
         raise
-    if principal is None:
-        parts.rates.take("address", address, parts.settings.log_per_minute)
-    else:
-        parts.rates.take("principal", principal.id, parts.settings.client_per_minute)
+    _take_rate(connection, principal, action, address)
     authorise(principal, action)
+    if handler.opt["step_up"]:
+        check_stepped_up(parts, principal)
     query = read_query(connection.scope["query_string"], handler.opt["query"])
     connection.scope["state"]["asked"] = Asked(principal, query)
+
+
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+async def _principal(
+    connection: ASGIConnection[Any, Any, Any, Any], header: str | None, action: Action
+) -> Principal | None:
+    """Find who asks: a client or driver by his header, a driver by the cookie of his browser."""
+    parts = parts_of(connection)
+    drivers = parts.drivers
+    if drivers is not None and header is not None and is_of_driver(header):
+        return await sync_to_thread(drivers.principal, header)
+    if header is not None or drivers is None or action not in DRIVERS:
+        return parts.gate.principal(header)
+    cookie = cookie_in(connection.cookies, parts.settings.public_url)
+    if not cookie:
+        return None
+    if connection.scope.get("method") not in _SAFE:
+        check_csrf(cookie, connection.headers.getall(CSRF_HEADER, []))
+    return await sync_to_thread(drivers.principal_of_cookie, cookie)
+
+
+def _take_rate(
+    connection: ASGIConnection[Any, Any, Any, Any],
+    principal: Principal | None,
+    action: Action,
+    address: str,
+) -> None:
+    """Count a request against the limit of who asks."""
+    parts = parts_of(connection)
+    rates, settings = parts.rates, parts.settings
+    if action is Action.PROVE_DRIVER:
+        rates.take("auth", address, settings.auth_per_minute)
+    elif principal is None:
+        rates.take("address", address, settings.log_per_minute)
+    elif principal.role != "driver":
+        rates.take("principal", principal.id, settings.client_per_minute)
+    elif connection.scope.get("method") in _SAFE:
+        rates.take("reads", principal.id, settings.driver_reads_per_minute)
+    else:
+        rates.take("writes", principal.id, settings.driver_writes_per_minute)
+
+
+def check_stepped_up(parts: Parts, principal: Principal | None) -> None:
+    """See that a driver has just proven himself by his passkey; else `step_up_needed`."""
+    if principal is None or principal.step_up_until <= parts.clock.now():
+        raise DoorProblem("step_up_needed", headers=STEP_UP)
 
 
 def read_query(raw: bytes, known: tuple[str, ...]) -> dict[str, str]:

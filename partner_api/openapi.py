@@ -62,8 +62,45 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "party": (_TEXT, "The party that gets it; needed unless it is for the public."),
     "as_of": (_TEXT, "What had happened by then: RFC 3339 with a zone, not to come."),
     "holder": (_TEXT, "The party whose lines are wanted; all when absent."),
-    "state": ({"type": "string", "enum": ["open", "resolved"]}, "Which cases."),
+    "state": (_TEXT, "Which of them: a state of theirs, such as open or RESERVED."),
+    "near": (_TEXT, "A place: latitude and longitude as degrees x 10^7, with a comma."),
+    "radius_m": ({"type": "integer", "minimum": 1, "maximum": 50_000}, "How far; 10 km."),
+    "q": (_TEXT, "Words of a name or an address."),
+    "pack_class": (_TEXT, "A class of packs."),
+    "min_ready": ({"type": "integer", "minimum": 0, "maximum": 999}, "Packs ready at least."),
+    "tier": (_TEXT, "The tier of a station: large, medium, outlet or pile."),
+    "open_now": ({"type": "string", "enum": ["true", "false"]}, "Only those that serve now."),
+    "max_price_minor": (_COUNT, "What a kWh may cost now at most, in minor units."),
+    "arrive_at": (_TEXT, "When one will be there: RFC 3339 with a zone."),
+    "sort": (
+        {"type": "string", "enum": ["distance", "ready", "price"]},
+        "What comes first; distance when absent.",
+    ),
+    "bbox": (_TEXT, "A frame: west, south, east, north as degrees x 10^7, with commas."),
+    "zoom": ({"type": "integer", "minimum": 3, "maximum": 19}, "How near the map is."),
+    "step_s": ({"type": "integer", "minimum": 300, "maximum": 86_400}, "Seconds of a step."),
+    "ids": (_TEXT, "Ids of stations with commas, 50 at most."),
+    "return_to": (_TEXT, "Where the browser goes afterwards: a place below /app/."),
+    "prompt": (
+        {"type": "string", "enum": ["login", "step_up", "create"]},
+        "Prove oneself once more (step_up), or make another passkey (create).",
+    ),
+    "client_id": ({"type": "string", "enum": ["web", "app"]}, "Which app signs a driver in."),
+    "redirect_uri": (_TEXT, "Where the app of a phone is sent back to; registered here."),
+    "response_type": ({"type": "string", "enum": ["code"]}, "What the app gets back."),
+    "code_challenge": (_TEXT, "SHA-256 of the app's secret in base64url (RFC 7636)."),
+    "code_challenge_method": ({"type": "string", "enum": ["S256"]}, "How it was digested."),
+    "code": (_TEXT, "What ends a sign-in, once and within a minute."),
     "status": (_TEXT, "Which of them: a word of theirs, such as open or closed."),
+    "format": (_TEXT, "In which form the document is wanted."),
+    "after": (_TEXT, "The id of the newest one that is known; only newer ones are given."),
+    "language": ({"type": "string", "enum": ["en", "zh"]}, "In which language; en when absent."),
+    "payments": (
+        {"type": "string", "enum": ["shown", "hidden"]},
+        "Whether what was paid since is shown; hidden when absent.",
+    ),
+    "revision": (_COUNT, "Which revision of a period, from 1; the newest when absent."),
+    "period": (_TEXT, "A period of the books, YYYY-MM; all when absent."),
 }
 """Every parameter behind a question mark: its schema, and what it says."""
 
@@ -102,9 +139,10 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
         content = {"application/json": {"schema": _add_struct(schemas, opt["body"])}}
         operation["requestBody"] = {"required": True, "content": content}
         header = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
-        given.append(
-            {"name": "Idempotency-Key", "in": "header", "required": True, "schema": header}
-        )
+        if opt["action"] is not Action.PROVE_DRIVER:
+            given.append(
+                {"name": "Idempotency-Key", "in": "header", "required": True, "schema": header}
+            )
     if opt["form"]:
         fields = {name: _TEXT | {"maxLength": FORM_CHARACTERS_MAX} for name in opt["form"]}
         schema = {"type": "object", "properties": fields, "required": list(opt["form"])}
@@ -113,11 +151,19 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
     if opt["file"]:
         content = {kind: {"schema": {"type": "string"}} for kind in opt["file"]}
         operation["requestBody"] = {"required": True, "content": content}
+    _add_media(operation, opt.get("media", ()))
+    if "multipart" in opt:
+        parts = {name: _TEXT | {"maxLength": FORM_CHARACTERS_MAX} for name in opt["multipart"]}
+        parts["file"] = {"type": "string", "format": "binary"}
+        schema = {"type": "object", "properties": parts, "required": ["file"]}
+        content = {"multipart/form-data": {"schema": schema}}
+        operation["requestBody"] = {"required": True, "content": content}
     is_witness = opt["action"] is Action.WITNESS
     if is_witness:
         plain = {"text/plain": {"schema": {"type": "string", "maxLength": BODY_BYTES_MAX}}}
         operation["requestBody"] = {"required": True, "content": plain}
-    has_body = opt["body"] is not None or opt["form"] or opt["file"] or is_witness
+    is_upload = bool(opt["file"]) or "multipart" in opt
+    has_body = opt["body"] is not None or opt["form"] or is_upload or is_witness
     titles = dict(reversed(CODES.values()))
     problem = {"$ref": "#/components/schemas/Problem"}
     for status in (*_FAILURES, *(_OF_BODIES if has_body else ())):
@@ -130,6 +176,14 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
             operation["responses"][str(status)]["content"][media] = {"schema": {"type": "string"}}
     if opt["action"] not in PUBLIC:
         operation["security"] = [{"bearer": []}]
+
+
+def _add_media(operation: dict[str, Any], media: tuple[str, ...]) -> None:
+    """Say which kinds of file the answer can be."""
+    if media:
+        (status,) = [one for one in operation["responses"] if one.startswith("2")]
+        content = {kind: {"schema": {"type": "string"}} for kind in media}
+        operation["responses"][status]["content"] = content
 
 
 def _add_struct(schemas: dict[str, Any], kind: type[Any]) -> dict[str, Any]:

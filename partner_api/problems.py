@@ -26,6 +26,7 @@ from ledger.kernel.errors import (
 )
 from ledger.kernel.refusal import RefusalCode
 from ledger.runtime.published import NotSigned
+from partner_api import driver_words
 
 PROBLEM = "application/problem+json"
 RETRY_S = 1
@@ -37,9 +38,13 @@ CODES: dict[str, tuple[int, str]] = {
     "cursor_expired": (400, "The cursor is older than a day"),
     "cursor_mismatch": (400, "The cursor belongs to other filters"),
     "idempotency_key_missing": (400, "A command needs an Idempotency-Key"),
+    "payment_action_needed": (402, "A page of the provider has to be seen to first"),
     "not_authenticated": (401, "Sign in first"),
     "signature_invalid": (401, "The signature of the request does not hold"),
     "not_allowed": (403, "Your role may not do this"),
+    "step_up_needed": (403, "Confirm with your passkey that it is you"),
+    "csrf_missing": (403, "A browser's cookie alone may not write"),
+    "passkey_refused": (403, "That passkey does not prove who you are"),
     "not_confirmed": (403, "No second person has confirmed this request"),
     "not_found": (404, "There is nothing here"),
     "not_signed_yet": (404, "No checkpoint covers this yet"),
@@ -52,12 +57,20 @@ CODES: dict[str, tuple[int, str]] = {
     "media_type": (415, "Send application/json in UTF-8, as it is"),
     "not_known_yet": (422, "Nobody can know that yet"),
     "bounds_needed": (422, "Name a smaller part of the log"),
+    "code_wrong": (422, "That code is not right"),
+    "code_used_up": (422, "This code works no more; ask for a new one"),
+    "sign_in_ended": (422, "This sign-in has run out; start again"),
+    "too_many": (409, "There are as many as there may be"),
+    "precondition_failed": (412, "Somebody changed it meanwhile; read it again"),
+    "precondition_missing": (428, "Say with If-Match which state you change"),
+    "last_passkey": (409, "The last passkey stays, or nobody could sign in"),
     "idempotency_key_reused": (422, "The key came before with another body"),
     "rate_limited": (429, "Too many requests"),
     "headers_too_large": (431, "Too many or too long headers"),
     "integrity_check_failed": (500, "An integrity check failed"),
     "internal_error": (500, "Something that must not happen did"),
     "unavailable": (503, "Try again later"),
+    **driver_words.CODES,
 }
 """Every code of ours that is no refusal by the rules: its status and title."""
 
@@ -83,8 +96,14 @@ _OF_LITESTAR = {
 _REFUSALS = {
     RefusalCode.ROLE_NOT_ALLOWED: 403,
     RefusalCode.SECOND_PERSON_REQUIRED: 403,
+    RefusalCode.DUTY_MISSING: 403,
+    RefusalCode.CARD_MISSING: 402,
+    RefusalCode.SUPPORT_FIELD_INVALID: 422,
+    RefusalCode.SUBSCRIPTION_FIELD_INVALID: 422,
     RefusalCode.MALFORMED_ENTRY: 422,
     RefusalCode.ENTRY_TOO_LONG: 422,
+    RefusalCode.SUBJECT_FIELD_INVALID: 422,
+    RefusalCode.VEHICLE_FIELD_INVALID: 422,
 }
 _log = logging.getLogger("mobilegrid.doors")
 
@@ -114,13 +133,20 @@ class DoorProblem(HTTPException):
     """A failure that only exists at a door; `code` is one of `CODES`."""
 
     def __init__(
-        self, code: str, detail: str = "", *, field: str = "", headers: dict[str, str] | None = None
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        field: str = "",
+        headers: dict[str, str] | None = None,
+        facts: dict[str, str | int] | None = None,
     ) -> None:
-        """Fail with a code; the detail is for a person."""
+        """Fail with a code; the detail is for a person, the facts for his program."""
         status, title = CODES[code]
         super().__init__(detail=detail or title, status_code=status, headers=headers or {})
         self.code = code
         self.field = field
+        self.facts = facts or {}
 
     @override
     def __str__(self) -> str:
@@ -172,8 +198,9 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> tuple[Probl
         facts = dict(error.refusal.facts)
     if isinstance(error, Malformed):
         fields = (Field(error.field, error.rule),)
-    if isinstance(error, DoorProblem) and error.field:
-        fields = (Field(error.field, error.detail),)
+    if isinstance(error, DoorProblem):
+        facts = error.facts
+        fields = (Field(error.field, error.detail),) if error.field else ()
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT} and not facts:
         headers.setdefault("Retry-After", str(RETRY_S))
     if status == HTTPStatus.UNAUTHORIZED:

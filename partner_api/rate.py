@@ -1,4 +1,4 @@
-"""How often somebody may ask: requests in a minute by principal, and heavy queries at once."""
+"""How often somebody may ask: requests in a window by principal, and heavy queries at once."""
 
 import threading
 from collections import OrderedDict
@@ -16,22 +16,21 @@ KEYS_MAX = 10_000
 
 HEAVY_AT_ONCE = 4
 HEAVY_SECONDS = 30
-_WINDOW_S = MINUTE // SECOND
 
 
 class Rates:
-    """Counts requests in windows of a minute, by key; one per process."""
+    """Counts requests in windows of time, by key; one per process."""
 
     def __init__(self, clock: Clock) -> None:
-        """Take the minutes from `clock`."""
+        """Take the windows from `clock`."""
         self._clock = clock
         self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def take(self, policy: str, who: str, limit: int) -> None:
-        """Count one request; `rate_limited` when the limit of the minute is used up."""
+    def take(self, policy: str, who: str, limit: int, window_us: int = MINUTE) -> None:
+        """Count one request; `rate_limited` when the limit of the window (us) is used up."""
         now = self._clock.now()
-        minute = now // MINUTE
+        minute, window_s = now // window_us, window_us // SECOND
         key = f"{policy} {who}"
         with self._lock:
             then, count = self._counts.pop(key, (minute, 0))
@@ -40,13 +39,14 @@ class Rates:
             if len(self._counts) > KEYS_MAX:
                 self._counts.popitem(last=False)
         if count > limit:
-            wait_s = _WINDOW_S - now // SECOND % _WINDOW_S
+            wait_s = window_s - now // SECOND % window_s
             headers = {
                 "Retry-After": str(wait_s),
-                "RateLimit-Policy": f'"{policy}";q={limit};w={_WINDOW_S}',
+                "RateLimit-Policy": f'"{policy}";q={limit};w={window_s}',
                 "RateLimit": f'"{policy}";r=0;t={wait_s}',
             }
-            raise DoorProblem("rate_limited", f"at most {limit} in a minute", headers=headers)
+            words = "a minute" if window_us == MINUTE else f"{window_s} s"
+            raise DoorProblem("rate_limited", f"at most {limit} in {words}", headers=headers)
 
 
 class Heavy(msgspec.Struct, frozen=True):

@@ -14,6 +14,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: str = ""
     client_per_minute: int = 120
     log_per_minute: int = 600
+    driver_reads_per_minute: int = 120
+    driver_writes_per_minute: int = 30
+    auth_per_minute: int = 10
+    app_redirects: str = "org.mobilegrid.app:/signed-in"
+    address_key_file: str = ""
+    check_in_key_file: str = ""
 
 
 MEANINGS = {
@@ -25,5 +31,11 @@ MEANINGS = {
     "doors.trusted_proxies": "addresses whose X-Forwarded-For counts, with commas; empty: none",
     "doors.client_per_minute": "requests of one client in a minute",
     "doors.log_per_minute": "requests of one address to the log in a minute",
+    "doors.driver_reads_per_minute": "reads of one driver in a minute",
+    "doors.driver_writes_per_minute": "commands of one driver in a minute",
+    "doors.auth_per_minute": "tries of one address to sign a driver in, in a minute",
+    "doors.address_key_file": "key of drivers' addresses, mode 600; empty: beside a ledger file",
+    "doors.check_in_key_file": "secret that signs check-in codes; empty: beside a ledger file",
+    "doors.app_redirects": "where the app on a phone is sent after signing in, with commas",
 }
 """What each setting does, by its path."""

@@ -89,9 +89,18 @@ def test_every_parameter_in_use_is_described_and_every_described_one_in_use():
     assert used == set(PARAMETERS)
 
 
-def test_everything_of_auditors_and_finance_wants_a_credential():
+OPEN = (
+    "/driver/v1/papers/",
+    "/driver/v1/stations",
+    "/driver/v1/public/",
+    "/driver/v1/erasure/certificates/",
+)
+
+
+def test_everything_of_auditors_finance_and_drivers_wants_a_credential():
     for path, method, operation in operations():
-        wanted = path.startswith(("/auditor/", "/finance/")) or "/tile/entries/" in path
+        wanted = path.startswith(("/auditor/", "/finance/", "/driver/"))
+        wanted = (wanted and not path.startswith(OPEN)) or "/tile/entries/" in path
         assert ("security" in operation) == wanted, f"{method} {path}"
 
 

@@ -163,7 +163,17 @@ TREASURER = Principal("FI-3", "finance", frozenset({"treasurer"}))
 READER = Principal("FI-4", "finance", frozenset({"reader"}))
 PARTNER = Principal("OP-1", "partner")
 EVERYBODY = (AUDITOR, MAKER, CHECKER, TREASURER, READER, PARTNER)
-PUBLIC = {"sign_in", "read_health", "read_documents", "read_log", "witness", "take_news"}
+DRIVER = Principal("DR-1", "driver")
+PUBLIC = {
+    "sign_in",
+    "read_health",
+    "read_documents",
+    "read_log",
+    "witness",
+    "take_news",
+    "prove_driver",
+    "read_stations",
+}
 MAY = {
     "read_bundles": (AUDITOR,),
     "read_audit": (AUDITOR,),
@@ -173,6 +183,8 @@ MAY = {
     "check_finance": (CHECKER, TREASURER),
     "read_settlement": (MAKER, CHECKER, TREASURER, READER, PARTNER),
     "answer_settlement": (PARTNER,),
+    "read_driver": (DRIVER,),
+    "write_driver": (DRIVER,),
 }
 
 
@@ -183,7 +195,7 @@ def test_an_action_is_open_to_all_or_wants_a_role_and_a_duty(action):
         return
     with pytest.raises(DoorProblem, match="not_authenticated"):
         authorise(None, action)
-    for who in (*EVERYBODY, Principal("DR-1", "driver")):
+    for who in (*EVERYBODY, DRIVER):
         if who in MAY[action]:
             authorise(who, action)
         else:
