@@ -3,7 +3,11 @@
 Stripe's key and the secrets of its messages lie in files of mode 600 that the settings name.
 """
 
+from functools import cache
 from pathlib import Path
+
+import httpx
+from litestar import Litestar
 
 from ledger.adapters.payments_manual import ManualGateway
 from ledger.adapters.stripe.client import make_client
@@ -12,12 +16,15 @@ from ledger.adapters.stripe.webhook import verify_event
 from ledger.kernel.errors import Misconfigured
 from ledger.runtime.inbox import Inbox, InboxRun
 from ledger.runtime.ledger import Ledger
+from ledger.runtime.payment_desk import PaymentDesk
 from ledger.runtime.relay import Relay, RelayRun
 from ledger.runtime.relay_gateway import PaymentGateway
 from mobilegrid import evidence_files, wiring
 from mobilegrid.clockwork import Job
 from mobilegrid.secret_files import read_secret
 from mobilegrid.settings import Settings
+from mobilegrid.stand_in_pages import deliver_to, pages_app
+from mobilegrid.stand_in_provider import StandIn
 
 
 def open_gateway(settings: Settings) -> PaymentGateway:
@@ -34,6 +41,8 @@ def open_gateway(settings: Settings) -> PaymentGateway:
             raise Misconfigured("stripe: test keys and stand-ins are refused in production")
         client = make_client(key, base_url=given.base_url)
         return StripeGateway(client, given.return_url or settings.doors.public_url)
+    if given.stand_in_url:
+        return open_stand_in(settings)
     if given.manual_file:
         return ManualGateway(Path(given.manual_file))
     raise Misconfigured("stripe.key_file or stripe.manual_file must be set for payments")
@@ -41,7 +50,56 @@ def open_gateway(settings: Settings) -> PaymentGateway:
 
 def is_configured(settings: Settings) -> bool:
     """Tell whether the settings name a gateway."""
-    return bool(settings.stripe.key_file or settings.stripe.manual_file)
+    given = settings.stripe
+    return bool(given.key_file or given.stand_in_url or given.manual_file)
+
+
+def open_stand_in(settings: Settings) -> StandIn:
+    """Open the demo's stand-in of the provider, the same one for everybody in this process.
+
+    Raises:
+        Misconfigured: this is no demo, or its file holds something else.
+    """
+    given = settings.stripe
+    return _stand_in(settings.mode, given.stand_in_url, given.stand_in_file)
+
+
+@cache
+def _stand_in(mode: str, url: str, file: str) -> StandIn:
+    return StandIn(mode, url, wiring.CLOCK, Path(file) if file else None)
+
+
+def stand_in_pages(settings: Settings, ledger: Ledger) -> Litestar:
+    """Make the app that serves the stand-in's pages; what is chosen there is seen to at once.
+
+    Raises:
+        Misconfigured: as `open_stand_in`, or there is no secret for its messages.
+    """
+    provider, inbox = open_stand_in(settings), open_inbox(settings, ledger)
+
+    def after() -> None:
+        if not send_messages(settings):
+            inbox.process()
+
+    return pages_app(provider, settings.doors.public_url, after)
+
+
+def send_messages(settings: Settings) -> str:
+    """Bring the stand-in's messages to our own door, signed; "" when it took all of them."""
+    given = settings.stripe
+    secret = read_secret(Path(given.webhook_secret_file), "stripe.webhook_secret_file")
+    try:
+        open_stand_in(settings).send(secret, deliver_to(settings.doors.public_url))
+    except httpx.HTTPError as error:
+        return f"the door for messages is away: {type(error).__name__}"
+    return ""
+
+
+def open_desk(settings: Settings, ledger: Ledger) -> PaymentDesk | None:
+    """Open what the door of drivers needs of the provider; None where none is named."""
+    if not is_configured(settings):
+        return None
+    return PaymentDesk(ledger, open_relay(settings, ledger), open_gateway(settings), wiring.CLOCK)
 
 
 def open_relay(settings: Settings, ledger: Ledger) -> Relay:
@@ -92,7 +150,9 @@ def jobs_of(settings: Settings, ledger: Ledger) -> tuple[Job, ...]:
     if not is_configured(settings):
         return ()
     relay, inbox = open_relay(settings, ledger), open_inbox(settings, ledger)
+    told = (Job("messages of the stand-in", lambda _: send_messages(settings)),)
     return (
+        *(told if settings.stripe.stand_in_url else ()),
         Job("payments", lambda _: relay_words(relay.run())),
         Job("messages of the provider", lambda _: inbox_words(inbox.process())),
         Job("messages that were missed", lambda _: inbox_words(inbox.catch_up()), is_daily=True),
