@@ -14,7 +14,8 @@ from ledger.runtime.reads import Entry, Reads
 from ledger.runtime.settling import bill as read_bill
 from ledger.runtime.settling import statement as read_statement
 from mobilegrid.cli.wording import kind_words, rate_words, used_words
-from mobilegrid.demo.fleet import CURRENCY, PERIOD
+from mobilegrid.demo.agreements import CURRENCY
+from mobilegrid.demo.fleet import PERIOD
 from mobilegrid.demo.looks import clock, euro, grid, kwh, pairs, percent
 
 _ENERGY = {
@@ -26,14 +27,20 @@ _ENERGY = {
     "Energy:Losses:Standing": "lost while standing",
 }
 _MONEY = {
+    "Assets:Bank:Operating": "at our bank since the opening",
+    "Assets:Fixed:Packs-Cost": "packs of the depot, at what they cost",
     "Assets:PSP:Stripe": "paid by drivers, at the payment provider",
     "Assets:Receivables:Drivers": "invoiced, not paid yet",
     "Assets:Receivables:Unbilled": "used, not invoiced yet",
+    "Assets:Tax:Input-VAT": "tax in it, owed to us by the tax office",
+    "Equity:Capital": "put in to begin with",
+    "Expenses:PSP-Fees": "kept by the payment provider",
     "Expenses:Partner-Share": "shares of the partners",
     "Income:Booking-Fees": "bookings",
     "Income:Energy": "energy",
     "Income:Swap-Service": "swaps and service",
     "Liabilities:Partners:Accrued": "owed to the partners",
+    "Liabilities:Suppliers": "owed to the maker of the packs",
     "Liabilities:Tax:Output-VAT": "owed to the tax office",
 }
 _COMPONENTS = {

@@ -13,7 +13,6 @@ from ledger.domain.asking import AuthoriseSwap, RequestSwap, swap_id_of
 from ledger.domain.charge_begin import StartChargingSession
 from ledger.domain.charging import EndChargingSession
 from ledger.domain.legs import RecordPackIn, RecordPackOut
-from ledger.domain.money.invoices import INVOICES, RecordPayment
 from ledger.domain.stays import ReportStay
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import HOUR, MINUTE, SECOND
@@ -21,8 +20,8 @@ from ledger.kernel.messages import Actor, ClockReading, Command, Observed, Recei
 from ledger.kernel.quantities import BP_FULL, stored_wh
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.settling import close_period
+from mobilegrid.demo.agreements import FINANCE
 from mobilegrid.demo.fleet import (
-    FINANCE,
     MIDNIGHT,
     NOMINAL_WH,
     PERIOD,
@@ -82,9 +81,9 @@ class Day:
         """Let something happen at `at`; at a `site`, the ledger hears of it when it is online."""
         heappush(self._agenda, (at, at, next(self._order), site, action))
 
-    def run(self) -> None:
-        """Live until nothing is left to happen."""
-        while self._agenda:
+    def run(self, until: int | None = None) -> None:
+        """Live until nothing is left to happen, or nothing before a time (us)."""
+        while self._agenda and (until is None or self._agenda[0][0] < until):
             now, at, _, site, action = heappop(self._agenda)
             begin, end = self.offline.get(site.station_id if site else "", (0, 0))
             if begin <= now < end:
@@ -224,6 +223,8 @@ class Day:
         pack = slot.pack
         if pack is None or pack.is_stopped or slot.session_id or slot.is_blocked:
             return
+        if pack.is_pinned:
+            return  # somebody is about to take it
         begin_bp, goal_bp = pack.soc_bp, self.dice.randint(9_100, 9_900)
         needed_wh = self._drawn_wh(pack, goal_bp)
         lasts = needed_wh * HOUR // slot.site.power_w
@@ -250,6 +251,7 @@ class Day:
             slot=slot.number,
             started_at=when.at,
             register_import_wh=slot.register_wh,
+            register_export_wh=slot.exported_wh,
             soc_bp=slot.pack.soc_bp,
             observed=self.seen(slot.site, when),
         )
@@ -274,6 +276,7 @@ class Day:
             session_id=session_id,
             ended_at=when.at,
             register_import_wh=slot.register_wh,
+            register_export_wh=slot.exported_wh,
             soc_bp=slot.pack.soc_bp,
             end_reason=reason,
             observed=self.seen(slot.site, when),
@@ -334,19 +337,5 @@ def open_town(day: Day) -> None:
 
 
 def close_day(day: Day) -> None:
-    """Settle the day early next morning, and let two in three drivers pay at nine."""
+    """Settle the day early next morning: a statement for each partner, a bill for each driver."""
     close_period(day.ledger, PERIOD, actor=FINANCE, at=at_time(30))
-    with day.ledger.reading() as reads:
-        invoices = [invoice for _, invoice in reads.rows(INVOICES)]
-    paid = [
-        RecordPayment(
-            payment_id=f"PY-{number:03}",
-            driver_id=invoice.driver_id,
-            invoice_no=invoice.invoice_no,
-            currency=invoice.currency,
-            amount_minor=invoice.gross_minor,
-        )
-        for number, invoice in enumerate(invoices, 1)
-        if number % 3
-    ]
-    day.ask_all([(FINANCE, each) for each in paid], at_time(33))

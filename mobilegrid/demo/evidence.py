@@ -1,13 +1,14 @@
 """The demo's last scene: what strangers hold in their hands, shown on a copy of the town's ledger.
 
 Two simulated devices sign the head, the town's witness cosigns it, the strangers' verifier checks
-the whole history of a pack under it, and a person is erased. A copy, so that the day stays what it
-was: an erasure makes entries, and its keys are chance.
+the whole history of a pack under it, and a person is erased. A copy, so that the month stays
+what it was: an erasure makes entries, and its keys are chance.
 """
 
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from random import Random  # noqa: TID251  seeded below
@@ -49,12 +50,13 @@ from ledger.store.vault_engine import VaultDatabase, create_vault
 from ledger.tlog.cosign import CosignerV1
 from ledger.tlog.note import Signature, parse_note
 from ledger.tlog.policy import Log, Policy, Witness
-from mobilegrid.demo.fleet import at_time
 from mobilegrid.demo.looks import pairs
+from mobilegrid.demo.month import END
+from mobilegrid.demo.weeks import on
 from mobilegrid.heads import Quiet
 from mobilegrid.simulated import create_simulated, load_simulated
 
-AT = at_time(33)
+AT = on(END, 12)
 WITNESS = "witness.town-hall.example"
 EMAIL = "ada.demo@example.net"
 VERIFIER = Path(__file__).resolve().parent.parent / "offline_verifier.py"
@@ -66,7 +68,7 @@ _FINANCE = Actor(id="AM-1", role="asset_manager", second_person="AM-2")
 
 
 class StandingClock(Clock):
-    """The end of the demo's day, for ever."""
+    """The end of the demo's month, for ever."""
 
     @override
     def now(self) -> Instant:
@@ -106,15 +108,17 @@ def show(ledger: Ledger, pack_id: str) -> Any:
 # Heads ------------------------------------------------------------------------
 
 
-class _TownHall(WitnessAsker):
-    """A witness that sees this log for the first time, and cosigns what it is shown."""
+class TownHall(WitnessAsker):
+    """A witness that has seen nothing of this log, and cosigns what it is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], int]) -> None:
+        """Cosign with the key that everybody knows, at the times that `now_s` gives."""
         seed = sha256(b"mobilegrid demo witness: everybody knows this key").digest()
-        self.cosigner = CosignerV1(WITNESS, seed, lambda: AT // SECOND)
+        self.cosigner = CosignerV1(WITNESS, seed, now_s)
 
     @override
     def ask(self, note: bytes, prove: Prove) -> Cosigned:
+        """Sign a checkpoint."""
         del prove  # it saw nothing of this log before
         key = self.cosigner.key
         line = self.cosigner.sign(parse_note(note).text)
@@ -134,7 +138,7 @@ def _sign(ledger: Ledger, folder: Path) -> tuple[Path, tuple[PublicKey, ...]]:
     create_state(folder / "signer.db", origin, AT)
     state = SignerState(folder / "signer.db", origin)
     handler = Handler(rules, HardwareKeyring(devices), state, lambda: Reading(AT, 0), _no_alarm)
-    hall = _TownHall()
+    hall = TownHall(lambda: AT // SECOND)
     signer = LocalSigner(handler, state)
     parts = Parts(
         signer=signer,

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from ledger.domain.asset_numbers import AllocateAssetNumbers
 from ledger.domain.custody import SetPackEntitlement
-from ledger.domain.money.contracts import AgreeContract, ContractTerms
 from ledger.domain.money.tariff_terms import HOURS, Element, Restrictions, TariffTerms
 from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.parties import RegisterParty
@@ -21,18 +20,20 @@ from ledger.domain.transitions import depot_account, driver_account, slot_accoun
 from ledger.kernel.instants import DAY, HOUR, MINUTE, parse_instant
 from ledger.kernel.messages import Actor, Command
 from ledger.kernel.quantities import BP_FULL
+from mobilegrid.demo import agreements
+from mobilegrid.demo.agreements import CLERKS, CURRENCY, US
 from mobilegrid.demo.papers import class_papers, pack_papers
 
-ZONE, COUNTRY, CURRENCY = "Europe/Paris", "FR", "EUR"
+ZONE, COUNTRY = "Europe/Paris", "FR"
+FINANCE = agreements.FINANCE
 PERIOD = "2026-03-10"
 MIDNIGHT = parse_instant(f"{PERIOD}T00:00:00+01:00", "demo")
 _UTC_DAY = parse_instant(f"{PERIOD}T00:00:00Z", "demo")
 
-FINANCE = Actor("FI-1", "finance", "FI-2")
 _MANAGER = Actor("AM-1", "asset_manager", "AM-2")
 
 NOMINAL_WH = {"MG50": 50_000, "MG75": 75_000}
-US, DEPOT, CARRIER, WORKSHOP = "MG", "DE-1", "CR-1", "WS-1"
+DEPOT, CARRIER, WORKSHOP = "DE-1", "CR-1", "WS-1"
 
 # id | roles | name
 _PARTIES = """
@@ -45,6 +46,7 @@ SV-1    | service              | Car service
 DE-1    | depot                | Depot on the ring road
 CR-1    | carrier              | Carrier
 WS-1    | workshop             | Workshop
+FB-1    | service              | Maker of the small packs
 """
 _TITLE_HOLDERS = {"MG50": US, "MG75": "BK-1"}
 _COST_MINOR = {"MG50": 620_000, "MG75": 890_000}
@@ -112,7 +114,7 @@ class Pack:
 
 
 class Slot:
-    """A slot as its station sees it: the pack in it, its meter's register, its session."""
+    """A slot as its station sees it: the pack in it, its meter's registers, its session."""
 
     def __init__(self, site: Site, number: int, pack_class: str) -> None:
         """Start empty, with a meter at 0."""
@@ -121,6 +123,7 @@ class Slot:
         self.pack_class = pack_class
         self.pack: Pack | None = None
         self.register_wh = 0
+        self.exported_wh = 0
         self.session_id = ""
         self.is_blocked = False
 
@@ -193,6 +196,8 @@ class Town:
         yield [(_MANAGER, command) for command in class_papers(NOMINAL_WH)]
         yield [(_MANAGER, command) for command in self._stock()]
         yield [(_MANAGER, command) for command in self._papers()]
+        yield [(CLERKS, command) for command in agreements.payees()]
+        yield [(FINANCE, command) for command in self._assets()]
 
     def _parties(self) -> Iterator[Command]:
         for row in _PARTIES.strip().splitlines():
@@ -212,24 +217,8 @@ class Town:
             name = operator_id.removeprefix("OP-")
             for terms in (_lasting(), _hourly(self.dice)):
                 yield PublishTariff(tariff_id=f"TF-{name}", terms=terms)
-            service = {operator_id: 60, US: 25, "BK-1": 10, "SV-1": 5}
-            energy = {operator_id: 85, "TC-1": 5, US: 10}
-            for what, base, weights in (
-                ("SERVICE", "SERVICE_NET", service),
-                ("ENERGY", "ENERGY_NET", energy),
-            ):
-                agreed = ContractTerms(
-                    role="operator",
-                    currency=CURRENCY,
-                    base=base,
-                    ours=US,
-                    weights=weights,
-                    order=tuple(weights),
-                    valid_from_at=MIDNIGHT,
-                )
-                yield AgreeContract(
-                    contract_id=f"CT-{name}-{what}", partner_id=operator_id, terms=agreed
-                )
+        yield from agreements.contracts((_NORD, _SUD), ZONE, MIDNIGHT)
+        yield from agreements.books(ZONE)
 
     def _equipment(self) -> Iterator[Command]:
         for slot in self.slots:
@@ -255,6 +244,12 @@ class Town:
                 )
         for pack in self.stored:
             yield _take_over(pack, depot_account(DEPOT))
+
+    def _assets(self) -> Iterator[Command]:
+        """Take the packs of the depot that are ours into the books, at what they cost."""
+        ours = [pack for pack in self.stored if _TITLE_HOLDERS[pack.pack_class] == US]
+        costs = ((pack.pack_id, _COST_MINOR[pack.pack_class]) for pack in ours)
+        yield from agreements.bought(costs, PERIOD)
 
     def _papers(self) -> Iterator[Command]:
         """Number the packs, record their inspection, and lease the bank's packs to us."""

@@ -41,7 +41,7 @@ def plan_day(day: Day) -> None:
     day.dice.shuffle(drivers)
     small = [each for each in drivers if each.pack_class == "MG50"]
     large = [each for each in drivers if each.pack_class == "MG75"]
-    charge_at_dawn(day)
+    charge_at_dawn(day, at_time(4, 5))
     half_swap(day, small.pop())
     line_breaks(day, small.pop(), small.pop())
     thermal_alarm(day, small.pop())
@@ -58,11 +58,11 @@ def plan_day(day: Day) -> None:
     visits(day, small[1:], large[1:])
 
 
-def charge_at_dawn(day: Day) -> None:
+def charge_at_dawn(day: Day, begin_at: int) -> None:
     """Fill what came in late the evening before, while energy is cheap."""
     low = [slot for slot in day.town.slots if slot.pack and slot.pack.soc_bp < FULL_BP]
     for number, slot in enumerate(low):
-        day.plan(at_time(4, 5 + 7 * number), partial(day.plug, slot), slot.site)
+        day.plan(begin_at + 7 * number * MINUTE, partial(day.plug, slot), slot.site)
 
 
 def visits(day: Day, small: list[Driver], large: list[Driver]) -> None:

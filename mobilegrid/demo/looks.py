@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,8 @@ from rich.text import Text
 from ledger.kernel.instants import as_datetime
 from ledger.kernel.money import amount_text
 from ledger.kernel.quantities import scaled_text
-from mobilegrid.demo.fleet import CURRENCY, ZONE
+from mobilegrid.demo.agreements import CURRENCY
+from mobilegrid.demo.fleet import ZONE
 
 WIDTH = 100
 _HERE = ZoneInfo(ZONE)
@@ -48,6 +50,15 @@ class Screen:
     def verbatim(self, lines: Iterable[str]) -> None:
         """Print lines as they are, however long: commands to be copied."""
         sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def plain(*parts: Any) -> str:
+    """Write texts and tables as plain text, one below the other, as wide as a page."""
+    out = rich.console.Console(file=StringIO(), width=WIDTH, highlight=False, markup=False)
+    with out.capture() as text:
+        for part in parts:
+            out.print(part)
+    return "".join(f"{line.rstrip()}\n" for line in text.get().splitlines())
 
 
 def grid(

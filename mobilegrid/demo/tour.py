@@ -1,4 +1,4 @@
-"""The demo: a town lives through a day, and a tour shows what its ledger knows of it."""
+"""The demo: a town lives through a month, and a tour shows what its ledger knows of it."""
 
 from base64 import b64encode
 from collections import Counter
@@ -17,10 +17,10 @@ from ledger.kernel.errors import InvariantBroken, Misconfigured, ProofInvalid, U
 from ledger.runtime import proving
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.reads import Entry, Reads, decode
-from ledger.runtime.verify import verify
+from ledger.runtime.verify import Verified, verify
 from ledger.store import guards
 from ledger.tlog.bundle import format_proof, parse_proof
-from ledger.tlog.note import ED25519, Ed25519Signer, format_vkey
+from ledger.tlog.note import ED25519, Ed25519Signer, Signer, format_vkey
 from mobilegrid import wiring
 from mobilegrid.cli.console import Console
 from mobilegrid.cli.history import step_of
@@ -31,6 +31,10 @@ from mobilegrid.demo.drive import Day, close_day, open_town
 from mobilegrid.demo.fleet import MIDNIGHT, ZONE, Town, at_time
 from mobilegrid.demo.incidents import plan_day
 from mobilegrid.demo.looks import Screen, clock, grid, kwh, pairs, percent
+from mobilegrid.demo.month import END, Month
+from mobilegrid.demo.month_papers import make_folders, write_papers
+from mobilegrid.demo.month_tour import show_month
+from mobilegrid.demo.weeks import on
 from mobilegrid.settings import LedgerSettings, Settings
 
 LEDGER = "town"
@@ -40,7 +44,7 @@ _KEY_SEED = sha256(b"mobilegrid demo: everybody knows this key, never trust it")
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What the demo answers as JSON: where the ledger is, and what was proven and verified."""
+    """What the demo answers as JSON: where the ledger is, what was proven, verified and closed."""
 
     seed: int
     ledger: str
@@ -49,69 +53,90 @@ class Shown(msgspec.Struct, frozen=True):
     vkey: str
     pack: str
     proofs: int
+    closed: str
+    report_sha256: str
+    residual_minor: int
+    papers: tuple[str, ...] = ()
 
 
-def run(seed: int, keep: Path | None, console: Console) -> int:
-    """Live through the day of a seed, show it, prove a pack's life and verify everything.
+class Wanted(msgspec.Struct, frozen=True):
+    """Which town, and where its ledger and its papers are kept; None for a temporary folder."""
+
+    seed: int
+    keep: Path | None = None
+    papers: Path | None = None
+
+
+def run(wanted: Wanted, console: Console) -> int:
+    """Live through the month of a seed, show it, prove a pack's life and verify everything.
 
     Gives the exit code 0. The ledger stays in `keep`, or in a new temporary folder.
 
     Raises:
         Misconfigured: the folder holds a town already.
-        Unavailable: the folder cannot be used.
+        Unavailable: a folder cannot be used.
         TamperEvidence: what was made does not verify.
     """
-    folder = _folder(keep)
+    folder = _folder(wanted.keep)
+    if wanted.papers is not None:
+        make_folders(wanted.papers)  # better now than after a month
     settings = Settings(mode="demo", ledger=LedgerSettings(url=f"sqlite:///{folder / FILE}"))
     opening = wiring.opening(LEDGER, ORIGIN, ZONE, MIDNIGHT)
+    screen = None if console.as_json else Screen()
     with wiring.create_ledger(settings.ledger.url, opening) as ledger:
-        live(ledger, seed)
-        vkey = _sign(ledger, settings)
-        screen = None if console.as_json else Screen()
-        with ledger.reading() as reads:
-            entries = list(reads.entries())
-            pack_id = _choose_pack(entries)
-            if screen is not None:
-                _show(screen, reads, entries, seed)
-        proofs = _prove(ledger, pack_id, folder)
-        told, history = _check(proofs, pack_id, vkey)
+        day = live_day(ledger, wanted.seed)
+        signer, vkey = _key(settings)
+        month = Month(day, signer)
+        month.pay_first_bills()
+        proving.sign_checkpoint(ledger, signer, at_time(33))
+        pack_id, proofs = _tell_day(ledger, screen, folder, (wanted.seed, vkey))
+        month.live()
+        proving.sign_checkpoint(ledger, signer, on(END, 10))
+        papers = () if wanted.papers is None else write_papers(month, wanted.papers)
+        if screen is not None:
+            show_month(screen, month)
         shown_to_strangers = evidence.show(ledger, pack_id)
-        with ledger.reading() as reads:
-            found = verify(reads, deep=True)
-            proving.check_newest_checkpoint(reads)
-            guards.check(reads.tx)
-    root = found.root.hex()
-    shown = Shown(seed, settings.ledger.url, found.size, root, vkey, pack_id, len(proofs))
+        found = _verify(ledger)
+    assert month.closed is not None, "a month that was lived is closed"
+    shown = Shown(
+        wanted.seed,
+        settings.ledger.url,
+        found.size,
+        found.root.hex(),
+        vkey,
+        pack_id,
+        len(proofs),
+        month.closed.period,
+        month.closed.report_sha256,
+        month.residual_minor,
+        papers,
+    )
     if screen is None:
         console.answer(shown)
         return 0
-    screen.section(
-        f"The life of pack {pack_id}, proven",
-        "Each entry is proven to stand in the signed log, offline, with nothing but the log's key.",
-        *(_life(history, pack_id), "", told),
-    )
-    screen.section(
-        "Verified",
-        "Every byte hashed again, every rule replayed, every table compared, every sum added up.",
-        f"VERIFIED {found.size:,} entries, root {root},",
-        "all views equal.",
-    )
-    screen.section(
-        "Evidence in other hands",
-        "On a copy of the ledger: devices sign, a witness cosigns, a stranger's program checks.",
-        shown_to_strangers,
-    )
+    _tell_end(screen, shown, shown_to_strangers)
     screen.verbatim(_next_steps(shown, proofs, folder))
+    if wanted.papers is not None:
+        screen.verbatim([f"The papers of the month, {len(papers)} files, are in {wanted.papers}."])
     return 0
 
 
-def live(ledger: Ledger, seed: int) -> None:
-    """Let a new ledger hear of the whole day of a seed; the same seed gives the same bytes."""
+def live(ledger: Ledger, seed: int) -> Month:
+    """Let a new ledger hear of the whole month of a seed; the same seed gives the same bytes."""
+    month = Month(live_day(ledger, seed), Ed25519Signer(ORIGIN, _KEY_SEED))
+    month.pay_first_bills()
+    month.live()
+    return month
+
+
+def live_day(ledger: Ledger, seed: int) -> Day:
+    """Let a new ledger hear of the first day of a seed, with all that does not go by plan."""
     day = Day(ledger, Town(Random(seed)))  # noqa: S311  a town, not a secret
     open_town(day)
     plan_day(day)
     day.run()
     close_day(day)
+    return day
 
 
 def _folder(keep: Path | None) -> Path:
@@ -126,22 +151,64 @@ def _folder(keep: Path | None) -> Path:
     return keep
 
 
-def _sign(ledger: Ledger, settings: Settings) -> str:
-    """Sign the head with the demo's key, left beside the ledger; give the key to check by."""
+def _key(settings: Settings) -> tuple[Signer, str]:
+    """Leave the demo's key beside the ledger; give what signs with it, and the key to check by."""
     key = Ed25519Signer(ORIGIN, _KEY_SEED).key
     line = f"{key.name}+{key.key_id.hex()}+{b64encode(bytes([ED25519]) + _KEY_SEED).decode()}"
     path = wiring.key_file(settings)
     path.touch(mode=0o600)
     path.write_text(f"PRIVATE+KEY+{line}\n", encoding="ascii")
-    proving.sign_checkpoint(ledger, wiring.open_signer(settings, ORIGIN), at_time(33))
-    return format_vkey(key)
+    return wiring.open_signer(settings, ORIGIN), format_vkey(key)
+
+
+def _verify(ledger: Ledger) -> Verified:
+    with ledger.reading() as reads:
+        found = verify(reads, deep=True)
+        proving.check_newest_checkpoint(reads)
+        guards.check(reads.tx)
+    return found
 
 
 # The tour ---------------------------------------------------------------------
 
 
+def _tell_day(
+    ledger: Ledger, screen: Screen | None, folder: Path, told: tuple[int, str]
+) -> tuple[str, list[Path]]:
+    """Show the first day, and prove the life of a pack; `told` is the seed and the log's key."""
+    seed, vkey = told
+    with ledger.reading() as reads:
+        entries = list(reads.entries())
+        pack_id = _choose_pack(entries)
+        if screen is not None:
+            _show(screen, reads, entries, seed)
+    proofs = _prove(ledger, pack_id, folder)
+    said, history = _check(proofs, pack_id, vkey)
+    if screen is not None:
+        screen.section(
+            f"The life of pack {pack_id}, proven",
+            "Each entry is proven to stand in the signed log, offline, with its key alone.",
+            *(_life(history, pack_id), "", said),
+        )
+    return pack_id, proofs
+
+
+def _tell_end(screen: Screen, shown: Shown, shown_to_strangers: Any) -> None:
+    screen.section(
+        "Verified",
+        "Every byte hashed again, every rule replayed, every table compared, every sum added up.",
+        f"VERIFIED {shown.size:,} entries, root {shown.root},",
+        "all views equal.",
+    )
+    screen.section(
+        "Evidence in other hands",
+        "On a copy of the ledger: devices sign, a witness cosigns, a stranger's program checks.",
+        shown_to_strangers,
+    )
+
+
 def _show(screen: Screen, reads: Reads, entries: list[Entry], seed: int) -> None:
-    title = Text("Mobile Grid: one day of a small town, as its ledger knows it", "bold")
+    title = Text("Mobile Grid: a month of a small town, as its ledger knows it", "bold")
     screen.show(title, "", scenes.town(reads, seed))
     screen.section(
         "The day, hour by hour",
@@ -264,6 +331,8 @@ def _next_steps(shown: Shown, proofs: list[Path], folder: Path) -> list[str]:
         f"  mobilegrid history {shown.pack} --ledger {shown.ledger}",
         f"  mobilegrid balance Energy --ledger {shown.ledger}",
         f"  mobilegrid title-statement --ledger {shown.ledger}",
+        f"  mobilegrid settle list --partner OP-NORD --ledger {shown.ledger}",
+        f"  mobilegrid period report {shown.closed} --ledger {shown.ledger}",
         f"  mobilegrid passport export {shown.pack} PASSPORT --ledger {shown.ledger}",
         f"  mobilegrid verify --deep --ledger {shown.ledger}",
         f"  mobilegrid verify {proofs[-1]} --vkey {shown.vkey}",

@@ -1,11 +1,16 @@
 """A town that was built once, and a copy of it for every test."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ledger.runtime.ledger import Ledger
+from mobilegrid.demo import tour
+from mobilegrid.demo.month import Month
+from mobilegrid.demo.month_papers import write_papers
+from tests.support import demo_month as demo
 from tests.support.facts import encoded, facts_file
 from tests.support.ledgers import sqlite_url
 from tests.support.lives import live, whole_life
@@ -41,3 +46,19 @@ def facts(tmp_path: Path) -> Path:
     file = tmp_path / "facts.json"
     file.write_bytes(encoded(facts_file()))
     return file
+
+
+@pytest.fixture(scope="session")
+def demo_month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
+    """Live through the demo's month once; nobody may write into its ledger."""
+    with demo.new_town(tmp_path_factory.mktemp("demo")) as ledger:
+        yield tour.live(ledger, demo.SEED)
+
+
+@pytest.fixture(scope="session")
+def demo_papers(
+    demo_month: Month, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, tuple[str, ...]]:
+    """Write the papers of that month once; give their folder and their names."""
+    folder = tmp_path_factory.mktemp("papers")
+    return folder, write_papers(demo_month, folder)

@@ -1,4 +1,4 @@
-"""The demo: the same seed is the same day, the day holds what it promises, the tour is true."""
+"""The demo's first day: the same seed is the same, it holds what it promises, the tour is true."""
 
 import os
 import re
@@ -21,9 +21,11 @@ from ledger.kernel.money import amount_text
 from ledger.runtime import settling
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.verify import verify
-from mobilegrid import wiring
 from mobilegrid.demo import fleet, tour
+from mobilegrid.demo.month import END
+from mobilegrid.demo.weeks import on
 from tests.support import cli
+from tests.support.demo_month import new_town
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "tour.md"
@@ -34,7 +36,7 @@ WRITE = "MOBILEGRID_WRITE_DOCS"
 def town(tmp_path_factory):
     """Run the demo once; give its folder and its text."""
     folder = tmp_path_factory.mktemp("town")
-    result = cli.run("demo", "--keep", folder)
+    result = cli.run("demo", "--no-serve", "--keep", folder)
     assert result.exit_code == 0, result.output
     return folder, result.stdout
 
@@ -53,6 +55,15 @@ def url(town):
 def reads(url):
     with Ledger(url) as ledger, ledger.reading() as reads:
         yield reads
+
+
+@pytest.fixture(scope="module")
+def first_day(tmp_path_factory):
+    """Give what was known when the first day was over: the beginning of the same log."""
+    with new_town(tmp_path_factory.mktemp("day")) as ledger:
+        tour.live_day(ledger, 7)
+        with ledger.reading() as reads:
+            yield reads
 
 
 def sections(text: str) -> dict[str, str]:
@@ -76,7 +87,7 @@ def named(pattern: str, text: str) -> str:
 
 
 def test_the_same_seed_is_the_same_log_and_the_same_tour(town, tmp_path):
-    again = cli.run("demo", "--keep", tmp_path)
+    again = cli.run("demo", "--no-serve", "--keep", tmp_path)
     folder, text = town
     assert again.stdout.replace(str(tmp_path), str(folder)) == text
 
@@ -89,9 +100,8 @@ def test_another_seed_is_another_day(url, tmp_path):
 
 @pytest.mark.parametrize("seed", [0, 1, 14, 24])
 def test_every_day_has_a_half_swap_a_late_report_a_hold_and_a_transfer(seed, tmp_path):
-    opening = wiring.opening("town", tour.ORIGIN, fleet.ZONE, fleet.MIDNIGHT)
-    with wiring.create_ledger(f"sqlite:///{tmp_path / 'town.db'}", opening) as ledger:
-        tour.live(ledger, seed)
+    with new_town(tmp_path) as ledger:
+        tour.live_day(ledger, seed)
         with ledger.reading() as reads:
             entries = list(reads.entries())
             kinds = [one.envelope.kind for one in entries]
@@ -109,7 +119,7 @@ def test_every_day_has_a_half_swap_a_late_report_a_hold_and_a_transfer(seed, tmp
     assert kinds.count("hold_placed") == kinds.count("sent_to_workshop") == 1
     assert kinds.count("transfer_received") == kinds.count("transfer_dispatched") == 2
     assert {"booking_fulfilled", "booking_canceled", "booking_no_show"} <= set(kinds)
-    assert {"statement.issued", "invoice.issued", "payment.captured"} <= set(kinds)
+    assert {"statement.issued", "invoice.issued"} <= set(kinds)
     assert "usage.unbilled" not in kinds
     assert deviations == {0}, "every driver ends the day with what is his"
 
@@ -132,9 +142,13 @@ def test_the_town_has_stations_of_every_tier_and_sixty_packs_of_two_classes(read
     assert {row.pack_class for _, row in reads.rows(PACKS)} == {"MG50", "MG75"}
 
 
-def test_nothing_in_the_day_asks_the_machine_for_the_time(reads):
-    day = fleet.MIDNIGHT, fleet.MIDNIGHT + 34 * HOUR
-    assert all(day[0] <= one.envelope.recorded_at <= day[1] for one in reads.entries())
+def test_nothing_in_the_month_asks_the_machine_for_the_time(reads):
+    begin, end = fleet.MIDNIGHT, on(END, 12)
+    assert all(begin <= one.envelope.recorded_at <= end for one in reads.entries())
+
+
+def test_the_first_day_is_the_beginning_of_the_log_of_the_month(reads, first_day):
+    assert list(first_day.raw(0, first_day.size)) == list(reads.raw(0, first_day.size))
 
 
 def test_the_town_is_made_by_its_dice_alone():
@@ -152,7 +166,8 @@ def test_no_line_is_wider_than_a_page_and_none_ends_in_blanks(text):
     assert [line for line in lines if line != line.rstrip()] == []
 
 
-def test_the_tour_counts_the_swaps_of_the_ledger(reads, text):
+def test_the_tour_counts_the_swaps_of_the_day(first_day, text):
+    reads = first_day
     part = sections(text)["3"]
     rows = [line for line in part.splitlines() if re.match(r"\d\d:\d\d ", line)]
     assert len(rows) == reads.count(SWAPS) == kinds_of(reads).count("swap_requested")
@@ -197,8 +212,8 @@ def test_the_bill_is_the_bill_of_the_ledger(reads, text):
     assert f"total          {amount_text(invoice.gross_minor, 'EUR')} EUR" in part
 
 
-def test_the_statement_is_the_statement_of_the_ledger(reads, text):
-    part = sections(text)["7"]
+def test_the_statement_is_the_statement_of_the_ledger(first_day, text):
+    part, reads = sections(text)["7"], first_day
     rows = dict(reads.rows(STATEMENTS))
     said = rows[named(r"^statement +(\S+),", part)]
     view = settling.statement(reads, said.partner_id, fleet.PERIOD)
@@ -210,9 +225,9 @@ def test_the_statement_is_the_statement_of_the_ledger(reads, text):
     assert all(name in part for name in rows)
 
 
-def test_the_tour_lists_every_case_and_says_which_are_open(reads, text):
+def test_the_tour_lists_every_case_of_the_day_and_says_which_are_open(first_day, text):
     rows = sections(text)["8"].splitlines()
-    stages = [row.is_open for _, row in reads.rows(CASES)]
+    stages = [row.is_open for _, row in first_day.rows(CASES)]
     assert sum(row.startswith("open ") for row in rows) == sum(stages)
     assert sum(row.startswith("settled ") for row in rows) == len(stages) - sum(stages)
 
@@ -255,7 +270,7 @@ def test_the_key_is_left_for_the_commands_that_sign(town, url):
 
 
 def test_a_folder_that_holds_a_town_is_left_alone(town):
-    result = cli.run("demo", "--keep", town[0])
+    result = cli.run("demo", "--no-serve", "--keep", town[0])
     assert result.exit_code == 2
     assert "there is a town already" in result.stderr
 
@@ -263,13 +278,13 @@ def test_a_folder_that_holds_a_town_is_left_alone(town):
 def test_a_key_that_lies_in_the_folder_is_not_written_over(tmp_path):
     key = tmp_path / "town.db.key"
     key.write_text("mine")
-    assert cli.run("demo", "--keep", tmp_path).exit_code == 2
+    assert cli.run("demo", "--no-serve", "--keep", tmp_path).exit_code == 2
     assert key.read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    result = cli.run("demo", "--keep", tmp_path / "file" / "town")
+    result = cli.run("demo", "--no-serve", "--keep", tmp_path / "file" / "town")
     assert result.exit_code == 4
     assert "cannot make" in result.stderr
 
@@ -277,7 +292,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_as_json_the_demo_answers_where_the_ledger_is_and_shows_no_tour(tmp_path):
     result = cli.run("demo", "--json", "--no-serve", "--keep", tmp_path)
     found = msgspec.json.decode(result.stdout)
-    assert sorted(found) == ["ledger", "pack", "proofs", "root", "seed", "size", "vkey"]
+    assert set(found) == set(tour.Shown.__struct_fields__)
+    assert (found["closed"], found["residual_minor"], found["papers"]) == ("2026-03", 0, [])
     assert found["ledger"] == f"sqlite:///{tmp_path / 'town.db'}"
 
 
