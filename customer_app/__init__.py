@@ -1,1 +1,1 @@
-"""The app of the driver: Flet over HTTP, knows no room of ours. Empty until its first screen."""
+"""The app of the driver: Flet over HTTP; it knows no other room of ours, only the driver door."""
