@@ -1,0 +1,1 @@
+"""What the app says, in English and Chinese, and how it writes numbers and times."""
