@@ -1,0 +1,1 @@
+"""What each screen knows and can do; no picture of it."""
