@@ -1,0 +1,1 @@
+"""One screen each; a screen reads its model and calls it."""

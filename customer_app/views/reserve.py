@@ -1,0 +1,190 @@
+"""Reserving a pack: class and arrival, the locked price with every fee, one button."""
+
+import flet as ft
+
+from customer_app.kit.app import App
+from customer_app.kit.boundary import handler, screen
+from customer_app.kit.hooks import use_model
+from customer_app.kit.ids import tid
+from customer_app.kit.inputs import button, dropdown, wide_button
+from customer_app.kit.panels import by_state, card, heading, note_card
+from customer_app.kit.shell import page_body
+from customer_app.kit.theme import Size
+from customer_app.models.booking import ARRIVALS, MINUTE, ReserveModel
+from customer_app.views.parts import actions, amount_row, means, pending, small, when
+
+
+@screen
+def view(app: App, station_id: str) -> ft.Control:
+    """Reserve at a station; the class that was looked at comes along in the query."""
+    wished = app.nav.query.get("class", "")
+    model = use_model(
+        app,
+        lambda: ReserveModel(app.client, means(app), station_id, wished, pending(app)),
+    )
+    return by_state(app, model, lambda: _form(app, model))
+
+
+def _form(app: App, model: ReserveModel) -> ft.Control:
+    station = model.station
+    assert station is not None, "drawn only once it is there"
+    name = station.names.get(app.look.language, station.name)
+    parts: list[ft.Control] = [
+        tid("reserve-station", ft.Text(name, theme_style=Size.TITLE), heading=True),
+        *_busy(app, model),
+        *_alternatives(app, model),
+        card(_class(app, model), _arrival(app, model), *_vehicle(app, model)),
+        *_price(app, model),
+    ]
+    return page_body(app, parts, bottom=_button(app, model))
+
+
+def _button(app: App, model: ReserveModel) -> ft.Control:
+    if model.quote is None:
+        return wide_button(
+            "reserve-quote",
+            app.t("reserve.quote"),
+            handler(app, model.ask_price, model=model),
+            enabled=bool(model.pack_class),
+        )
+    total = app.texts.money(model.quote.total_estimate_minor, model.quote.currency)
+    words = "reserve.accept" if model.changed_from is not None else "reserve.confirm"
+    return wide_button(
+        "reserve-confirm",
+        app.t(words, b=total),
+        handler(app, _reserve, app, model, model=model),
+        enabled=not model.is_busy,
+    )
+
+
+async def _reserve(app: App, model: ReserveModel) -> None:
+    if await model.reserve() and model.booking is not None:
+        app.say("reserve.done", station=model.booking.station.name)
+        await app.go(f"/booking/{model.booking.id}")
+
+
+def _busy(app: App, model: ReserveModel) -> list[ft.Control]:
+    """Say that a lost answer is being asked for, and what a price became."""
+    notes: list[ft.Control] = []
+    if model.checking:
+        words = app.t("reserve.checking")
+        notes.append(tid("reserve-checking", note_card(app, words, icon=ft.Icons.SYNC), live=True))
+    if model.changed_from is not None and model.quote is not None:
+        quote = model.quote
+        words = app.t(
+            "reserve.price_changed",
+            a=app.texts.money(model.changed_from, quote.currency),
+            b=app.texts.money(quote.total_estimate_minor, quote.currency),
+        )
+        notes.append(tid("reserve-price-changed", note_card(app, words)))
+    return notes
+
+
+def _alternatives(app: App, model: ReserveModel) -> list[ft.Control]:
+    """Offer the stations near by that have the pack ready."""
+    rows: list[ft.Control] = []
+    for place, each in enumerate(model.alternatives):
+        ready = sum(r.ready_count for r in each.ready if r.pack_class == model.pack_class)
+        words = app.t(
+            "reserve.alternative",
+            station=each.names.get(app.look.language, each.name),
+            km=app.texts.distance(each.distance_m or 0),
+            n=ready,
+        )
+        there = button(
+            f"reserve-there-{place}",
+            app.t("reserve.there"),
+            handler(app, model.go_instead, each.id, model=model),
+            look="tonal",
+        )
+        rows.append(actions([ft.Text(words, theme_style=Size.ROW), there]))
+    if not rows:
+        return []
+    title = heading("alternatives-title", app.t("reserve.alternatives"))
+    return [tid("alternatives", card(title, *rows))]
+
+
+def _class(app: App, model: ReserveModel) -> ft.Control:
+    classes = [(each, each) for each in model.classes()]
+    return dropdown(
+        app,
+        "reserve-class",
+        app.t("reserve.class"),
+        model.pack_class,
+        classes,
+        model.choose_class,
+    )
+
+
+def _arrival(app: App, model: ReserveModel) -> ft.Control:
+    now = app.services.now()
+    choices = [
+        (
+            str(each),
+            f"{app.t('reserve.minutes', n=each)} ({when(app, now + each * MINUTE)})",
+        )
+        for each in ARRIVALS
+    ]
+    return dropdown(
+        app,
+        "reserve-arrival",
+        app.t("reserve.arrive", time=when(app, model.arrive_at)),
+        str(model.arrive_in_minutes),
+        choices,
+        model.choose_arrival,
+    )
+
+
+def _vehicle(app: App, model: ReserveModel) -> list[ft.Control]:
+    if not model.vehicles:
+        go = button(
+            "reserve-add-vehicle",
+            app.t("settings.vehicle_add"),
+            handler(app, app.go, "/settings"),
+            look="text",
+        )
+        return [note_card(app, app.t("reserve.no_vehicle"), [go])]
+    chosen = next((each for each in model.vehicles if each.id == model.vehicle_id), None)
+    return [amount_row(app.t("reserve.vehicle"), chosen.label)] if chosen else []
+
+
+def _price(app: App, model: ReserveModel) -> list[ft.Control]:
+    """Show every fee before anything is promised."""
+    quote = model.quote
+    if quote is None:
+        return []
+
+    def money(minor: int) -> str:
+        return app.texts.money(minor, quote.currency)
+
+    rows: list[ft.Control] = []
+    for each in quote.lines:
+        key = f"line.{each.kind}"
+        unit = f"unit.{each.per}"
+        price = app.texts.rate(each.unit_price, quote.currency)
+        per = app.t(unit) if unit in app.texts else each.per
+        label = app.t(key) if key in app.texts else each.text
+        words = f"{label} ({app.t('receipt.unit_price', price=price, unit=per)})"
+        rows.append(amount_row(words, money(each.estimate_minor)))
+        if each.minimum_wh:
+            least = app.texts.energy(each.minimum_wh)
+            rows.append(small(app.t("reserve.minimum", energy=least)))
+    rows.append(
+        amount_row(
+            app.t("reserve.total"),
+            money(quote.total_estimate_minor),
+            strong=True,
+            name="reserve-total",
+        )
+    )
+    fees = [app.t("fee.noshow", amount=money(quote.no_show_minor))]
+    if quote.pending_minor:
+        fees.append(app.t("reserve.pending", amount=money(quote.pending_minor)))
+    if quote.deposit_minor:
+        fees.append(app.t("reserve.deposit", amount=money(quote.deposit_minor)))
+    fees.append(app.t("reserve.cancel_until", time=when(app, quote.cancel_until)))
+    fees.append(app.t("reserve.valid_until", time=when(app, quote.valid_until)))
+    return [
+        tid("reserve-price", card(heading("price-title", app.t("price.locked")), *rows)),
+        tid("reserve-fees", card(*(small(fee) for fee in fees))),
+    ]

@@ -1,0 +1,284 @@
+"""The journey by taps: reserve, hold, code, as a driver does it; every text of J2 to J4."""
+
+import json
+from typing import Any
+
+import pytest
+
+from customer_app.api.fake import Failure
+from customer_app.api.fake_town import TownDoor
+from customer_app.i18n.format import LANGUAGES
+from customer_app.models.code import KEPT
+from customer_app.models.commands import PENDING
+from tests.customer_app.harness import NOW
+from tests.customer_app.touring import Tour, arrive, run, town
+
+RESERVE = "/station/st_mitte/reserve?class=M60"
+
+
+async def priced(there: Tour) -> None:
+    await there.browser.tap("reserve-quote")
+
+
+def test_a_pack_is_reserved_in_three_taps_at_the_price_on_screen() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/station/st_mitte")
+        browser = there.browser
+        await browser.tap("reserve")
+        await browser.tap("reserve-quote")
+        assert browser.says("€16.40", "reserve-total")
+        assert browser.says("No-show fee €3.00", "reserve-fees")
+        assert browser.says("at least 20.0 kWh billed", "reserve-price")
+        await browser.tap("reserve-confirm")
+        made = browser.history[-1]
+        assert made.startswith("/booking/bk_1")
+        assert browser.has("booking-ring")
+        assert there.door.count("POST /bookings") == 1
+        assert there.is_sound()
+        await browser.close()
+
+    run(tour())
+
+
+def test_a_stranger_who_wants_to_reserve_signs_in_and_comes_back() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), RESERVE, signed_in=False)
+        await there.browser.tap("sign-in")
+        (url,) = [args["url"] for name, args in there.browser.invoked if name == "launch_url"]
+        assert "return_to=%2Fapp%2Fstation%2Fst_mitte%2Freserve%3Fclass%3DM60" in str(url)
+        await there.browser.close()
+
+    run(tour())
+
+
+REFUSALS: tuple[tuple[int, str, dict[str, Any], str, str], ...] = (
+    (409, "booking_limit_reached", {"station": "Park", "booking_id": "bk_9"}, "at Park", "Park"),
+    (402, "payment_method_missing", {}, "Add a way to pay first", "请先添加支付方式"),
+    (
+        402,
+        "authorisation_declined",
+        {"amount_minor": 2000, "currency": "EUR"},
+        "declined the hold of €20.00. Nothing was taken.",
+        "银行拒绝了 €20.00 的预授权，未扣款。",
+    ),
+    (
+        402,
+        "invoice_overdue",
+        {"invoice_id": "in_1", "number": "INV-7", "amount_minor": 6040, "currency": "EUR"},
+        "An invoice is overdue. Pay it to book again.",
+        "有账单逾期未付",
+    ),
+    (403, "driver_blocked", {}, "Booking is paused on your contract.", "您的合同已暂停预约"),
+    (409, "pack_owed", {}, "We owe you a pack", "我们还欠您一块电池包"),
+    (409, "pack_surplus", {}, "one pack more than your contract", "多于合同数量"),
+    (409, "station_closed", {}, "The station is closed then", "该站届时已打烊"),
+    (422, "class_mismatch", {}, "does not include this pack class", "不含此类电池包"),
+    (422, "window_invalid", {}, "cannot take a booking for that time", "该时段无法预约"),
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("status", "code", "facts", "en", "zh"), REFUSALS)
+def test_every_refusal_of_a_booking_says_what_it_means(
+    status: int, code: str, facts: dict[str, Any], en: str, zh: str, language: str
+) -> None:
+    async def tour() -> None:
+        there = await arrive(town(), RESERVE, language=language)
+        await priced(there)
+        there.door.fail("POST /bookings", Failure(status, code, facts))
+        await there.browser.tap("reserve-confirm")
+        assert there.browser.says(en if language == "en" else zh, "screen-reserve")
+        assert there.browser.says("F4567890", "screen-reserve"), "the reference"
+        assert there.browser.has("reserve-confirm")
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_the_last_pack_gone_offers_the_next_station_and_its_own_price() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), RESERVE)
+        await priced(there)
+        there.door.fail("POST /bookings", Failure(409, "no_pack_ready"))
+        await there.browser.tap("reserve-confirm")
+        assert there.browser.says("Park, 2.4 km away, has 2 ready.", "alternatives")
+        await there.browser.tap("reserve-there-0")
+        assert there.browser.says("Park", "reserve-station")
+        await there.browser.tap("reserve-confirm")
+        sent = [each.body for each in there.door.asked if each.path == "/bookings" and each.key]
+        assert sent[-1]["station_id"] == "st_park"
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_a_price_that_moved_is_shown_before_it_is_taken() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), RESERVE)
+        await priced(there)
+        before = there.door.works["POST /quotes"]
+        dearer = {"total_estimate_minor": 1800}
+        there.door.works["POST /quotes"] = lambda body, _id: {**before(body, ""), **dearer}
+        there.door.fail("POST /bookings", Failure(409, "quote_expired"))
+        await there.browser.tap("reserve-confirm")
+        changed = "The price changed from €16.40 to €18.00."
+        assert there.browser.says(changed, "reserve-price-changed")
+        assert there.browser.says("Accept €18.00", "reserve-confirm")
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_a_session_that_begins_anew_asks_what_became_of_a_lost_booking() -> None:
+    async def tour() -> None:
+        body = {
+            "station_id": "st_mitte",
+            "pack_class": "M60",
+            "arrive_until": "2026-03-10T10:00:00Z",
+        }
+        row = {"path": "/driver/v1/bookings", "key": "k-lost", "body": body}
+        pending = json.dumps([{**row, "at": NOW.isoformat()}])
+        there = await arrive(town(), "/wallet", stored={PENDING: pending})
+        for _ in range(50):  # the device answers in its own time
+            await there.browser.settle()
+        assert there.door.keys("POST /bookings") == ["k-lost"]
+        assert PENDING not in there.browser.stored
+        await there.browser.close()
+
+    run(tour())
+
+
+# The hold ---------------------------------------------------------------------------------------
+
+
+def test_a_booking_is_cancelled_only_after_its_question() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/booking/bk_1")
+        browser = there.browser
+        await browser.tap("booking-cancel")
+        assert browser.says("Free until 10:10.", "cancel-text")
+        await browser.tap("cancel-no")
+        assert not browser.has("cancel-yes")
+        await browser.tap("booking-cancel")
+        await browser.tap("cancel-yes")
+        assert browser.says("Canceled", "booking-state")
+        assert there.door.count("POST /bookings/bk_1/cancel") == 1
+        assert not browser.has("booking-cancel")
+        assert there.is_sound(), there.faults.faults
+        await browser.close()
+
+    run(tour())
+
+
+def test_a_hold_is_extended_once() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/booking/bk_1")
+        await there.browser.tap("booking-extend")
+        assert there.browser.says("45:00", "booking-ring")
+        assert not there.browser.has("booking-extend")
+        await there.browser.close()
+
+    run(tour())
+
+
+ENDS: tuple[tuple[dict[str, Any], str, str, str], ...] = (
+    ({"state": "NO_SHOW", "fee_minor": 300}, "booking-ended", "Fee: €3.00, as shown", "€3.00"),
+    (
+        {"state": "FAILED", "credit_minor": 500},
+        "booking-ended",
+        "€5.00 credit added",
+        "已补偿 €5.00",
+    ),
+    ({"state": "FAILED"}, "booking-ended", "can no longer serve you. No fee.", "免收费用"),
+    ({"state": "CANCELED"}, "booking-ended", "Booking canceled.", "预约已取消"),
+    (
+        {"replaced": [{"from_pack_id": "a", "to_pack_id": "b", "reason": "x", "at": ""}]},
+        "booking-replaced",
+        "one as good or better. Same price.",
+        "价格不变",
+    ),
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("change", "name", "en", "zh"), ENDS, ids=map(str, range(len(ENDS))))
+def test_what_happens_to_a_booking_is_said(
+    change: dict[str, Any], name: str, en: str, zh: str, language: str
+) -> None:
+    def happen(door: TownDoor) -> None:
+        for each in change.get("replaced", ()):
+            each["at"] = door.at()
+        door.put_booking(**change)
+
+    async def tour() -> None:
+        there = await arrive(town(happen), "/booking/bk_1", language=language)
+        assert there.browser.says(en if language == "en" else zh, name)
+        assert there.is_sound()
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_a_station_that_fell_silent_lets_the_driver_move_the_booking() -> None:
+    def silence(door: TownDoor) -> None:
+        door.put_booking(station={**door.ref(state="OFFLINE"), "as_of": door.at(-20)})
+
+    async def tour() -> None:
+        there = await arrive(town(silence), "/booking/bk_1")
+        assert there.browser.says("Mitte went offline 20 min ago.", "booking-station-down")
+        await there.browser.tap("booking-move")
+        assert there.browser.history[-1] == "/"
+        await there.browser.close()
+
+    run(tour())
+
+
+# The code ---------------------------------------------------------------------------------------
+
+
+def test_the_code_has_its_label_and_is_kept_for_places_without_signal() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/booking/bk_1/code")
+        browser = there.browser
+        assert browser.find("code-picture").label == "Check-in code, valid until 10:01"
+        kept = json.loads(browser.stored[KEPT])
+        assert len(kept["codes"]) == 3
+        assert kept["phone"] == "+49 30 5550 101"
+        await browser.close()
+
+    run(tour())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_a_network_the_kept_codes_are_shown_one_after_the_other(language: str) -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/booking/bk_1/code")
+        stored = dict(there.browser.stored)
+        await there.browser.close()
+        door = town(lambda door: door.fail("GET /bookings/bk_1/ticket", Failure(), times=99))
+        later = await arrive(door, "/booking/bk_1/code", language=language, stored=stored)
+        words = {"en": "No connection. This code still works until", "zh": "无网络。此码在"}
+        assert later.browser.says(words[language], "code-offline")
+        assert later.browser.has("code-picture")
+        await later.browser.tap("code-next")
+        await later.browser.tap("code-next")
+        with pytest.raises(AssertionError):
+            await later.browser.tap("code-next")
+        await later.browser.close()
+
+    run(tour())
+
+
+@pytest.mark.parametrize("silence", ["offline", "timeout"])
+def test_without_a_network_and_a_code_there_is_the_station_and_a_person(silence: str) -> None:
+    async def tour() -> None:
+        failure = Failure(silence=silence)
+        door = town(lambda door: door.fail("GET /bookings/bk_1/ticket", failure, times=99))
+        there = await arrive(door, "/booking/bk_1/code")
+        assert there.browser.says("Go to the station's own screen or call.", "code-none")
+        await there.browser.tap("code-call")
+        called = [args["url"] for name, args in there.browser.invoked if name == "launch_url"]
+        assert "tel:+49305550100" in str(called[-1])
+        await there.browser.close()
+
+    run(tour())
