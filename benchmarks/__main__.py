@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks import (
+    app,
     append,
+    availability,
     books,
     cluster,
     doors,
@@ -33,6 +35,8 @@ TOPICS = (
     "rating",
     "books",
     "month",
+    "app",
+    "availability",
     "all",
 )
 FULL = Scale()
@@ -101,6 +105,8 @@ def _without_database(topic: str, scale: Scale) -> Iterator[Row]:
         ("rating", rating.rows),
         ("books", books.rows),
         ("month", month_close.rows),
+        ("app", app.rows),
+        ("availability", availability.rows),
     ):
         if topic in (name, "all"):
             yield from measured(scale)

@@ -242,7 +242,7 @@ def main(url: str, port: int) -> None:
         )
         settings = Settings(ledger=LedgerSettings(url=url), doors=doors)
         with serving.open_parts(ledger, settings) as parts:
-            serving.serve(parts, ["log", "auditor"], "127.0.0.1", port)
+            serving.serve(serving.make_doors(parts, ["log", "auditor"]), "127.0.0.1", port)
 
 
 if __name__ == "__main__":
