@@ -223,9 +223,17 @@ class Quiet(HeadObserver):
 def checkpointer(
     ledger: Ledger, settings: Settings, signer: SignerClient, observer: HeadObserver
 ) -> Checkpointer:
-    """Make what signs and publishes the heads of a ledger.
+    """Make what signs and publishes the heads of a ledger; raises as `checkpoint_parts`.
 
     Notes reach the log door through the ledger itself, where they are kept.
+    """
+    return Checkpointer(ledger, checkpoint_parts(ledger, settings, signer, observer))
+
+
+def checkpoint_parts(
+    ledger: Ledger, settings: Settings, signer: SignerClient, observer: HeadObserver
+) -> Parts:
+    """Make what a checkpointer of the settings works with.
 
     Raises:
         Misconfigured: no key of the log is known, or the policy is not as it must be.
@@ -236,7 +244,7 @@ def checkpointer(
         raise Misconfigured("no key of the log is known: signer.keys_file or doors.keys_file")
     policy = own_policy(settings, origin)
     witnesses = None if policy is None else WitnessClient(policy[1].witnesses, _now_s)
-    parts = Parts(
+    return Parts(
         signer=signer,
         verifiers=tuple(verifier_for(key) for key in keys),
         clock=wiring.CLOCK,
@@ -244,7 +252,6 @@ def checkpointer(
         witnesses=witnesses,
         turn=lambda: in_turn(settings),
     )
-    return Checkpointer(ledger, parts)
 
 
 def sign_once(ledger: Ledger, settings: Settings) -> VerifierKey:

@@ -48,6 +48,8 @@ CONTRACT_FIELD_INVALID | a field of the contract is not valid | Correct the fiel
 DRIVER_BLOCKED | the driver may only give packs back for now | Settle what the block is for.
 PAYEE_UNKNOWN | the partner has no payee of that id | Have two persons approve it first.
 PAYEE_INVALID | no bank would take that account | Correct the named field.
+VEHICLE_UNKNOWN | no vehicle of that id, or another driver's | Correct the id.
+VEHICLE_FIELD_INVALID | a field of the vehicle is not valid | Correct the named field.
 STATION_UNKNOWN | no station of that id | Commission the station, or correct the id.
 STATION_EXISTS | a station of that id is known already | Use it, or choose another id.
 STATION_FIELD_INVALID | a field of the station is not valid | Correct the field.
@@ -103,6 +105,7 @@ EXTENSION_REFUSED | lengthened once, by 15 minutes, while packs last | Come in t
 WAITS_ALREADY | the driver waits there for that class already | Let him keep his place.
 WAITLIST_FULL | too many wait at that station for that class | Try another station.
 WAITS_NOT | the driver does not wait there for that class | Correct the station or the class.
+BOOKING_LIMIT_REACHED | a booking for that time, or as many as there may be | Use it, or cancel it.
 SWAP_UNKNOWN | no swap of that id | Correct the id.
 SWAP_EXISTS | a swap of that id is known already | Use it, or choose another id.
 SWAP_STAGE | the swap is not at that stage | Read its stage; take the step before first.
@@ -111,6 +114,8 @@ SWAP_KIND_INVALID | this kind of swap does not have that leg | Use the kind that
 SWAP_BALANCE | packs in and out would not match at the end | Hand in what is missing.
 ENTITLEMENT_EXCEEDED | more packs than the driver may hold | Bring a pack back first.
 STAND_IN_UNKNOWN | the pack does not stand in for another one with that driver | Correct the ids.
+CODE_USED | a swap was asked for with that check-in code before | Show a new code.
+REOPENED_TOO_OFTEN | the slot was opened again too often | Call support; the case stays open.
 CHARGING_SESSION_UNKNOWN | no charging session of that id | Correct the id.
 CHARGING_SESSION_EXISTS | that charging session is known already | Use it, or another id.
 CHARGING_SESSION_ENDED | the charging session has ended | Begin a new one.
@@ -166,12 +171,17 @@ DISPUTE_UNKNOWN | no dispute of that id | Correct the id.
 DISPUTE_EXISTS | the line, or the id, is in a dispute already | Read where it stands.
 DISPUTE_STATE | the dispute is not at that step | Read where it stands.
 DISPUTE_FIELD_INVALID | a field of the dispute is not valid | Correct the named field.
+OPEN_BREAK | the partner's file still differs from the statement | Settle the break first.
 SUBJECT_UNKNOWN | no person of that id | Correct the id.
 SUBJECT_ERASED | the erasure of that person is ordered | Register the person anew.
 SUBJECT_FIELD_INVALID | a field of the person is not valid | Correct the field.
 SUBJECT_HOLDS_PACK | the person still holds a pack | Have the pack returned, then ask again.
 ERASURE_NOT_ORDERED | nobody ordered that erasure | Order it first.
 ERASURE_INCOMPLETE | something of the person was still found | Run the sweep again; call a person.
+ERASURE_NOT_REQUESTED | nobody asked for that erasure, or it is withdrawn | Nothing is to be done.
+PACK_HELD | the person still has a pack | Bring the pack back to a station, then ask again.
+OPEN_BALANCE | money is still owed, one way or the other | Settle the open amount, then ask again.
+OPEN_CASE | a case about the person is not closed | Wait until the case is closed, then ask again.
 LOG_KEY_FIELD_INVALID | a field of the key or ceremony is not valid | Correct the field.
 LOG_KEY_EXISTS | a key of that id or label stands already | Look at that key; choose another label.
 LOG_KEY_UNKNOWN | no key of that id was announced | Correct the id, or announce the key.
@@ -262,6 +272,8 @@ BREAK_UNKNOWN | no break of that id | Correct the id; `reconcile breaks` lists t
 BREAK_ENDED | the break is resolved already | Nothing is left to do.
 BREAK_IN_BRIDGE | it stands between two balances | Correct either side, and run again.
 RUN_INVALID | the run does not follow from the one before | Nothing was kept; call a person.
+PARTNER_FILE_INVALID | a partner's file is told wrongly | Correct the field named in the facts.
+PARTNER_FILE_DIFFERS | the file came for something else before | Send it once, for what it is of.
 PERIOD_UNKNOWN | the books do not keep that period | Open the books, or name a period they keep.
 PERIOD_OUT_OF_ORDER | periods close one after the other | Close the period before it first.
 PERIOD_STATE | the period is not at that step | Read its state with `period status`.
@@ -284,6 +296,18 @@ APPROVAL_EXISTS | an approval of that id was asked for before | Ask under anothe
 APPROVAL_INVALID | the command, its digest or the outcome is not valid | Read the approval again.
 APPROVAL_EXPIRED | nobody agreed in time, or the time is too long | Ask again, for 30 days at most.
 APPROVAL_ENDED | the approval has ended | Read how it ended; ask again if need be.
+SUPPORT_CASE_UNKNOWN | the driver has no request for help of that id | Correct the id.
+SUPPORT_CASE_EXISTS | a request for help of that id is known already | Use it, or choose another id.
+SUPPORT_CASE_CLOSED | the request was closed more than 14 days ago | Open a new one.
+SUPPORT_CASE_FULL | the request has as many messages or files as it may have | Open a new one.
+SUPPORT_FIELD_INVALID | a field of the request, message or file is not valid | Correct the field.
+CODE_NOT_USABLE | this code gives nothing, for whatever reason | Check it letter by letter.
+PROMO_CODE_EXISTS | a code of that id was issued already | Use it, or choose another id.
+CHECKOUT_EXISTS | a page of that id was asked for already | Use it, or choose another id.
+CHECKOUT_UNKNOWN | the driver has no page of that id | Correct the id.
+METHOD_UNKNOWN | the driver saved no such way to pay | Read which ones there are.
+METHOD_NEEDED | an invoice is open: the last way to pay stays | Pay it first, or save another way.
+DUTY_MISSING | a person's duty does not cover this | Have a maker ask, a checker or treasurer agree.
 """
 
 

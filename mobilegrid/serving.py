@@ -4,26 +4,40 @@ import gc
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import uvicorn
+from litestar.types import ASGIApp
 from typing_extensions import override
 
+from customer_app.hosting.asgi import HostSettings
+from ledger.exports.invoice_papers import Letterhead
 from ledger.kernel.errors import Misconfigured, MobileGridError
 from ledger.runtime.auditing import AccessLog, seal_days
 from ledger.runtime.ledger import Ledger
+from ledger.runtime.personal_texts import PersonalTexts
 from ledger.runtime.published import PublishedLog
-from mobilegrid import evidence_files, heads, payments, personal, wiring
+from ledger.store.vault import Vault
+from mobilegrid import driver_door, evidence_files, heads, payments, personal, wiring
+from mobilegrid.app_wiring import app_settings, cache_of, open_host, policy_of
+from mobilegrid.documents import document_signer, finality
+from mobilegrid.journey_parts import open_journey
+from mobilegrid.judging import judge
+from mobilegrid.letterhead import letterhead
+from mobilegrid.mounting import Mounted
 from mobilegrid.refusals import words
 from mobilegrid.settings import Settings
 from partner_api.app import bare_app, create_app
 from partner_api.auth import Gate
 from partner_api.clients import Client, read_clients
-from partner_api.deps import EvidenceStore, Parts, People
+from partner_api.deps import Documents, EvidenceStore, Parts, People
 from partner_api.jobs import Jobs
+from partner_api.journey import Journey
 from partner_api.openapi import document
 from partner_api.paging import Cursors
 from partner_api.protocol import BoundedProtocol
@@ -54,16 +68,43 @@ def clients_of(settings: Settings) -> tuple[Client, ...]:
 
 
 @contextmanager
-def open_parts(ledger: Ledger, settings: Settings) -> Iterator[Parts]:
+def open_parts(
+    ledger: Ledger,
+    settings: Settings,
+    tell: Callable[[str], object] | None = None,
+    *,
+    has_drivers: bool = False,
+) -> Iterator[Parts]:
     """Put the parts of the doors together and run what runs beside them, until the end.
+
+    `tell` is told the one-time codes of drivers where no mail server is set. With `has_drivers` the
+    log is followed for them.
 
     Raises:
         Misconfigured: a file of auditors, keys, policy or witnessed logs is not as it must be.
     """
-    with personal.reading_people(settings, ledger) as people:
-        parts = _parts(ledger, settings, people)
+    with (
+        personal.reading_people(settings, ledger) as people,
+        driver_door.signing_in(ledger, settings, tell) as drivers,
+        open_journey(ledger, settings) if has_drivers else nullcontext() as journey,
+    ):
+        parts = msgspec.structs.replace(
+            _parts(ledger, settings, people),
+            drivers=drivers.sessions,
+            sign_in=drivers.flow,
+            one_time_codes=drivers.codes,
+            texts=_texts(ledger, people),
+            payment_desk=payments.open_desk(settings, ledger),
+            journey=journey or Journey.in_memory(),
+        )
         with _running(parts, ledger):
             yield parts
+
+
+def _texts(ledger: Ledger, people: Vault | None) -> PersonalTexts | None:
+    if people is None:
+        return None
+    return PersonalTexts(ledger, people, wiring.CLOCK, wiring.IDS)
 
 
 def _parts(ledger: Ledger, settings: Settings, people: People | None) -> Parts:
@@ -90,6 +131,9 @@ def _parts(ledger: Ledger, settings: Settings, people: People | None) -> Parts:
         signed_requests=SignedRequests(gate, settings.doors.public_url, clock),
         evidence=_evidence(settings),
         payer=settings.seller.name,
+        documents=_documents(settings, ledger),
+        letterhead=_letterhead(settings),
+        programs=judge,
     )
 
 
@@ -97,6 +141,26 @@ def _evidence(settings: Settings) -> EvidenceStore | None:
     """Give what keeps evidence; None where the settings name no place for it."""
     try:
         return evidence_files.evidence_of(settings)
+    except Misconfigured:
+        return None
+
+
+def _documents(settings: Settings, ledger: Ledger) -> Documents | None:
+    """Give who signs documents; None where the settings name no signer."""
+    if not settings.has_signer:
+        return None
+
+    def sign(typ: str, payload: bytes) -> str:
+        with heads.open_signer(settings) as signer:
+            return document_signer(signer)(typ, payload)
+
+    return Documents(sign, finality(settings, ledger.name.origin))
+
+
+def _letterhead(settings: Settings) -> Letterhead | None:
+    """Say who issues invoices; None where the settings do not name him."""
+    try:
+        return letterhead(settings)
     except Misconfigured:
         return None
 
@@ -127,30 +191,55 @@ def _keep_sealing(ledger: Ledger, ended: threading.Event) -> None:
             return
 
 
-def serve(parts: Parts, doors: Sequence[str], host: str, port: int) -> None:
-    """Serve some doors until the process is told to end."""
-    app = create_app(
+def make_doors(parts: Parts, doors: Sequence[str]) -> ASGIApp:
+    """Make the app of some doors."""
+    return create_app(
         doors, parts, {code.lower(): meaning for code, (meaning, _) in words().items()}
     )
+
+
+def serve(app: Any, host: str, port: int, trusted: str = "", *, has_sockets: bool = False) -> None:
+    """Serve an ASGI app until the process is told to end; the drivers' app has sockets."""
     gc.collect()
     gc.freeze()  # what stands now stands until the end: the collector need not look at it again
-    trusted = parts.settings.trusted_proxies
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
+        ws="websockets-sansio" if has_sockets else "none",
+        lifespan="on" if has_sockets else "off",
         proxy_headers=bool(trusted),
         forwarded_allow_ips=trusted,
         server_header=False,
         access_log=False,
         log_level="warning",
         limit_concurrency=CONNECTIONS_MAX,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=5 if has_sockets else 10,
     )
     _Server(config).run()
+
+
+def with_app(doors: ASGIApp, parts: Parts, settings: Settings) -> Mounted:
+    """Put the drivers' app beside the doors that it asks.
+
+    Raises:
+        Misconfigured: the folder of its packed client cannot be used, or a file of keys is wrong.
+    """
+    policy = policy_of(settings, parts.ledger.name.origin)
+    cache = cache_of(settings)
+    try:
+        host = open_host(
+            doors,
+            HostSettings(settings.doors.public_url, cache),
+            parts.clock,
+            policy=policy,
+            feed=parts.journey.feed,
+            settings=app_settings(settings),
+        )
+    except OSError as error:
+        raise Misconfigured(f"app.cache_folder {cache}: {error.strerror}") from error
+    return Mounted(doors, host)
 
 
 class _Server(uvicorn.Server):

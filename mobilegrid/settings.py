@@ -76,12 +76,37 @@ class StripeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     return_url: str = ""
     base_url: str = ""
     manual_file: str = ""
+    stand_in_url: str = ""
+    stand_in_file: str = ""
 
 
 class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the bytes lie that entries name by their digest."""
 
     folder: str = ""
+
+
+class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The drivers' app: where its client is kept packed, whom it calls, where its map opens."""
+
+    cache_folder: str = ""
+    support_phone: str = ""
+    emergency_phone: str = "112"
+    centre_lat_e7: Annotated[int, msgspec.Meta(ge=-850_000_000, le=850_000_000)] = 525_200_000
+    centre_lon_e7: Annotated[int, msgspec.Meta(ge=-1_800_000_000, le=1_800_000_000)] = 134_050_000
+
+
+class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Through which mail server one-time codes go to drivers."""
+
+    host: str = ""
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 587
+    tls: Literal["start", "implicit"] = "start"
+    login: str = ""
+    password_file: str = ""
+    sender: str = ""
+    ca_file: str = ""
+    outbox_file: str = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +128,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stripe: StripeSettings = StripeSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     worker: WorkerSettings = WorkerSettings()
+    mail: MailSettings = MailSettings()
+    app: AppSettings = AppSettings()
     doors: DoorSettings = DoorSettings()
 
     @property
@@ -145,8 +172,23 @@ MEANINGS = {
     "stripe.return_url": "where its pages send drivers back to; empty: `doors.public_url`",
     "stripe.base_url": "address of a stand-in of Stripe, for tests; refused in production",
     "stripe.manual_file": "without Stripe: answers of a person, JSON; see `pay relay`",
+    "stripe.stand_in_url": "demo only: address of the pages of our stand-in of the provider",
+    "stripe.stand_in_file": "demo only: what the stand-in knows; empty: forgotten at the end",
     "evidence.folder": "what meters signed, by its digest; empty: beside a ledger that is a file",
+    "mail.host": "mail server for one-time codes; empty: told at the console, not in production",
+    "mail.port": "port there",
+    "mail.tls": "`start`: STARTTLS; `implicit`: TLS from the first byte; never without",
+    "mail.login": "who signs in there; empty: nobody",
+    "mail.password_file": "his password, mode 600",
+    "mail.sender": "address that codes come from",
+    "mail.ca_file": "certificates trusted for it; empty: those of the machine",
+    "mail.outbox_file": "without a server: file that codes are appended to, for demos; empty: none",
     "worker.timers_s": "`serve all`, `worker`: seconds between two looks at the timers; 0: never",
+    "app.cache_folder": "where the app's client is kept packed; empty: the temporary folder",
+    "app.support_phone": "whom drivers call; empty: the number of each station",
+    "app.emergency_phone": "whom drivers call in danger",
+    "app.centre_lat_e7": "where the app's map opens: latitude in degrees x 10^7",
+    "app.centre_lon_e7": "where the app's map opens: longitude in degrees x 10^7",
     **DOOR_MEANINGS,
 }
 """What each setting does, by its path; written to docs/settings.md."""

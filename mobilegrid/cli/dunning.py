@@ -128,7 +128,8 @@ def policy(app: App, file: Path, persons: TwoPersons) -> None:
     """Set the policy of bills from a JSON file; two persons.
 
     Fields, each with its default when left out: means (order of payment), retry_days,
-    block_after_days, uncollectable_after_days, second_person_above_minor, inconvenience_minor.
+    block_after_days, uncollectable_after_days, second_person_above_minor, inconvenience_minor,
+    duns, collects_at_issue, payee_cooling_days, dispute_answer_days, rounding_max_minor.
     """
     try:
         terms = msgspec.json.decode(read_file(file, _BYTES_MAX), type=BillingTerms)

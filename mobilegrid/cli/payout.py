@@ -8,15 +8,13 @@ import click
 import msgspec
 
 from ledger.adapters.bank.elements import SIZE_MAX
-from ledger.adapters.bank.orders import answered, approving, batch_of, releasing
-from ledger.domain.money.contracts import CONTRACTS
+from ledger.adapters.bank.orders import answered, approving, batch_of, payer_of, releasing
 from ledger.domain.money.payees import ROUTES, ApprovePayee, PayeeAccount
 from ledger.domain.money.payout_batches import MarkPayoutsSent, WithdrawPayouts
 from ledger.domain.money.payout_plans import CancelPayout, InstructPayout
 from ledger.domain.money.payout_rows import PAYOUTS, Payout, PayoutBatch
 from ledger.domain.money.payouts import MarkPayoutUnknown
-from ledger.domain.parties import PARTIES
-from ledger.kernel.errors import Malformed, NotFound, Refused
+from ledger.kernel.errors import Malformed, Refused
 from ledger.kernel.messages import Actor
 from ledger.kernel.messages import Command as LedgerCommand
 from ledger.kernel.money import amount_text
@@ -122,19 +120,6 @@ unknown = asks(
 
 
 # Orders -----------------------------------------------------------------------
-
-
-def payer_of(reads: Reads, payouts: tuple[str, ...]) -> str:
-    """Give our own name, as the contract with the first payout's partner has it.
-
-    `NotFound` where no contract says who we are: then it must be given.
-    """
-    row = reads.row(PAYOUTS, payouts[0]) if payouts else None
-    held = reads.row(CONTRACTS, row.partner_id) if row else None
-    ours = reads.row(PARTIES, held.versions[-1].terms.ours) if held else None
-    if ours is None or not ours.legal_name:
-        raise NotFound("nobody says who pays: name us with --payer")
-    return ours.legal_name
 
 
 def _order(**given: Any) -> None:

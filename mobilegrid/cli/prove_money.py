@@ -21,7 +21,8 @@ from mobilegrid import wiring
 from mobilegrid.cli import proofs
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.proofs import sign_head
-from mobilegrid.cli.signed_documents import finality, signing_documents
+from mobilegrid.cli.signed_documents import signing_documents
+from mobilegrid.documents import finality
 
 
 class Carried(msgspec.Struct, frozen=True):

@@ -63,7 +63,7 @@ def api(app: App, doors: str, host: str, port: int, socket: str) -> None:
 @port_option
 @click.pass_obj
 def all_(app: App, host: str, port: int) -> None:
-    """Serve every door from one process until interrupted.
+    """Serve every door and the drivers' app from one process until interrupted.
 
     The signer is started first, as a process of its own, and again whenever it dies. Heads are
     signed every second while the log grows, and witnessed as `witness.policy_file` says. Nothing is
@@ -79,7 +79,8 @@ def all_(app: App, host: str, port: int) -> None:
             raise health.error
         ledger = stack.enter_context(_opened(app, settings, signs=True))
         stack.enter_context(_clockwork(app, settings, ledger))
-        _serve_doors(app, settings, ledger, (list(DOORS), host, port))
+        where = list(DOORS), host, port
+        _serve_doors(app, settings, ledger, where, with_app=True)
 
 
 @click.command(cls=Command)
@@ -156,13 +157,13 @@ def _opened(app: App, settings: Settings, *, signs: bool) -> Iterator[Ledger]:
 @contextmanager
 def _clockwork(app: App, settings: Settings, ledger: Ledger) -> Iterator[None]:
     """Run the timers and the work of the night beside what is served."""
-    from mobilegrid import payments
+    from mobilegrid import driver_door, payments
     from mobilegrid.clockwork import clockwork_of
 
     if not settings.worker.timers_s:
         yield
         return
-    more = payments.jobs_of(settings, ledger)
+    more = (*payments.jobs_of(settings, ledger), *driver_door.jobs_of(settings, ledger))
     clockwork = clockwork_of(ledger, wiring.CLOCK, app.console.remark, more)
     clockwork.start(settings.worker.timers_s)
     try:
@@ -172,11 +173,27 @@ def _clockwork(app: App, settings: Settings, ledger: Ledger) -> Iterator[None]:
 
 
 def _serve_doors(
-    app: App, settings: Settings, ledger: Ledger, where: tuple[Sequence[str], str, int]
+    app: App,
+    settings: Settings,
+    ledger: Ledger,
+    where: tuple[Sequence[str], str, int],
+    *,
+    with_app: bool = False,
 ) -> None:
-    from mobilegrid import serving
+    from mobilegrid import driver_door, serving
 
     doors, host, port = where
-    with serving.open_parts(ledger, settings) as parts:
+    if "driver" in doors:
+        driver_door.check_place(settings)
+    has_drivers = "driver" in doors
+    tell = app.console.remark
+    with serving.open_parts(ledger, settings, tell, has_drivers=has_drivers) as parts:
         app.console.remark(f"Serving {', '.join(doors)} at http://{host}:{port}")
-        serving.serve(parts, doors, host, port)
+        made = serving.make_doors(parts, doors)
+        trusted = parts.settings.trusted_proxies
+        if not with_app:
+            serving.serve(made, host, port, trusted)
+            return
+        app.console.remark(f"The drivers' app is at {settings.doors.public_url}/app/")
+        mounted = serving.with_app(made, parts, settings)
+        serving.serve(mounted, host, port, trusted, has_sockets=True)

@@ -35,7 +35,7 @@ from mobilegrid.cli.acting import (
 from mobilegrid.cli.base import App, Command
 from mobilegrid.cli.console import facts, table
 from mobilegrid.cli.proofs import sign_head
-from mobilegrid.cli.signed_documents import document_signer, finality
+from mobilegrid.documents import document_signer, finality
 
 _STATEMENT = argument("statement_id", "STATEMENT")
 

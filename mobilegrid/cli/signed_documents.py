@@ -8,18 +8,15 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.exports.issued import IsFinal, SignDocument, SignedDocument, always, sign_issued
-from ledger.kernel.errors import CheckpointInvalid, Misconfigured, NotFound
-from ledger.kernel.instants import SECOND
+from ledger.exports.issued import SignDocument, SignedDocument, sign_issued
+from ledger.kernel.errors import Misconfigured, NotFound
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.reads import Entry
-from ledger.signer.client import SignerClient
-from ledger.signer.documents import read_heading
-from ledger.tlog.policy import open_under_policy
 from mobilegrid import heads, wiring
 from mobilegrid.cli.base import App
 from mobilegrid.cli.params import FILE, write_file
 from mobilegrid.cli.proofs import sign_head
+from mobilegrid.documents import document_signer, finality
 from mobilegrid.settings import Settings
 
 
@@ -43,16 +40,6 @@ def signed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def document_signer(signer: SignerClient) -> SignDocument:
-    """Sign documents with the signer's key for them, under the checkpoint that each names."""
-
-    def sign(typ: str, payload: bytes) -> str:
-        said = read_heading(payload).checkpoint
-        return signer.sign_document(typ, payload, "documents", said.size, said.root)
-
-    return sign
-
-
 @contextmanager
 def signing_documents(settings: Settings) -> Iterator[SignDocument | None]:
     """Give what signs documents; None where the settings name no signer."""
@@ -61,23 +48,6 @@ def signing_documents(settings: Settings) -> Iterator[SignDocument | None]:
         return
     with heads.open_signer(settings) as signer:
         yield document_signer(signer)
-
-
-def finality(settings: Settings, origin: str) -> IsFinal:
-    """Tell which checkpoints are final: those that meet the quorum of our own policy."""
-    found = heads.own_policy(settings, origin)
-    if found is None:
-        return always
-    policy = found[1]
-
-    def is_final(note: bytes) -> bool:
-        try:
-            open_under_policy(note, policy, wiring.CLOCK.now() // SECOND)
-        except CheckpointInvalid:
-            return False
-        return True
-
-    return is_final
 
 
 def write_signed(app: App, positions: Callable[[Ledger], Sequence[int]], file: Path) -> None:

@@ -15,6 +15,11 @@ def _at(module: str, name: str, summary: str) -> Member:
 
 COMMANDS: dict[str, Member | LazyGroup] = {
     "demo": _at("demo", "demo", "Live through one day of a seeded town and check it."),
+    "app-runtime": _at(
+        "app_runtime",
+        "app_runtime",
+        "Pack the app's client for the air, once, where an image is built.",
+    ),
     "db": LazyGroup(
         "db",
         "Make, upgrade and look after a ledger's database.",
@@ -88,6 +93,7 @@ COMMANDS: dict[str, Member | LazyGroup] = {
         {
             "register": _at("subject", "register", "Keep a new person in the vault."),
             "show": _at("subject", "show", "Show what is kept about a person, masked."),
+            "invite": _at("subject_invite", "invite", "Let a driver make his first passkey."),
             "erase": _at("subject", "erase", "Erase a person, and say so in the log."),
             "reveal": _at("subject", "reveal", "Show fields of a person, in the clear."),
             "rewrap": _at(

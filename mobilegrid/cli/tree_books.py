@@ -43,4 +43,15 @@ BOOKS: dict[str, Member | LazyGroup] = {
             "reverse": _at("entry", "reverse", "Reverse an entry by hand, whole; two persons."),
         },
     ),
+    "fx": LazyGroup(
+        "fx",
+        "Exchange money, and value what is left at a day's rate.",
+        {
+            "exchange": _at("fx", "exchange", "Book an exchange as the bank made it; two persons."),
+            "value": _at("fx", "value", "Show what a pair of currencies is worth at a rate."),
+            "revalue": _at(
+                "fx", "revalue", "Book what a pair gained by a day's rate; two persons."
+            ),
+        },
+    ),
 }

@@ -181,6 +181,16 @@ FLEET: dict[str, Member | LazyGroup] = {
             "refund": _at("case", "refund", "Decide whether a swap is paid back; two persons."),
         },
     ),
+    "support": LazyGroup(
+        "support",
+        "Answer drivers who ask for help.",
+        {
+            "list": _at("support", "list_", "List requests, the one to be answered first."),
+            "show": _at("support", "show", "Show a request with what was written; two persons."),
+            "answer": _at("support", "answer", "Write to the driver; two persons."),
+            "close": _at("support", "close", "Close a request; two persons."),
+        },
+    ),
     "waitlist": LazyGroup(
         "waitlist",
         "Let drivers wait for packs.",
