@@ -24,6 +24,12 @@ PLANTS = {
         "customer_app",
         "msgspec",
     ),
+    "Inside the app: screens over models over the client": (
+        "customer_app/models",
+        "customer_app.kit",
+    ),
+    "The client and the session of the app run without Flet": ("customer_app/api", "flet"),
+    "Only the host of the app carries Flet's server": ("customer_app/views", "flet_web"),
     "The simulator knows nothing of us, and we nothing of it": ("hsm_sim", "ledger.kernel"),
     "Doors do not know each other": ("partner_api/log", "partner_api.auditor"),
     "The strangers' verifier carries only cryptography and the standard library": (

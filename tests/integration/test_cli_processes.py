@@ -84,7 +84,7 @@ def test_ctrl_c_ends_with_130(tmp_path):
     assert said.strip() == "Interrupted."
 
 
-def interrupted(process: subprocess.Popen, presses: int = 20) -> str:
+def interrupted(process: subprocess.Popen[str], presses: int = 20) -> str:
     """Press Ctrl-C until the command has ended; its words on stderr.
 
     Python looks for signals between its steps: one that comes after the last look and before a

@@ -5,17 +5,20 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.domain.blocks import DRIVER_BLOCKS
+from ledger.domain.money.dunning import RunDunning
 from ledger.domain.money.invoice_policy import BillingTerms, SetBillingPolicy
 from ledger.domain.money.invoices import INVOICES, Invoice
-from ledger.domain.money.payments_rows import CARD_PAYMENTS
-from ledger.domain.money.payments_told import TellCard
+from ledger.domain.money.payments import PlanCharge
+from ledger.domain.money.payments_calls import SendCall
+from ledger.domain.money.payments_rows import CARD_PAYMENTS, PAYMENT_CALLS, Told
+from ledger.domain.money.payments_told import TellAnswer, TellCard, TellPayment
 from ledger.domain.money.pending import TopUpWallet
 from ledger.domain.money.plans import ALLOWANCES, PlanTerms, PublishPlan
 from ledger.domain.money.promos import PROMOS, GrantPromo
 from ledger.domain.money.subscriptions import BeginSubscription, EndSubscription
 from ledger.kernel.instants import DAY, HOUR
 from ledger.kernel.messages import Actor, Command
-from ledger.runtime.dunning import collecting, run_dunning
+from ledger.runtime.dunning import collect_issued, collecting, run_dunning
 from ledger.runtime.invoice_view import invoice_view
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.settling import close_period
@@ -159,3 +162,59 @@ def test_months_are_invoiced_and_end_by_the_clock_alone(ledger):
         ]
         assert [row.is_over for _, row in reads.rows(PROMOS)] == [True]
     row_of(ledger)
+
+
+def test_invoices_are_collected_at_their_issue_where_the_policy_says_so(tmp_path):
+    with new_town(sqlite_url(tmp_path)) as town:
+        do(town, SetBillingPolicy(terms=BillingTerms(collects_at_issue=True)), MARCH)
+        do(town, top_up(300), MARCH)
+        do(town, TellCard(driver_id="DR-1", payer="cus_1", card="pm_1"), MARCH, SYSTEM)
+        close_period(town, "2024-03", actor=FINANCE, at=APRIL)
+        row = row_of(town)
+        assert (row.paid_minor, row.open_minor) == (300, 631)
+        with town.reading() as reads:
+            planned = [payment for _, payment in reads.rows(CARD_PAYMENTS)]
+            due = reads.row(INVOICES, INVOICE)
+        assert [(one.amount_minor, one.invoice_no) for one in planned] == [(631, INVOICE)]
+        assert due is not None
+        again = collect_issued(town, [INVOICE], APRIL, SYSTEM)
+        assert (again.asked, again.done) == (1, {})
+
+
+def test_without_that_policy_an_invoice_waits_for_its_due_date(ledger):
+    do(ledger, top_up(300))
+    assert collect_issued(ledger, [INVOICE], APRIL, SYSTEM).asked == 0
+
+
+def test_a_network_that_is_only_looked_at_is_never_dunned(ledger):
+    do(ledger, SetBillingPolicy(terms=BillingTerms(duns=False)))
+    for day in (1, 14, 90):
+        assert run_dunning(ledger, DUE + day * DAY + HOUR, SYSTEM).asked == 0
+    do(ledger, RunDunning(invoice_no=INVOICE), DUE + 100 * DAY)
+    assert row_of(ledger).state == "issued"
+
+
+def test_what_a_driver_did_not_confirm_within_a_day_is_given_up(ledger):
+    do(ledger, TellCard(driver_id="DR-1", payer="cus_1", card="pm_1"), actor=SYSTEM)
+    charge = PlanCharge(
+        payment_id="PY-1",
+        driver_id="DR-1",
+        invoice_no=INVOICE,
+        currency="EUR",
+        amount_minor=931,
+    )
+    do(ledger, charge)
+    key = f"inv:{INVOICE}:charge:1"
+    with ledger.reading() as reads:
+        call = reads.row(PAYMENT_CALLS, key)
+    assert call is not None
+    do(ledger, SendCall(call_key=key, body_sha256=call.body.digest), actor=SYSTEM)
+    needs = Told("pi_1", "needs_action", amount_minor=931, currency="EUR", url="https://pay.test")
+    do(ledger, TellAnswer(call_key=key, told=needs), actor=SYSTEM)
+    assert run_dunning(ledger, APRIL + DAY - 1, SYSTEM).done == {}
+    assert run_dunning(ledger, APRIL + DAY, SYSTEM).done == {"ReleaseReserved": 1}
+    assert run_dunning(ledger, APRIL + DAY + 1, SYSTEM).asked == 0  # the provider was asked
+    gone = TellPayment(payment_id="PY-1", told=Told("pi_1", "cancelled"))
+    do(ledger, gone, APRIL + DAY + 2, SYSTEM)
+    assert run_dunning(ledger, APRIL + 2 * DAY, SYSTEM).asked == 0
+    assert row_of(ledger).needs_action is False

@@ -45,7 +45,9 @@ def act(
     """
     area = sys.modules[type(command).__module__]
     role = min(command.roles)
-    who = actor or Actor("P1", role, "P2", min(command.second_roles.get(role, {""})))
+    is_his = command.is_personal and role == "driver"
+    first = getattr(command, "driver_id", "P1") if is_his else "P1"
+    who = actor or Actor(first, role, "P2", min(command.second_roles.get(role, {""})))
     refusal = authorise(command, who)
     if refusal is not None:
         return refusal
