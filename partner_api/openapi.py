@@ -132,6 +132,7 @@ def document(app: Litestar) -> bytes:
 
 def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str, Any]) -> None:
     given = operation.setdefault("parameters", [])
+    given.sort(key=lambda one: str(one["name"]))  # those of a path come in no order
     for name in opt["query"]:
         schema, words = PARAMETERS[name]
         given.append({"name": name, "in": "query", "schema": schema, "description": words})
@@ -171,11 +172,26 @@ def _complete(operation: dict[str, Any], opt: dict[str, Any], schemas: dict[str,
             "description": titles[status],
             "content": {PROBLEM: {"schema": problem}},
         }
+    _add_answers(operation, opt, titles)
     if is_witness:  # the protocol has words of its own for what is wrong
         for status, media in _OF_WITNESSES.items():
             operation["responses"][str(status)]["content"][media] = {"schema": {"type": "string"}}
     if opt["action"] not in PUBLIC:
         operation["security"] = [{"bearer": []}]
+
+
+def _add_answers(operation: dict[str, Any], opt: dict[str, Any], titles: dict[int, str]) -> None:
+    """Say what else a route answers: further statuses, and pages where it is one."""
+    for status in opt.get("also", ()):
+        said: dict[str, Any] = {"description": titles.get(status, "Done")}
+        if status in titles:
+            said["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        operation["responses"][str(status)] = said
+    for status in ("204", "303"):  # these say nothing more, or lead on
+        operation["responses"].get(status, {}).pop("content", None)
+    if opt.get("is_page"):
+        for said in operation["responses"].values():
+            said.setdefault("content", {})["text/html"] = {"schema": {"type": "string"}}
 
 
 def _add_media(operation: dict[str, Any], media: tuple[str, ...]) -> None:

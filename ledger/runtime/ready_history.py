@@ -91,13 +91,18 @@ class ReadyHistory:
         with self._lock:
             if not self._size and reads.size:
                 self._size = reads.end_known_at(max(now - PAST_US, 0))
-                first_at = reads.entry(self._size).envelope.recorded_at if self._size else 0
-                self._counts_from = first_at + DAY if self._size else 0
+                self._counts_from = self._first_at(reads, now) + DAY if self._size else 0
             end = min(self._size + STEP, reads.size)
             for one in reads.entries(self._size, end):
                 self._hear(reads, one)
             self._size = end
             return end < reads.size
+
+    def _first_at(self, reads: Reads, now: int) -> int:
+        """Give the time of the first entry that is read; now where all of them are too old."""
+        if self._size == reads.size:
+            return now
+        return reads.entry(self._size).envelope.recorded_at
 
     def typical(self, station_id: str, pack_class: str, now: int) -> tuple[list[list[int]], int]:
         """Give 7 days of 24 typical counts, `UNSEEN` where there is none, and the days seen."""

@@ -14,7 +14,7 @@ def _at(module: str, name: str, summary: str) -> Member:
 
 
 COMMANDS: dict[str, Member | LazyGroup] = {
-    "demo": _at("demo", "demo", "Live through one day of a seeded town and check it."),
+    "demo": _at("demo", "demo", "Live through a month of a seeded town and check it."),
     "app-runtime": _at(
         "app_runtime",
         "app_runtime",
@@ -70,7 +70,7 @@ COMMANDS: dict[str, Member | LazyGroup] = {
             "history": _at("export", "history", "Write the life of a pack as CSV."),
             "epcis": _at("export", "epcis", "Write histories of packs as EPCIS 2.0."),
             "passport": _at("passport", "passport", "Write the battery passport of a pack."),
-            "statement": _at("export", "statement", "Write an operator's statement as CSV."),
+            "statement": _at("export", "statement", "Write a partner's statement as CSV."),
             "verifier": _at("export", "verifier", "Write the program that checks us."),
         },
     ),
@@ -93,7 +93,9 @@ COMMANDS: dict[str, Member | LazyGroup] = {
         {
             "register": _at("subject", "register", "Keep a new person in the vault."),
             "show": _at("subject", "show", "Show what is kept about a person, masked."),
-            "invite": _at("subject_invite", "invite", "Let a driver make his first passkey."),
+            "invite": _at(
+                "subject_invite", "invite", "Give the link by which a driver makes his passkey."
+            ),
             "erase": _at("subject", "erase", "Erase a person, and say so in the log."),
             "reveal": _at("subject", "reveal", "Show fields of a person, in the clear."),
             "rewrap": _at(
@@ -141,7 +143,11 @@ COMMANDS: dict[str, Member | LazyGroup] = {
         "Run processes that others talk to.",
         {
             "api": _at("serve", "api", "Serve doors over HTTP until interrupted."),
-            "all": _at("serve", "all_", "Serve every door from one process until interrupted."),
+            "all": _at(
+                "serve",
+                "all_",
+                "Serve every door and the drivers' app from one process until interrupted.",
+            ),
             "worker": _at(
                 "serve",
                 "worker",

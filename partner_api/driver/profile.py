@@ -123,7 +123,7 @@ async def read_profile(request: HttpRequest) -> Response[ProfileOut]:
 @patch(
     "/profile",
     operation_id="change_profile",
-    opt=asks(Action.WRITE_DRIVER, body=ProfileIn),
+    opt=asks(Action.WRITE_DRIVER, body=ProfileIn) | {"also": (412, 428)},
 )
 async def change_profile(request: HttpRequest) -> Response[ProfileOut]:
     """Change name, language, currency or preferences of the profile that `If-Match` names."""

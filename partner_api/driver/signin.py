@@ -286,7 +286,7 @@ async def revoke(request: HttpRequest) -> Response[None]:
         if session is not None:
             await sync_to_thread(flow.sessions.end, session.session_id)
     gone = [made_cookie(request, name, "", 0) for name in (COOKIE, START_COOKIE)]
-    return Response(None, status_code=204, cookies=gone)
+    return Response(None, status_code=204, cookies=gone, media_type="text/plain")
 
 
 ROUTES = (

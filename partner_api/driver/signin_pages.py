@@ -22,6 +22,9 @@ from partner_api.sign_in_steps import APP, HOME, WEB, Start, check_challenge, sa
 START_COOKIE = "mg_sign_in"
 STATE = re.compile(r"[A-Za-z0-9._~/?=&%@:+-]{0,512}")
 PROMPTS = ("login", "step_up", "create")
+PAGE: dict[str, Any] = {"is_page": True}
+"""Marks a route of pages: what goes wrong is told on a page too."""
+
 _AUTHORIZE = (
     "client_id",
     "redirect_uri",
@@ -95,7 +98,9 @@ def device_label(user_agent: str) -> str:
 # Pages ------------------------------------------------------------------------
 
 
-@get("/sign-in", operation_id="show_sign_in", opt=asks(Action.SIGN_IN, "return_to", "prompt"))
+@get(
+    "/sign-in", operation_id="show_sign_in", opt=asks(Action.SIGN_IN, "return_to", "prompt") | PAGE
+)
 async def show_sign_in(request: HttpRequest) -> Response[str]:
     """Show the page on which a driver signs in; afterwards he is back in the app."""
     query = asked(request).query
@@ -103,14 +108,14 @@ async def show_sign_in(request: HttpRequest) -> Response[str]:
     return await _shown(request, Start(WEB, return_to), query.get("prompt", ""))
 
 
-@get("/step-up", operation_id="show_step_up", opt=asks(Action.SIGN_IN, "return_to"))
+@get("/step-up", operation_id="show_step_up", opt=asks(Action.SIGN_IN, "return_to") | PAGE)
 async def show_step_up(request: HttpRequest) -> Response[str]:
     """Show the page on which a driver who is signed in proves himself once more."""
     return_to = safe_return(asked(request).query.get("return_to", HOME))
     return await _shown(request, Start(WEB, return_to), "step_up")
 
 
-@get("/authorize", operation_id="authorize_app", opt=asks(Action.SIGN_IN, *_AUTHORIZE))
+@get("/authorize", operation_id="authorize_app", opt=asks(Action.SIGN_IN, *_AUTHORIZE) | PAGE)
 async def authorize_app(request: HttpRequest) -> Response[str]:
     """Begin to sign a driver in for an app: the web app, or the app of a phone with PKCE."""
     query = asked(request).query
@@ -165,7 +170,7 @@ async def _shown(request: HttpRequest, start: Start, prompt: str) -> Response[st
     return page(request, mode, again=again, cookies=[kept])
 
 
-@get("/finish", operation_id="finish_sign_in", opt=asks(Action.SIGN_IN, "code"))
+@get("/finish", operation_id="finish_sign_in", opt=asks(Action.SIGN_IN, "code") | PAGE)
 async def finish_sign_in(request: HttpRequest) -> Response[Any]:
     """Give the browser that began a sign-in its session, and send it back into the app."""
     flow = flow_of(request)
@@ -189,7 +194,12 @@ async def finish_sign_in(request: HttpRequest) -> Response[Any]:
     )
 
 
-@get("/bye", operation_id="say_bye", opt=asks(Action.SIGN_IN, "return_to"), status_code=303)
+@get(
+    "/bye",
+    operation_id="say_bye",
+    opt=asks(Action.SIGN_IN, "return_to") | {"also": (204,)},
+    status_code=303,
+)
 async def say_bye(request: HttpRequest) -> Response[Any]:
     """End the session of this browser and take its cookies away; 303 where `return_to` says so."""
     flow = flow_of(request)

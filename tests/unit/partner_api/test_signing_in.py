@@ -183,6 +183,7 @@ MAY = {
     "check_finance": (CHECKER, TREASURER),
     "read_settlement": (MAKER, CHECKER, TREASURER, READER, PARTNER),
     "answer_settlement": (PARTNER,),
+    "send_settlement": (MAKER, CHECKER, TREASURER, READER, PARTNER),
     "read_driver": (DRIVER,),
     "write_driver": (DRIVER,),
 }
