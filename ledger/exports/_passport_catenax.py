@@ -186,13 +186,16 @@ def _characteristics(sheet: Sheet) -> Json:
 
 def _safety(sheet: Sheet) -> Json:
     agents, manuals = sheet.get("6.2.5"), sheet.get("6.6.1.2")
-    return filled(
+    labels = links(sheet.get("6.2.6"))
+    said = filled(
         usableExtinguishAgent=agents
         and [{"media": one.media, "fireClass": one.fire_class} for one in agents],
         safetyMeasures=links(sheet.get("6.6.1.5")),
-        meaningOfLabels=links(sheet.get("6.2.6")),
+        meaningOfLabels=labels,
         dismantling=manuals and links(manuals),
     )
+    # a pack without labels says so, where it says anything: the model wants the member
+    return said | {"meaningOfLabels": []} if said and labels == [] else said
 
 
 def _handling(sheet: Sheet) -> Json:
