@@ -72,10 +72,10 @@ def app_service(
             yield f"http://localhost:{port}", process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
-def _wait_for(url: str, seconds: float = 30) -> None:
+def _wait_for(url: str, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while True:
         try:

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 BAR = 16
 """Pixels at the lower edge in which nothing is tapped."""
 

@@ -50,7 +50,7 @@ class OpenTown:
         words = [sys.executable, "-m", __name__, str(self.folder), str(self.port)]
         with self.said.open("ab") as file:
             self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=file, stderr=file)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while True:
             try:
                 with urllib.request.urlopen(f"{self.origin}/app/_health", timeout=2):
@@ -70,7 +70,7 @@ class OpenTown:
             self.process.terminate()
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(60)
         self.process = None
 
     def tell(self, line: str) -> None:
@@ -84,7 +84,7 @@ class OpenTown:
     def code_for(self, address: str, known: int = 0) -> str:
         """Read the newest one-time code for an address, the one after `known` others."""
         pattern = rf"code for {re.escape(address)}: (\d{{6}})"
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(found := re.findall(pattern, self.said.read_text())) <= known:
             assert time.monotonic() < end, "no code was told"
             time.sleep(0.1)
@@ -95,7 +95,7 @@ class OpenTown:
         return len(re.findall(rf"code for {re.escape(address)}: ", self.said.read_text()))
 
     def _wait_for(self, pattern: str) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not re.search(pattern, self.said.read_text()):
             assert time.monotonic() < end, f"{pattern} was not said"
             time.sleep(0.05)

@@ -1,4 +1,7 @@
-"""One browser and one open town for all journeys; each test has people of its own, signed in."""
+"""One browser and one open town for a module; each test has people of its own, signed in.
+
+Not for longer: while a browser is open its loop runs in this thread, and others cannot run theirs.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,19 +25,19 @@ _AUTHENTICATOR = {
 Arrive = Callable[..., Visitor]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with browser() as started:
         yield started
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenTown]:
     with opened_town(tmp_path_factory.mktemp("town")) as opened:
         yield opened
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def known(chromium: Browser, town: OpenTown) -> dict[str, Any]:
     """Sign both guests in once, as they would: a code, a passkey; give what browsers keep."""
     found = {}

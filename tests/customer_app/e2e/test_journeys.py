@@ -35,7 +35,7 @@ def swap(visitor: Visitor) -> str:
     """Reserve, show the code to the station, and wait for the swap; gives its id."""
     reserve(visitor)
     visitor.tap("booking-code")
-    visitor.page.wait_for_url("**/app/swap/**", timeout=40_000)
+    visitor.page.wait_for_url("**/app/swap/**", timeout=120_000)
     return visitor.page.url.rpartition("/")[2]
 
 
@@ -96,7 +96,7 @@ def test_the_code_on_the_screen_is_what_a_camera_reads(arrive: Arrive) -> None:
     [text] = wei.codes()
     assert text.startswith("MG1.")
     assert len(text) <= 300
-    wei.page.wait_for_url("**/app/swap/**", timeout=40_000)
+    wei.page.wait_for_url("**/app/swap/**", timeout=120_000)
     wei.hears("Done. Your pack:")
 
 
@@ -136,10 +136,10 @@ def test_the_power_fails_while_the_code_is_shown(arrive: Arrive, town: OpenTown)
     ana.open(f"/booking/{booking_id}/code")
     ana.see("code-picture")
     town.stop(kills=True)
-    ana.page.wait_for_selector("#mg-link .qr img", timeout=20_000)
+    ana.page.wait_for_selector("#mg-link .qr img", timeout=60_000)
     assert any(text.startswith("MG1.") for text in ana.codes())
     town.start()
-    ana.page.wait_for_selector("#mg-link .full", state="detached", timeout=60_000)
+    ana.page.wait_for_selector("#mg-link .full", state="detached", timeout=180_000)
     ana.drawn()
     ana.faults.clear()  # the client says of its socket that it is gone, as it must
     assert f"/booking/{booking_id}" in ana.page.url or "/swap/" in ana.page.url
