@@ -77,6 +77,12 @@ def test_without_a_retry_on_the_first_day_it_becomes_overdue_on_it():
     assert steps(world, 0, 1, 2, 3) == [(1, "overdue", 0), (3, "retry", 1)]
 
 
+def test_a_network_that_does_not_dun_leaves_everybody_alone():
+    world = owing()
+    events(act(world, SetBillingPolicy(terms=BillingTerms(duns=False))))
+    assert steps(world, 0, 1, 7, 14, 30, 200) == []
+
+
 def test_a_clock_that_stood_still_takes_only_the_furthest_step():
     world = owing()
     first = run(world, 200)
