@@ -3,12 +3,14 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.support.measuring import is_long, unmeasured
 from tests.support.postgres import postgres_url
 
 __all__ = ["postgres_url"]
@@ -27,6 +29,13 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow tests: one that began last would keep the other workers waiting."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Leave the long tests out of the measuring, their fixtures and processes too."""
+    with unmeasured() if is_long(item) else nullcontext():
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
