@@ -12,10 +12,12 @@ loaded raises `NotLoaded`: a rule can never mistake "not fetched" for
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
+from ledger.kernel.envelope import canonical
 from ledger.kernel.errors import InvariantBroken
 
 V = TypeVar("V", bound=msgspec.Struct)
@@ -48,6 +50,30 @@ class Shelf(Generic[V]):
         self.name = name
         self.row_type = row_type
         self.listed_by: Callable[[V], str] = listed_by or _unlisted
+
+
+def row_bytes(row: msgspec.Struct) -> bytes:
+    """Encode a row: what equals its default is left out, whichever object says it.
+
+    The encoder compares with ``is``. A state that a rule names is the default itself, one that was
+    read from an entry is not: rows of a replay would differ from those that were kept.
+    """
+    kind = type(row)
+    defaults = _DEFAULTS.get(kind)
+    if defaults is None:
+        told = [(each.name, each.default) for each in msgspec.structs.fields(kind)]
+        texts = tuple((name, value) for name, value in told if value and isinstance(value, str))
+        defaults = _DEFAULTS[kind] = texts if kind.__struct_config__.omit_defaults else ()
+    same = {
+        name: value
+        for name, value in defaults
+        if (own := getattr(row, name)) is not value and own == value
+    }
+    return canonical(replace(row, **same) if same else row)
+
+
+_DEFAULTS: dict[type[msgspec.Struct], tuple[tuple[str, Any], ...]] = {}
+"""Members of rows with a text as their default, by type; found once."""
 
 
 Key = tuple[Shelf[msgspec.Struct], str]

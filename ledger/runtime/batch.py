@@ -12,7 +12,7 @@ from ledger.domain import access, chains
 from ledger.domain.catalogue import COMMANDS, EVENTS, EventRule
 from ledger.domain.money.posting_dates import BOOKS, CALENDAR, books_of
 from ledger.domain.opening import OpenLedger
-from ledger.domain.world import Stamp, World
+from ledger.domain.world import Stamp, World, row_bytes
 from ledger.kernel.envelope import (
     ENTRY_BYTES_MAX,
     ENVELOPE_VERSION,
@@ -219,7 +219,7 @@ class Batch:
             before = kept.of(shelf.name).get(name) if kept else None
             stays = before is not None and shelf.listed_by(before) == listed
             written = staying if stays else views
-            written.setdefault(shelf.name, []).append((name, at, listed, canonical(row)))
+            written.setdefault(shelf.name, []).append((name, at, listed, row_bytes(row)))
         return self.rows
 
 

@@ -17,7 +17,7 @@ from ledger.domain.catalogue import KINDS, SHELVES, EventRule
 from ledger.domain.history_map import HistoryMapped
 from ledger.domain.money.posting_dates import BOOKS, CALENDAR, books_of
 from ledger.domain.opening import LedgerOpened
-from ledger.domain.world import Stamp, World
+from ledger.domain.world import Stamp, World, row_bytes
 from ledger.kernel.envelope import Envelope, canonical, open_entry
 from ledger.kernel.errors import InvariantBroken, Malformed, ReplayDiffers
 from ledger.kernel.hashing import leaf_hash
@@ -63,7 +63,7 @@ class Replayed:
         """Give what every view must hold: view, then key to (position, listed, state)."""
         views: dict[str, dict[str, tuple[int, str, bytes]]] = {shelf.name: {} for shelf in SHELVES}
         for shelf, key, row, position in self.world.changed():
-            views[shelf.name][key] = (position, shelf.listed_by(row), canonical(row))
+            views[shelf.name][key] = (position, shelf.listed_by(row), row_bytes(row))
         return views
 
 

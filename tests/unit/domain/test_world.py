@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from ledger.domain.world import NotLoaded, Shelf, World, key_of, touch
+from ledger.domain.world import NotLoaded, Shelf, World, key_of, row_bytes, touch
 from ledger.kernel.errors import InvariantBroken
 
 
@@ -67,3 +67,17 @@ def test_a_refused_command_leaves_the_world_as_it_was():
 def test_keys_join_their_parts():
     assert key_of("ST-1", "2") == "ST-1|2"
     assert touch(ROWS, "ST-1", "2") == (ROWS, "ST-1|2")
+
+
+class Staged(msgspec.Struct, frozen=True, omit_defaults=True):
+    count: int = 0
+    stage: str = "OPEN"
+
+
+def test_a_row_has_the_same_bytes_whether_its_default_was_named_or_read():
+    named = Staged(1, "OPEN")
+    read = msgspec.json.decode(b'{"count":1,"stage":"OPEN"}', type=Staged)
+    assert named == read
+    assert row_bytes(named) == row_bytes(read) == b'{"count":1}'
+    assert row_bytes(Staged(1, "OVER")) == b'{"count":1,"stage":"OVER"}'
+    assert row_bytes(Row(2)) == b'{"count":2}'
