@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import sqlalchemy as sa
 
-from ledger.store.tables import driver_notice, driver_notice_settings
+from ledger.store.tables import driver_notice, driver_notice_sending, driver_notice_settings
 
 KEPT_MAX = 500
 """Notices of one driver; older ones go."""
@@ -86,18 +86,28 @@ def of_driver(tx: sa.Connection, log_id: int, driver_id: str) -> list[NoticeRow]
         .where(columns.log_id == log_id, columns.driver_id == driver_id)
         .order_by(columns.at.desc(), columns.notice_id.desc())
     )
-    return [
-        NoticeRow(
-            row.notice_id,
-            row.driver_id,
-            row.kind,
-            row.object_id,
-            row.at,
-            msgspec.json.decode(bytes(row.body), type=NoticeBody),
-            row.read_at,
-        )
-        for row in rows
-    ]
+    return [_read(row) for row in rows]
+
+
+def one(tx: sa.Connection, log_id: int, notice_id: str) -> NoticeRow | None:
+    """Read a notice; None for one that is gone."""
+    columns = driver_notice.c
+    found = tx.execute(
+        sa.select(driver_notice).where(columns.log_id == log_id, columns.notice_id == notice_id)
+    ).first()
+    return None if found is None else _read(found)
+
+
+def _read(row: sa.Row[tuple[object, ...]]) -> NoticeRow:
+    return NoticeRow(
+        row.notice_id,
+        row.driver_id,
+        row.kind,
+        row.object_id,
+        row.at,
+        msgspec.json.decode(bytes(row.body), type=NoticeBody),
+        row.read_at,
+    )
 
 
 def mark_read(
@@ -118,8 +128,8 @@ def mark_read(
 
 
 def forget(tx: sa.Connection, log_id: int, driver_id: str) -> None:
-    """Remove the inbox of a driver and his settings, for his erasure."""
-    for table in (driver_notice, driver_notice_settings):
+    """Remove the inbox of a driver, his settings and what was on its way, for his erasure."""
+    for table in (driver_notice, driver_notice_settings, driver_notice_sending):
         tx.execute(sa.delete(table).where(table.c.log_id == log_id, table.c.driver_id == driver_id))
 
 

@@ -295,6 +295,46 @@ driver_notice_settings = _table(
     _value("body", sa.LargeBinary()),
 )
 
+# Notices on their way out of the house, one row a channel: what was sent is never sent again.
+driver_notice_sending = _table(
+    "driver_notice_sending",
+    _key("notice_id", sa.Text()),
+    _key("channel", sa.Text()),
+    _value("driver_id", sa.Text()),
+    _value("kind", sa.Text()),
+    _value("at", BIG),
+    _value("next_at", BIG),
+    _value("tries", sa.Integer()),
+    _value("state", sa.Text()),
+    _value("reason", sa.Text()),
+)
+sa.Index(
+    None,
+    driver_notice_sending.c.log_id,
+    driver_notice_sending.c.state,
+    driver_notice_sending.c.next_at,
+)
+sa.Index(None, driver_notice_sending.c.log_id, driver_notice_sending.c.driver_id)
+
+
+# Work that takes longer than a request: asked for, begun, and what came of it, over restarts.
+job = _table(
+    "job",
+    _key("job_id", sa.Text()),
+    _value("holder_id", sa.Text()),
+    _value("asked_for", sa.Text()),
+    _value("asked_at", BIG),
+    _value("state", sa.Text()),
+    _value("tries", sa.Integer()),
+    _value("ended_at", BIG),
+    _value("size", BIG),
+    _value("result", sa.LargeBinary()),
+    _value("explanation", sa.Text()),
+    large_rows=True,
+)
+sa.Index(None, job.c.log_id, job.c.state, job.c.asked_at)
+sa.Index(None, job.c.log_id, job.c.asked_for, job.c.ended_at)
+
 
 def _view(name: str) -> sa.Table:
     """A view the rules read: one row per key, the state as its canonical JSON."""
