@@ -4,7 +4,7 @@ Prices change at UTC hours of days with hourly prices, where a lasting version b
 at the local times of restrictions. A usage is cut there, and only there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -69,9 +69,10 @@ def bands(rows: TariffRows, place: Place, begin: int, end: int) -> list[Band] | 
     Refuses where no version of the tariff is in force.
     """
     made: list[Band] = []
-    # most usages are swaps: one instant has no edge inside it
-    between = edges(rows, begin, end) if begin < end else ()
-    for start, stop in pairwise((begin, *between, end)):
+    stretches: Iterable[tuple[int, int]] = ((begin, end),)
+    if begin < end:  # most usages are swaps: one instant has no edge inside it
+        stretches = pairwise((begin, *edges(rows, begin, end), end))
+    for start, stop in stretches:
         prices = prices_at(rows, place, start)
         if prices is None:
             return Refusal(RefusalCode.TARIFF_NOT_FOUND, {"at": start})

@@ -80,13 +80,15 @@ def _shares(found: list[Band], facts: UsageFacts, shift: int) -> list[int]:
 
 def are_whole(facts: UsageFacts) -> bool:
     """Tell whether intervals follow on from begin to end and sum to the energy."""
+    if not facts.intervals:
+        return True
     at = facts.begin_at
     for one in facts.intervals:
         if one.begin_at != at or one.end_at <= at or one.energy_wh < 0:
             return False
         at = one.end_at
     total = sum(one.energy_wh for one in facts.intervals)
-    return not facts.intervals or (at == facts.end_at and total == facts.energy_wh)
+    return at == facts.end_at and total == facts.energy_wh
 
 
 # Counting ---------------------------------------------------------------------

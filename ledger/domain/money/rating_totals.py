@@ -106,7 +106,7 @@ def _bounded(facts: UsageFacts, lines: list[Line], terms: TariffTerms) -> list[L
     total = sum(map(_price, lines))
     is_free = any(line.formula in _FREE for line in lines)
     dearest = max(lines, key=_price)  # the first of equals
-    if total < terms.min_bill_minor and not is_free:
+    if 0 < terms.min_bill_minor > total and not is_free:  # 0 is no bound: a credit stays one
         missing = terms.min_bill_minor - total
         return [*lines, _added(dearest, ("SERVICE", FORMULA_MIN), missing, terms.currency)]
     if terms.max_bill_minor and total > terms.max_bill_minor:

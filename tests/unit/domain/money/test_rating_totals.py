@@ -127,6 +127,12 @@ def test_a_bill_between_least_and_most_stays_as_it_is(least):
     assert len(found.lines) == 2
 
 
+def test_no_least_lifts_a_credit_that_only_has_a_most():
+    energy = Element("ENERGY", "KWH", 360_000)
+    found = bill(swap(energy_wh=-10_000), energy, max_bill_minor=2001, negative_energy="credit")
+    assert [line.net_minor for line in found.lines] == [-360]
+
+
 def test_a_swap_of_an_allowance_and_a_fee_know_no_least():
     tariff = rows(terms(*PLAIN, Element("LATE", "ITEM", 10_000), min_bill_minor=300))
     free = rate(swap(), tariff, RatingContext(free_swaps=1))
