@@ -9,12 +9,13 @@ from typing import Literal
 
 import msgspec
 
+from ledger.domain.money.agency import Seller
 from ledger.domain.money.credit_notes import CreditNoteIssued
 from ledger.domain.money.invoice_settled import gross_lines, paid_lines
 from ledger.domain.money.invoices import INVOICES, Invoice, InvoiceIssued
 from ledger.domain.money.subscriptions import SubscriptionInvoiced
 from ledger.exports.billed import invoice_document
-from ledger.exports.einvoice import BusinessDocument, Trader
+from ledger.exports.einvoice import Address, BusinessDocument, Trader
 from ledger.exports.einvoice_cii import write_cii
 from ledger.exports.einvoice_credit import credit_note_document, subscription_document
 from ledger.exports.einvoice_html import write_invoice_html
@@ -68,7 +69,8 @@ def sheet_of(
     event, zone = entry.event, settling.span_of(reads, entry_day(entry)).zone
     payments: tuple[Paid, ...] = ()
     if isinstance(event, CreditNoteIssued):
-        document = credit_note_document(event, seller=head.seller, buyer=buyer)
+        seller = _seller(event.seller, head)
+        document = credit_note_document(event, seller=seller, buyer=buyer)
     else:
         assert row is not None, "only credit notes have no row of an invoice"
         settled = [one for one in settled_by(reads, row) if one.is_payment and with_payments]
@@ -79,10 +81,15 @@ def sheet_of(
             )
         else:
             assert isinstance(event, InvoiceIssued), "what else issues an invoice"
-            usages = usages_of(reads, event)
+            usages, seller = usages_of(reads, event), _seller(event.seller, head)
             document = invoice_document(
-                event, usages, seller=head.seller, zone=zone, buyer=buyer, paid_minor=paid_minor
+                event, usages, seller=seller, zone=zone, buyer=buyer, paid_minor=paid_minor
             )
+            if event.seller is not None:  # he sells, the money comes to us
+                named = f"In the name of {event.seller.name}, by {head.seller.name}."
+                document = msgspec.structs.replace(
+                    document, note=named, payee_iban=head.seller.iban
+                )
         payments = tuple(_paid(document, row, settled))
     return Sheet(
         document,
@@ -90,6 +97,19 @@ def sheet_of(
         f"{head.public_url}/log/{entry.envelope.ledger}/proof/{entry.envelope.position}",
         head.contact,
         payments,
+    )
+
+
+def _seller(partner: Seller | None, head: Letterhead) -> Trader:
+    """Say who sells: a partner as his contract names him, or else who issues documents."""
+    if partner is None:
+        return head.seller
+    address = Address(partner.street, partner.city, partner.post_code, partner.country)
+    return Trader(
+        partner.name,
+        address,
+        vat_id=partner.vat_id,
+        register_id=partner.register_id,
     )
 
 

@@ -35,7 +35,7 @@ import msgspec
 
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued
 from ledger.domain.money.credit_notes import CreditNoteIssued, ShareReduced
-from ledger.domain.money.documents import InvoiceDraft
+from ledger.domain.money.documents import InvoiceDraft, is_on
 from ledger.domain.money.invoices import InvoiceIssued
 from ledger.domain.money.rerating import ShareReversed
 from ledger.domain.money.settlement import StatementIssued
@@ -123,7 +123,7 @@ def _carried(reads: Reads, driver_id: str, period: str, issued: list[Entry]) -> 
         if event.from_position < span.from_position:
             before = Span(period, span.zone, event.from_position, span.from_position)
             for usage in settling.driver_usages(reads, driver_id, before):
-                if isinstance(usage.event, UsageAccrued) and usage.event.currency == event.currency:
+                if isinstance(usage.event, UsageAccrued) and is_on(usage.event, event):
                     yield usage
 
 
@@ -227,7 +227,7 @@ class _Maker:
     ) -> ProvenBundle:
         """Gather what the lines follow from and prove all of it, and some entries `beside`."""
         found = Gathered(self.reads)
-        found.add_lines(lines)
+        found.add_lines(lines, "" if kind == "statement" else party)
         found.keep([*issued, *beside])
         positions = found.positions
         if positions[-1] >= self.said.size:
@@ -308,7 +308,7 @@ def _covers(issued: Entry, line: Entry) -> bool:
     assert isinstance(event, InvoiceIssued), "asked of invoices only"
     assert isinstance(usage, UsageAccrued), "asked of usages only"
     inside = event.from_position < line.envelope.position <= event.to_position
-    return inside and event.currency == usage.currency
+    return inside and is_on(usage, event)
 
 
 def _members(reads: Reads, issued: Entry, lines: list[Entry]) -> list[dict[str, Any]]:
@@ -321,7 +321,7 @@ def _members(reads: Reads, issued: Entry, lines: list[Entry]) -> list[dict[str, 
     leaves: list[bytes] = []
     for one in settling.driver_usages(reads, event.driver_id, span):
         usage = one.event
-        if isinstance(usage, UsageAccrued) and usage.currency == event.currency:
+        if isinstance(usage, UsageAccrued) and is_on(usage, event):
             places.append(one.envelope.position)
             leaves.append(leaf_hash(draft.add(one.envelope.position, usage)))
     if draft.lines_root() != event.lines_root:

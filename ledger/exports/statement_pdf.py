@@ -40,7 +40,10 @@ _SOURCES = {
     "energy.bought": "Energy that we bought from you",
     "energy.purchase_corrected": "Corrections of energy that we bought",
     "v2g.sold": "Energy that you bought from us",
-    "agent.sold": "Sales in your name, less our commission",
+    "agent.sale": "Sales in your name, less our commission",
+    "pack_dues.accrued": "Rent and instalments for packs",
+    "invoice.issued": "VAT of your sales, invoiced in your name",
+    "credit_note.issued": "Credited to drivers in your name",
     "manual_entry.posted": "Entries by hand",
     "manual_entry.reversed": "Entries by hand taken back",
 }

@@ -19,6 +19,7 @@ from ledger.domain.money.credit_notes import (
     IssueCreditNote,
     ReducedShare,
 )
+from ledger.domain.money.documents import is_on
 from ledger.domain.money.invoice_credits import (
     SUBSCRIPTION_KIND,
     CreditedLine,
@@ -88,7 +89,7 @@ def invoice_of(reads: Reads, usage_id: str) -> Invoice:
         issued = issuing_entry(reads, row).event
         if (
             isinstance(issued, InvoiceIssued)
-            and issued.currency == usage.currency
+            and is_on(usage, issued)
             and issued.from_position < billed.position <= issued.to_position
         ):
             return row
@@ -100,7 +101,7 @@ def usages_of(reads: Reads, issued: InvoiceIssued) -> Iterator[tuple[int, UsageA
     zone = settling.span_of(reads, issued.issued_on).zone
     span = Span(issued.period, zone, issued.from_position, issued.to_position)
     for one in settling.driver_usages(reads, issued.driver_id, span):
-        if isinstance(one.event, UsageAccrued) and one.event.currency == issued.currency:
+        if isinstance(one.event, UsageAccrued) and is_on(one.event, issued):
             yield one.envelope.position, one.event
 
 
@@ -150,6 +151,7 @@ def _lines(position: int, usage: UsageAccrued) -> Iterator[OpenLine]:
             invoiced_minor=line.net_minor,
             credited_minor=line.net_minor,
             tariff_version=f"{usage.tariff_id}/{line.tariff_version}",
+            dims=usage.dims,
         )
         yield OpenLine(left, usage.part)
 
@@ -193,7 +195,7 @@ def credit_order(
         NotFound: there is no such invoice, or it has no such usage.
         Malformed: a line that is not of the invoice, or nothing is left.
     """
-    lines = open_lines(reads, invoice_no)
+    row, lines = invoice_row(reads, invoice_no), open_lines(reads, invoice_no)
     if usage_id and not any(line.left.usage_id == usage_id for line in lines):
         raise NotFound(f"{invoice_no} has no usage {usage_id}")
     strange = sorted(set(wanted) - {line.name for line in lines})
@@ -210,6 +212,7 @@ def credit_order(
         reason=reason,
         issued_at=issued_at,
         shares=tuple(_share_credits(reads, lines, kept)),
+        seller_id=row.seller.party_id if row.seller else "",
     )
 
 
@@ -273,7 +276,12 @@ def _begin(billed: Billed | None) -> int:
 
 
 def _order(reads: Reads, share: ShareAccrued) -> tuple[str, ...]:
-    """Give the order in which ties of the last minor unit go, as the contract agreed."""
+    """Give the order in which ties of the last minor unit go, as the contract agreed.
+
+    An agent's contract has none: the seller goes first.
+    """
+    if share.agency is not None:
+        return share.partner_id, share.ours
     held = reads.row(CONTRACTS, share.partner_id) or PartnerContracts(share.partner_id)
     for one in held.versions:
         if (one.contract_id, one.version) == (share.contract_id, share.contract_version):

@@ -9,7 +9,7 @@ from ledger.domain.money.bank_accounts import BankAccountRegistered
 from ledger.domain.money.bank_statements import StatementBooked
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued
 from ledger.domain.money.credit_notes import ShareReduced
-from ledger.domain.money.documents import InvoiceDraft
+from ledger.domain.money.documents import InvoiceDraft, is_on
 from ledger.domain.money.invoice_taxes import tax_table
 from ledger.domain.money.invoices import InvoiceIssued
 from ledger.domain.money.rerating import ShareReversed, UsageReversed
@@ -92,7 +92,7 @@ def _agrees(reads: Reads, issued: Entry) -> bool:
     for one in driver_usages(reads, event.driver_id, span):
         usage = one.event
         assert isinstance(usage, UsageAccrued), "reversals come as usages"
-        if usage.currency == event.currency:
+        if is_on(usage, event):
             try:
                 draft.add(one.envelope.position, usage)
             except InvariantBroken:

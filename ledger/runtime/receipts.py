@@ -13,6 +13,7 @@ from ledger.domain.charging import ChargeSessionEnded
 from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.money.accounts import UNBILLED
 from ledger.domain.money.billing import BILLED, UsageAccrued, UsageUnbilled
+from ledger.domain.money.contracts import CONTRACTS
 from ledger.domain.money.dispute_rows import DISPUTED_LINES, DisputedLines
 from ledger.domain.money.documents import InvoiceDraft
 from ledger.domain.money.invoice_settled import gross_lines, paid_lines
@@ -103,6 +104,7 @@ class Receipt(msgspec.Struct, frozen=True):
     payments: tuple[PaidPart, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     substitute: ChargeSessionEnded | None = None
+    seller: str = ""
 
     @property
     def net_minor(self) -> int:
@@ -222,7 +224,14 @@ def _priced(reads: Reads, usage_id: str, swap: Swap | None, position: int) -> Re
         invoice=invoice,
         payments=tuple(_payments(reads, invoice, {line.name for line in lines})),
         substitute=_substitute(reads, first),
+        seller=_seller(reads, event.seller_id),
     )
+
+
+def _seller(reads: Reads, seller_id: str) -> str:
+    """Name who sold a usage as invoices do; "" for us."""
+    held = reads.row(CONTRACTS, seller_id) if seller_id else None
+    return held.seller.name if held and held.seller else ""
 
 
 def _parts(reads: Reads, position: int) -> list[Entry]:

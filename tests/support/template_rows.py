@@ -138,6 +138,31 @@ ROWS: tuple[TemplateRow, ...] = (
         partners.agent_sale("EUR", 2_500, 250, (VAT, 48), {**DRIVER, **PARTNER}),
     ),
     TemplateRow(
+        "agent.usage",
+        "Dr 1120 21.01; Cr 1120 21.01",
+        partners.sold_for_partner("EUR", 2_101, {**DRIVER, **PARTNER}),
+    ),
+    TemplateRow(
+        "agent.share",
+        "Dr 1120 21.01; Cr 2100 18.03; Cr 4060 2.50; Cr 2400 0.48",
+        partners.agent_accrued("EUR", 2_101, 250, (VAT, 48), PARTNER),
+    ),
+    TemplateRow(
+        "agent.invoice",
+        "Dr 1100 25.00; Cr 1120 21.01; Cr 2100 3.99",
+        partners.agent_invoiced("EUR", 2_500, 2_101, {**BILL, **PARTNER}),
+    ),
+    TemplateRow(
+        "agent.credit",
+        "Dr 2100 5.95; Cr 1100 5.95",
+        partners.agent_credited("EUR", 595, {**BILL, **PARTNER}),
+    ),
+    TemplateRow(
+        "agent.commission_back",
+        "Dr 4060 0.60; Dr 2400 0.11; Cr 2100 0.71",
+        partners.commission_reduced("EUR", 60, (VAT, 11), PARTNER),
+    ),
+    TemplateRow(
         "statement.approved",
         "Dr 2100 114.24; Cr 2110 114.24",
         partners.statement_approved("EUR", 11_424, STATEMENT),

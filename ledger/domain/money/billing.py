@@ -10,31 +10,25 @@ from typing import Any, ClassVar, NamedTuple, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from ledger.domain.money import templates
+from ledger.domain.money import templates, templates_partners
+from ledger.domain.money.accounts import DIMENSIONS
+from ledger.domain.money.agency import AGENCY, Agency, agency_of
 from ledger.domain.money.agreed import Agreed
 from ledger.domain.money.contract_shares import share_base, shares_of
 from ledger.domain.money.contracts import CONTRACTS, ContractVersion
+from ledger.domain.money.damage import DamageTold
 from ledger.domain.money.energy_pool import energy_cost_of
-from ledger.domain.money.rating import price_span, rate, unfit
-from ledger.domain.money.rating_facts import SWAP, Bill, Line, Promo, UsageFacts
-from ledger.domain.money.rating_used import (
-    USED,
-    Consumer,
-    context_of,
-    contract_period,
-    count_in,
-    used_rows,
-)
-from ledger.domain.money.tariffs import tariff_keys, tariff_rows
+from ledger.domain.money.rated_usages import chunks, rated, sharing
+from ledger.domain.money.rating import price_span
+from ledger.domain.money.rating_facts import CUSTODY, SWAP, V2G, Bill, Line, Promo, UsageFacts
+from ledger.domain.money.rating_used import USED, Consumer, count_in, used_rows
+from ledger.domain.money.tariffs import tariff_keys
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
 # State ------------------------------------------------------------------------
-
-LINES_PER_ENTRY = 100
-"""Bill lines in one entry; a stay of weeks at hourly prices is split into several."""
 
 
 class Billed(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,7 +68,8 @@ class UsageAccrued(Event, frozen=True):
     """A driver owes a usage, to be invoiced later; net of tax, lines as on the bill.
 
     A bill with more lines than one entry takes comes in `parts`, each balanced on its own; the
-    energy stands in the first.
+    energy stands in the first. `seller_id` is the partner who sold it, "" where it was us. A line
+    of damage rests on the entries that `damage` names.
     """
 
     kind: ClassVar[str] = "usage.accrued"
@@ -92,6 +87,15 @@ class UsageAccrued(Event, frozen=True):
     price_shift_us: int = 0
     part: int = 1
     parts: int = 1
+    seller_id: str = ""
+    dims: dict[str, str] = msgspec.field(default_factory=dict)
+    damage: DamageTold | None = None
+
+    @property
+    def about(self) -> dict[str, str]:
+        """The dimensions of its postings that say what was used."""
+        own = {self.usage_kind: self.usage_id} if self.usage_kind in DIMENSIONS else {}
+        return self.dims or own
 
 
 class UsageUnbilled(Event, frozen=True):
@@ -107,7 +111,10 @@ class UsageUnbilled(Event, frozen=True):
 
 
 class ShareAccrued(Event, frozen=True):
-    """Partners earned their part of a usage under one contract; `shares` re-sum to `base_minor`."""
+    """Partners earned their part of a usage under one contract; `shares` re-sum to `base_minor`.
+
+    With `agency` the partner sold it: his is the price less what we keep for it.
+    """
 
     kind: ClassVar[str] = "share.accrued"
 
@@ -127,6 +134,7 @@ class ShareAccrued(Event, frozen=True):
     energy_net_minor: int = 0
     service_net_minor: int = 0
     fee_net_minor: int = 0
+    agency: Agency | None = None
 
 
 def begun_at(event: UsageAccrued) -> int:
@@ -182,8 +190,10 @@ def _bill(world: World, command: BillUsage) -> Outcome:
         return ()
     found = billed(world, facts, promos=command.promos)
     if isinstance(found, Refusal):
-        if known is not None and known.reason == found.code.wire:
-            return ()
+        is_fee = facts.kind in (CUSTODY, V2G) and not facts.damage_bp
+        is_free = is_fee and found.code is RefusalCode.TARIFF_NO_ELEMENT
+        if is_free or (known is not None and known.reason == found.code.wire):
+            return ()  # a fee without a price is owed by nobody
         return (Draft(unbilled(facts, found), facts.occurred_at, causes=facts.causes),)
     return tuple(billed_drafts(facts, found))
 
@@ -206,13 +216,12 @@ def billed(
 
     `own` are the lines of its bill so far, where it has one.
     """
-    bill = _rated(world, facts, own, promos)
-    held = world.get(CONTRACTS, facts.operator_id)
-    contracts = held.at(facts.service_time[0]) if held else []
-    if isinstance(bill, Bill):
-        bill = _shareable(bill, contracts)
+    sale, contracts = sharing(world, facts)
+    bill = rated(world, facts, own, promos, contracts)
     if isinstance(bill, Refusal):
         return bill
+    if sale is not None:
+        return _sold(facts, bill, sale)
     shares = [_share(world, facts, bill, contract) for contract in contracts]
     return Billing(_accrued(facts, bill), [share for share in shares if share])
 
@@ -237,34 +246,8 @@ def unbilled(facts: UsageFacts, refusal: Refusal) -> UsageUnbilled:
     )
 
 
-def _rated(
-    world: World, facts: UsageFacts, own: Iterable[Line], promos: tuple[Promo, ...]
-) -> Bill | Refusal:
-    refusal = unfit(facts)  # first: what an unusable time would read was never loaded
-    if refusal is not None:
-        return refusal
-    period = contract_period(world, facts.driver_id, facts.service_time[0])
-    if period:
-        facts = replace(facts, contract_period=period)
-    tariffs = tariff_rows(world, facts.tariff_id, *price_span(facts))
-    context = context_of(world, facts, own)
-    if promos:
-        context = replace(context, promos=promos)
-    return rate(facts, tariffs, context)
-
-
-def _shareable(bill: Bill, contracts: list[ContractVersion]) -> Bill | Refusal:
-    for contract in contracts:
-        if contract.terms.currency != bill.currency:
-            return Refusal(RefusalCode.CURRENCY_MISMATCH, {"contract": contract.contract_id})
-    return bill
-
-
-def _accrued(facts: UsageFacts, bill: Bill) -> list[UsageAccrued]:
-    chunks = [
-        bill.lines[start : start + LINES_PER_ENTRY]
-        for start in range(0, len(bill.lines), LINES_PER_ENTRY)
-    ]
+def _accrued(facts: UsageFacts, bill: Bill, seller_id: str = "") -> list[UsageAccrued]:
+    parts = list(chunks(bill.lines))
     return [
         UsageAccrued(
             usage_id=facts.usage_id,
@@ -279,9 +262,12 @@ def _accrued(facts: UsageFacts, bill: Bill) -> list[UsageAccrued]:
             energy_wh=facts.energy_wh if part == 1 else 0,
             price_shift_us=bill.price_shift_us,
             part=part,
-            parts=len(chunks),
+            parts=len(parts),
+            seller_id=seller_id,
+            dims=facts.dims,
+            damage=facts.damage,
         )
-        for part, lines in enumerate(chunks, 1)
+        for part, lines in enumerate(parts, 1)
     ]
 
 
@@ -294,6 +280,30 @@ def _share(
     shares = shares_of(terms, base_minor, is_swap=facts.kind == SWAP)
     if not any(part for party, part in shares.items() if party != terms.ours):
         return None  # no partner earned anything
+    return _shared(facts, bill, contract, shares)
+
+
+def _sold(facts: UsageFacts, bill: Bill, sale: ContractVersion) -> Billing | Refusal:
+    """Bill what a partner sold: to the driver his price, to him what we do not keep of it."""
+    at = facts.service_time[0]
+    agency = agency_of(facts.country, bill.lines, sale.terms.commission_bp, at)
+    if isinstance(agency, Refusal):
+        return agency
+    usages = _accrued(facts, bill, facts.operator_id)
+    if not bill.net_minor:
+        return Billing(usages, [])  # what costs nothing has no commission
+    kept = agency.kept_minor
+    shares = {facts.operator_id: bill.net_minor - kept, sale.terms.ours: kept}
+    return Billing(usages, [_shared(facts, bill, sale, shares, agency)])
+
+
+def _shared(
+    facts: UsageFacts,
+    bill: Bill,
+    contract: ContractVersion,
+    shares: dict[str, int],
+    agency: Agency | None = None,
+) -> ShareAccrued:
     return ShareAccrued(
         usage_id=facts.usage_id,
         usage_kind=facts.kind,
@@ -302,15 +312,16 @@ def _share(
         contract_id=contract.contract_id,
         contract_version=contract.version,
         currency=bill.currency,
-        base=terms.base,
-        base_minor=base_minor,
-        ours=terms.ours,
+        base=AGENCY if agency else contract.terms.base,
+        base_minor=sum(shares.values()),
+        ours=contract.terms.ours,
         shares=shares,
         service_start_at=facts.service_time[0],
         energy_wh=facts.energy_wh,
         energy_net_minor=bill.energy_net_minor,
         service_net_minor=bill.service_net_minor,
         fee_net_minor=bill.fee_net_minor,
+        agency=agency,
     )
 
 
@@ -358,8 +369,11 @@ def postings(event: BillingEvent) -> tuple[Posting, ...]:
             dims = {
                 "driver": event.driver_id,
                 "station": event.station_id,
-                event.usage_kind: event.usage_id,
+                **event.about,
             }
+            if event.seller_id:
+                dims["partner"] = event.seller_id
+                return templates_partners.sold_for_partner(event.currency, event.net_minor, dims)
             return templates.usage_accrued(event.currency, income, dims)
         case ShareAccrued():
             dims = {
@@ -367,6 +381,15 @@ def postings(event: BillingEvent) -> tuple[Posting, ...]:
                 "share_rule_version": f"{event.contract_id}/{event.contract_version}",
                 event.usage_kind: event.usage_id,
             }
+            if event.agency is not None:
+                kept = event.agency
+                return templates_partners.agent_accrued(
+                    event.currency,
+                    event.base_minor,
+                    kept.commission_minor,
+                    (kept.tax_code, kept.tax_minor),
+                    {**dims, "partner": event.partner_id},
+                )
             shares = sorted(event.shares.items())
             partners = [(party, part) for party, part in shares if party != event.ours]
             return templates.share_accrued(event.currency, partners, dims)

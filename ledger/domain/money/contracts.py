@@ -5,6 +5,7 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
+from ledger.domain.money.agency import Seller
 from ledger.domain.money.payees import ROUTES
 from ledger.domain.money.tariff_faults import is_zone
 from ledger.domain.money.tariff_terms import TIME_MAX
@@ -30,8 +31,12 @@ MODELS = (PRINCIPAL, AGENT)
 CYCLES = ("daily", "weekly", "monthly")
 ROUNDINGS = ("line_half_up",)
 
+SELLER_COMMISSION_MAX_BP = 5_000
+"""Most that we keep of what a partner sells: with its VAT it never reaches his net price."""
+
 WEIGHT_MAX = 1_000_000_000
 FIXED_MAX = 1_000_000_000
+PPM_MAX = 1_000_000
 PARTIES_MAX = 20
 DAYS_MAX = 366
 
@@ -45,14 +50,17 @@ class ContractTerms(
 
     It is the rule of shares too: `fixed` amounts for each swap go first (minor units), `weights`
     divide the rest, `ours` being one of the parties; `order` settles ties of the last minor unit.
-    An agent's contract shares nothing: we keep `commission_bp` of each sale. Without an end it
-    holds until the next version of the same contract begins.
+    An agent's contract shares nothing: we keep `commission_bp` of each sale. Where it says how
+    invoices name the partner (`seller`), he is the seller of what is used at his stations. Without
+    an end it holds until the next version of the same contract begins.
 
     The rest says how we settle: a cut each `cycle` at `cut_time_local` in `zone`, an answer within
     `response_days` or else the clause `deemed_clause` holds (without one nobody is deemed to
     agree), payment after `payment_terms_days` by `route`, nothing below `min_payout_minor`, no
     payout above `max_payout_minor` (0 = no limit). With `self_billing` we write the partner's
-    invoices, taxed as the product of `tax_treatment`, such as ``DE-service``.
+    invoices, taxed as the product of `tax_treatment`, such as ``DE-service``. A title holder gets
+    `rent_micro` for each day of a pack, by its class (millionths of the major unit), a bank
+    `instalment_ppm` millionths of what a lien secures for each of its days.
     """
 
     role: str
@@ -79,6 +87,9 @@ class ContractTerms(
     self_billing: bool = False
     route: str = "manual"
     rounding: str = "line_half_up"
+    seller: Seller | None = None
+    rent_micro: dict[str, int] = {}
+    instalment_ppm: int = 0
 
     def holds_at(self, instant: int) -> bool:
         """Tell whether the terms are in force at a time (us)."""
@@ -122,6 +133,27 @@ class PartnerContracts(msgspec.Struct, frozen=True, omit_defaults=True):
                 return one
         return None
 
+    def paying(self, contract_id: str, instant: int) -> ContractVersion | None:
+        """Give the version by which packs of the partner are paid for; None where none is."""
+        for one in self.in_force(instant):
+            pays = one.terms.rent_micro or one.terms.instalment_ppm
+            if one.contract_id == contract_id and pays:
+                return one
+        return None
+
+    def selling(self, instant: int) -> ContractVersion | None:
+        """Give the version by which the partner himself sells what is used; None where we do."""
+        for one in self.in_force(instant):
+            if one.terms.model == AGENT and one.terms.seller is not None:
+                return one
+        return None
+
+    @property
+    def seller(self) -> Seller | None:
+        """How invoices name the partner, by the newest version that says so."""
+        named = (one.terms.seller for one in reversed(self.versions))
+        return next((seller for seller in named if seller is not None), None)
+
     def agent(self, contract_id: str, instant: int) -> ContractVersion | None:
         """Give the version of a contract that we sell by as an agent at a time."""
         for one in self.in_force(instant):
@@ -133,6 +165,12 @@ class PartnerContracts(msgspec.Struct, frozen=True, omit_defaults=True):
 CONTRACTS = Shelf("contracts", PartnerContracts)
 SHELVES: tuple[Shelf[Any], ...] = (CONTRACTS,)
 FOLDS: tuple[type[Event], ...] = ()
+
+
+def seller_of(world: World, partner_id: str) -> Seller | None:
+    """Tell how invoices name a partner; None for us, and for one who never sells himself."""
+    held: PartnerContracts | None = world.get(CONTRACTS, partner_id) if partner_id else None
+    return held.seller if held else None
 
 
 def tax_of(treatment: str) -> tuple[str, str]:
@@ -263,6 +301,7 @@ def _share_checks(command: AgreeContract) -> _Checks:
         (set(fixed) <= set(weights) - {terms.ours}, "fixed"),
         (all(0 < amount <= FIXED_MAX for amount in fixed.values()), "fixed"),
         (terms.commission_bp == 0, "commission_bp"),
+        (terms.seller is None, "seller"),
     )
 
 
@@ -273,7 +312,13 @@ def _agent_checks(command: AgreeContract) -> _Checks:
         (not terms.weights and not terms.fixed, "weights"),
         (not terms.order, "order"),
         (0 <= terms.commission_bp <= BP_FULL, "commission_bp"),
+        (_is_seller(terms.seller, command.partner_id), "seller"),
+        (not terms.seller or terms.commission_bp <= SELLER_COMMISSION_MAX_BP, "commission_bp"),
     )
+
+
+def _is_seller(seller: Seller | None, partner_id: str) -> bool:
+    return seller is None or (seller.party_id == partner_id and seller.is_named())
 
 
 def _settling_checks(terms: ContractTerms) -> _Checks:
@@ -292,6 +337,8 @@ def _settling_checks(terms: ContractTerms) -> _Checks:
         (not terms.self_billing or bool(terms.tax_treatment), "tax_treatment"),
         (terms.route in ROUTES, "route"),
         (terms.rounding in ROUNDINGS, "rounding"),
+        (all(0 < rate <= WEIGHT_MAX for rate in terms.rent_micro.values()), "rent_micro"),
+        (0 <= terms.instalment_ppm <= PPM_MAX, "instalment_ppm"),
     )
 
 

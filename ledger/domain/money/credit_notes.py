@@ -13,12 +13,16 @@ from msgspec.structs import replace
 
 from ledger.domain.access import refused
 from ledger.domain.money import templates_credit as templates
+from ledger.domain.money import templates_partners
+from ledger.domain.money.agency import Seller
 from ledger.domain.money.billing import ShareAccrued
 from ledger.domain.money.invoice_credits import (
     CreditedLine,
     ShareCredit,
     Taken,
     added,
+    commission_back,
+    income_of,
     line_faults,
     reduced_shares,
     taken,
@@ -103,7 +107,8 @@ class IssueCreditNote(Command):
     """Credit lines of an invoice; above the limit of the policy a second person agrees.
 
     Lines and shares are those of the log (`ledger/runtime/crediting.py` reads them); `issued_at`
-    names the day and the year of the number (us).
+    names the day and the year of the number (us). `seller_id` is the partner in whose name the
+    invoice was issued, and so this is.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset({"finance", "support", "system"})
@@ -114,6 +119,7 @@ class IssueCreditNote(Command):
     issued_at: int
     shares: tuple[ShareCredit, ...] = ()
     entity: str = "MG1"
+    seller_id: str = ""
 
 
 CreditNotesCommand = IssueCreditNote
@@ -141,12 +147,14 @@ class CreditNoteIssued(Event):
     number: int
     rounding_minor: int = 0
     applied_minor: int = 0
+    seller: Seller | None = None
 
 
 class ShareReduced(Event):
     """Partners give back `shares` of what the entry at `reduced_position` says: `original`.
 
-    The nets are those of the credited lines of that usage (minor units).
+    The nets are those of the credited lines of that usage (minor units). Of a partner's own sale
+    we give back our part, `commission_minor` and the VAT on it; the credit note takes his.
     """
 
     kind: ClassVar[str] = "share.reduced"
@@ -162,6 +170,7 @@ class ShareReduced(Event):
     energy_net_minor: int = 0
     service_net_minor: int = 0
     fee_net_minor: int = 0
+    commission_minor: int = 0
 
 
 CreditNotesEvent = CreditNoteIssued | ShareReduced
@@ -174,10 +183,14 @@ def touches(command: CreditNotesCommand) -> Keys:
     return (
         touch(INVOICES, command.invoice_no),
         touch(CREDITED, command.invoice_no),
-        touch(SERIES, series_of(command.entity, "CRN", command.issued_at)),
+        touch(SERIES, _series(command)),
         policy_row(),
         *(touch(REDUCED_SHARES, str(share.position)) for share in command.shares),
     )
+
+
+def _series(command: IssueCreditNote) -> str:
+    return series_of(command.seller_id or command.entity, "CRN", command.issued_at)
 
 
 def follows(_world: World, _command: CreditNotesCommand) -> Keys:
@@ -218,9 +231,11 @@ def decide(world: World, command: CreditNotesCommand, request: Request) -> Outco
 
 
 def _faults(command: IssueCreditNote, invoice: Invoice) -> list[RefusalCode]:
+    seller_id = invoice.seller.party_id if invoice.seller else ""
     tests = (
         (invoice.is_uncollectable, RefusalCode.INVOICE_STATE),
         (command.reason not in REASONS, RefusalCode.CREDIT_FIELD_INVALID),
+        (command.seller_id != seller_id, RefusalCode.CREDIT_FIELD_INVALID),
         (not is_entity(command.entity), RefusalCode.CREDIT_FIELD_INVALID),
         (not 0 <= command.issued_at <= QUANTITY_MAX, RefusalCode.CREDIT_FIELD_INVALID),
     )
@@ -245,7 +260,8 @@ def _excess(
 def _reduction(world: World, command: IssueCreditNote, share: ShareCredit) -> ShareReduced | None:
     """Divide what partners give back of one share; None when it is more than they have."""
     known = world.get(REDUCED_SHARES, str(share.position))
-    given = reduced_shares(share, known.given if known else {})
+    before = known.given if known else {}
+    given = reduced_shares(share, before)
     if given is None:
         return None
     original = share.original
@@ -266,13 +282,14 @@ def _reduction(world: World, command: IssueCreditNote, share: ShareCredit) -> Sh
         energy_net_minor=nets["ENERGY"],
         service_net_minor=nets[""],
         fee_net_minor=nets["BOOKING"],
+        commission_minor=commission_back(original, before, given),
     )
 
 
 def _issued(
     world: World, command: IssueCreditNote, invoice: Invoice, take: Taken
 ) -> CreditNoteIssued:
-    series = series_of(command.entity, "CRN", command.issued_at)
+    series = _series(command)
     number, credit_note_no = next_of(world, series)
     credited = take.gross_minor + take.rounding_minor
     return CreditNoteIssued(
@@ -291,6 +308,7 @@ def _issued(
         number=number,
         rounding_minor=take.rounding_minor,
         applied_minor=min(credited, invoice.open_minor),
+        seller=invoice.seller,
     )
 
 
@@ -348,9 +366,13 @@ def postings(event: CreditNotesEvent) -> tuple[Posting, ...]:
                 "invoice": event.invoice_no,
                 "credit_note": event.credit_note_no,
             }
+            if event.seller is not None:
+                dims["partner"] = event.seller.party_id
+                amount = event.gross_minor + event.rounding_minor
+                return templates_partners.agent_credited(event.currency, amount, dims)
             return templates.credit_note_issued(
                 event.currency,
-                _income(event),
+                income_of(event.lines),
                 [(row.tax_code, row.tax_minor) for row in event.taxes],
                 event.rounding_minor,
                 dims,
@@ -363,19 +385,15 @@ def postings(event: CreditNotesEvent) -> tuple[Posting, ...]:
                 "credit_note": event.credit_note_no,
                 event.usage_kind: event.usage_id,
             }
+            if shared.agency is not None:
+                tax = event.shares[shared.ours] - event.commission_minor
+                return templates_partners.commission_reduced(
+                    shared.currency,
+                    event.commission_minor,
+                    (shared.agency.tax_code, tax),
+                    {**dims, "partner": event.partner_id},
+                )
             shares = {party: part for party, part in event.shares.items() if party != shared.ours}
             return templates.share_reduced(shared.currency, shares, dims)
         case _ as unknown:
             assert_never(unknown)
-
-
-def _income(event: CreditNoteIssued) -> list[tuple[str, int, dict[str, str]]]:
-    """Sum the lines by account, usage and version of the tariff."""
-    sums: dict[tuple[str, str, str, str], int] = {}
-    for line in event.lines:
-        key = line.revenue_account, line.usage_kind, line.usage_id, line.tariff_version
-        sums[key] = sums.get(key, 0) + line.credited_minor
-    return [
-        (account, amount, {kind: usage} | ({"tariff_version": version} if version else {}))
-        for (account, kind, usage, version), amount in sums.items()
-    ]

@@ -13,14 +13,17 @@ from msgspec.structs import replace
 from ledger.domain.money.accounts import PARTNERS_ACCRUED
 from ledger.domain.money.agent_sales import AgentSold
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued
-from ledger.domain.money.credit_notes import ShareReduced
+from ledger.domain.money.credit_notes import CreditNoteIssued, ShareReduced
 from ledger.domain.money.energy_trade import EnergyBought, EnergyPurchaseCorrected, V2gSold
 from ledger.domain.money.invoice_taxes import TaxBase
+from ledger.domain.money.invoices import InvoiceIssued, IssueInvoice
 from ledger.domain.money.manual_entries import ManualEntryPosted, ManualEntryReversed
+from ledger.domain.money.pack_dues import PackDuesAccrued
 from ledger.domain.money.rerating import ShareReversed
 from ledger.domain.money.settlement_rows import Amounts, Calculation
 from ledger.domain.money.tax import tax_rule
 from ledger.domain.money.templates_partners import PARTNERS_OWE
+from ledger.domain.world import key_of
 from ledger.kernel.envelope import Envelope, base64_text, canonical
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.hashing import EMPTY_ROOT, leaf_hash, node_hash
@@ -94,6 +97,9 @@ LINE_KINDS = (
     EnergyPurchaseCorrected.kind,
     V2gSold.kind,
     AgentSold.kind,
+    InvoiceIssued.kind,
+    CreditNoteIssued.kind,
+    PackDuesAccrued.kind,
     ManualEntryPosted.kind,
     ManualEntryReversed.kind,
 )
@@ -102,14 +108,10 @@ LINE_KINDS = (
 
 def lines_by_partner(envelope: Envelope, event: Event) -> dict[str, list[StatementLine]]:
     """Make all lines of an entry, by the partner whom each of them is for."""
-    found: dict[str, list[StatementLine]] = {}
     if isinstance(event, ShareAccrued | ShareReversed | ShareReduced):
-        original = event if isinstance(event, ShareAccrued) else event.original
-        for partner in original.shares:
-            lines = statement_lines(envelope.position, event, partner)
-            if lines:
-                found[partner] = list(lines)
-        return found
+        lines = share_lines(envelope.position, event)
+        return {partner: [line] for partner, line in lines.items()}
+    found: dict[str, list[StatementLine]] = {}
     for index, posting in enumerate(envelope.postings):
         partner = posting.dims.get("partner", "")
         if partner and posting.account in (PARTNERS_ACCRUED, PARTNERS_OWE):
@@ -145,36 +147,55 @@ def statement_lines(
     position: int, event: ShareAccrued | ShareReversed | ShareReduced, partner_id: str
 ) -> tuple[StatementLine, ...]:
     """Make the partner's line of a share entry; none when he has no part in it."""
+    line = share_lines(position, event).get(partner_id)
+    return () if line is None else (line,)
+
+
+def share_lines(
+    position: int, event: ShareAccrued | ShareReversed | ShareReduced
+) -> dict[str, StatementLine]:
+    """Make the lines of a share entry, by the partner whom each of them is for."""
+    if isinstance(event, ShareAccrued):
+        return _earned(position, event)
+    lines = _earned(position, event.original)
     if isinstance(event, ShareReversed):
-        lines = statement_lines(position, event.original, partner_id)
-        return tuple(_taken_back(line, event.reversed_position) for line in lines)
-    if isinstance(event, ShareReduced):
-        if not event.shares.get(partner_id):
-            return ()
-        lines = statement_lines(position, event.original, partner_id)
-        return tuple(_given_back(line, event, partner_id) for line in lines)
-    partners = [party for party in sorted(event.shares) if party != event.ours]
-    credited = [party for party in partners if event.shares[party]]
-    if partner_id not in credited:
-        return ()
-    usage = {event.usage_kind: event.usage_id}
-    line = StatementLine(
-        position=position,
-        posting_index=2 * credited.index(partner_id) + 1,  # debit, credit for each partner
-        kind="original",
-        station=event.station_id,
-        service_start_at=event.service_start_at,
-        energy_wh=event.energy_wh,
-        energy_net_minor=event.energy_net_minor,
-        service_net_minor=event.service_net_minor,
-        fee_net_minor=event.fee_net_minor,
-        currency=event.currency,
-        share_minor=event.shares[partner_id],
-        share_rule_version=f"{event.contract_id}/{event.contract_version}",
-        swap=usage.get("swap", ""),
-        charging_session=usage.get("charging_session", ""),
-    )
-    return (line,)
+        corrected = event.reversed_position
+        return {partner: _taken_back(line, corrected) for partner, line in lines.items()}
+    if event.original.agency is not None:
+        kept = event.shares.get(event.original.ours)
+        return {partner: _commission_back(line, event) for partner, line in lines.items() if kept}
+    return {
+        partner: _given_back(line, event, partner)
+        for partner, line in lines.items()
+        if event.shares.get(partner)
+    }
+
+
+def _earned(position: int, event: ShareAccrued) -> dict[str, StatementLine]:
+    shares, ours = event.shares, event.ours
+    partners = [party for party in sorted(shares) if party != ours and shares[party]]
+    rule = f"{event.contract_id}/{event.contract_version}"
+    kind, usage_id = event.usage_kind, event.usage_id
+    return {
+        partner: StatementLine(
+            position=position,
+            posting_index=2 * place + 1,  # debit, credit for each partner
+            kind="original",
+            station=event.station_id,
+            service_start_at=event.service_start_at,
+            energy_wh=event.energy_wh,
+            energy_net_minor=event.energy_net_minor,
+            service_net_minor=event.service_net_minor,
+            fee_net_minor=event.fee_net_minor,
+            currency=event.currency,
+            share_minor=shares[partner],
+            share_rule_version=rule,
+            swap=usage_id if kind == "swap" else "",
+            charging_session=usage_id if kind == "charging_session" else "",
+            source=AgentSold.kind if event.agency else "",
+        )
+        for place, partner in enumerate(partners)
+    }
 
 
 def _taken_back(line: StatementLine, corrected: int) -> StatementLine:
@@ -204,6 +225,21 @@ def _given_back(line: StatementLine, event: ShareReduced, partner_id: str) -> St
         service_net_minor=-event.service_net_minor,
         fee_net_minor=-event.fee_net_minor,
         share_minor=-event.shares[partner_id],
+    )
+
+
+def _commission_back(line: StatementLine, event: ShareReduced) -> StatementLine:
+    """Make the line of the commission that a partner gets back; the credit note is another."""
+    return replace(
+        line,
+        posting_index=0,
+        kind="correction",
+        corrects=(event.reduced_position, line.posting_index),
+        energy_wh=0,
+        energy_net_minor=-event.energy_net_minor,
+        service_net_minor=-event.service_net_minor,
+        fee_net_minor=-event.fee_net_minor,
+        share_minor=event.shares[event.original.ours],
     )
 
 
@@ -285,6 +321,22 @@ class InvoiceLine(
     station: str
     energy_wh: int
     net_minor: int
+
+
+def is_on(usage: UsageAccrued, issued: InvoiceIssued) -> bool:
+    """Tell whether a usage in the positions of an invoice is on it: by currency and seller."""
+    seller_id = issued.seller.party_id if issued.seller else ""
+    return (usage.currency, usage.seller_id) == (issued.currency, seller_id)
+
+
+def document_name(one: UsageAccrued | IssueInvoice) -> str:
+    """Name a driver's document by currency and the partner who sells: ``EUR``, ``EUR|OP-1``."""
+    return key_of(one.currency, *([one.seller_id] if one.seller_id else ()))
+
+
+def seller_in(document: str) -> str:
+    """Give the partner who sells on a document, "" for us."""
+    return document.partition("|")[2]
 
 
 class InvoiceDraft:

@@ -32,7 +32,8 @@ class CreditedLine(
     """A line of an invoice, and how much of its net amount is credited (minor units).
 
     `position` is that of the usage entry, `line_no` counts its lines from 1. Both amounts have
-    the same sign: a discount is credited below zero.
+    the same sign: a discount is credited below zero. `dims` are those of its usage, where the kind
+    is none.
     """
 
     position: int
@@ -47,6 +48,7 @@ class CreditedLine(
     invoiced_minor: int
     credited_minor: int
     tariff_version: str = ""
+    dims: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -104,7 +106,7 @@ def line_faults(lines: Sequence[CreditedLine], invoiced: Sequence[TaxRow]) -> li
         (len(names) != len(lines) or is_strange, RefusalCode.CREDIT_FIELD_INVALID),
         (not all(map(_is_income, lines)), RefusalCode.ACCOUNT_UNKNOWN),
         (
-            not DIMENSIONS.issuperset(line.usage_kind for line in lines),
+            not all(DIMENSIONS.issuperset(line.dims or (line.usage_kind,)) for line in lines),
             RefusalCode.DIMENSION_INVALID,
         ),
     )
@@ -185,3 +187,29 @@ def reduced_shares(credit: ShareCredit, gone: Mapping[str, int]) -> dict[str, in
         return None
     given = split_refund(sign * credit.amount_minor, parts, credit.order)
     return {party: sign * part for party, part in given.items()}
+
+
+def commission_back(
+    original: ShareAccrued, gone: Mapping[str, int], more: Mapping[str, int]
+) -> int:
+    """Give how much of what we give back of a partner's own sale is commission; the rest is VAT.
+
+    `gone` is what parties gave back before, `more` what they do now; 0 for any other share.
+    """
+    agency, ours = original.agency, original.ours
+    if agency is None:
+        return 0
+    before = gone.get(ours, 0)
+    return agency.commission_in(before + more[ours]) - agency.commission_in(before)
+
+
+def income_of(lines: Iterable[CreditedLine]) -> list[tuple[str, int, dict[str, str]]]:
+    """Sum credited lines by account, usage and version of the tariff."""
+    sums: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+    for line in lines:
+        about = line.dims or {line.usage_kind: line.usage_id}
+        if line.tariff_version:
+            about = {**about, "tariff_version": line.tariff_version}
+        key = line.revenue_account, tuple(about.items())
+        sums[key] = sums.get(key, 0) + line.credited_minor
+    return [(account, amount, dict(about)) for (account, about), amount in sums.items()]

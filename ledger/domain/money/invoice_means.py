@@ -105,7 +105,7 @@ def _paid(
         found: Iterator[PromoUsed | WalletSpent] = iter(())
         if means == "promo":
             found = _from_promos(world, command, wanted, at)
-        elif means == "wallet":
+        elif means == "wallet" and invoice.seller is None:  # it pays nobody but us
             found = _from_wallet(world, invoice, wanted)
         for event in found:
             wanted -= event.amount_minor

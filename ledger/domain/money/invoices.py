@@ -10,12 +10,13 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
-from ledger.domain.cases import CaseOpened
-from ledger.domain.money import templates, templates_credit
+from ledger.domain.cases import opened
+from ledger.domain.money import templates, templates_credit, templates_partners
+from ledger.domain.money.agency import Seller
+from ledger.domain.money.contracts import CONTRACTS, seller_of
 from ledger.domain.money.invoice_taxes import TaxBase, TaxRow, tax_table
 from ledger.domain.money.periods import Cut, Ranges
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
-from ledger.kernel.ids import derived_id
 from ledger.kernel.instants import as_datetime
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.money import EXPONENTS
@@ -32,7 +33,8 @@ class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """One invoice, what was paid and what was credited of it, in minor units.
 
     `gross_minor` is net and tax; `rounding_minor` is added to it where prices include tax. The
-    invoice of a subscription names its `allowance`.
+    invoice of a subscription names its `allowance`. `seller` is the partner in whose name it was
+    issued; absent where we sold.
     """
 
     invoice_no: str
@@ -49,6 +51,7 @@ class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
     needs_action: bool = False
     is_overdue: bool = False
     is_uncollectable: bool = False
+    seller: Seller | None = None
 
     @property
     def payable_minor(self) -> int:
@@ -90,7 +93,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 INVOICES = Shelf("invoices", Invoice, listed_by=lambda row: row.driver_id)
-INVOICED = Shelf("invoiced", Ranges)  # key: driver, currency
+INVOICED = Shelf("invoiced", Ranges)  # key: driver, currency, and the partner who sold
 SERIES = Shelf("series", Series)  # key: entity, document kind, year
 PAYMENTS = Shelf("payments", Payment)
 SHELVES: tuple[Shelf[Any], ...] = (INVOICES, INVOICED, SERIES, PAYMENTS)
@@ -102,6 +105,7 @@ class IssueInvoice(Command, frozen=True):
 
     `bases`, `line_count` and `lines_root` come from `documents.InvoiceDraft` over those entries;
     `issued_at` names the year of the number and the day from which the driver may take `due_days`.
+    With `seller_id` they are what this partner sold: the invoice is in his name and his series.
     """
 
     roles: ClassVar[frozenset[str]] = frozenset({"finance", "system"})
@@ -118,6 +122,7 @@ class IssueInvoice(Command, frozen=True):
     zone: str = "UTC"
     entity: str = "MG1"
     due_days: int = 14
+    seller_id: str = ""
 
 
 class RecordPayment(Command, frozen=True):
@@ -163,6 +168,7 @@ class InvoiceIssued(Event, frozen=True):
     number: int
     rounding_minor: int = 0
     accrued_more_minor: int = 0
+    seller: Seller | None = None
 
 
 class PaymentCaptured(Event, frozen=True):
@@ -187,14 +193,24 @@ def touches(command: InvoicesCommand) -> Keys:
     """What numbers an invoice and says what is in one already; the invoice that is paid."""
     match command:
         case IssueInvoice():
-            return (
-                touch(INVOICED, command.driver_id, command.currency),
-                touch(SERIES, series_of(command.entity, "INV", command.issued_at)),
-            )
+            return issue_rows(command)
         case RecordPayment():
             return touch(PAYMENTS, command.payment_id), touch(INVOICES, command.invoice_no)
         case _ as unknown:
             assert_never(unknown)
+
+
+def issue_rows(command: IssueInvoice) -> Keys:
+    """Name what an invoice is numbered by, what is on one already, and who sells."""
+    series = series_of(command.seller_id or command.entity, "INV", command.issued_at)
+    key = invoiced_key(command.driver_id, command.currency, command.seller_id)
+    rows = touch(INVOICED, key), touch(SERIES, series)
+    return (*rows, touch(CONTRACTS, command.seller_id)) if command.seller_id else rows
+
+
+def invoiced_key(driver_id: str, currency: str, seller_id: str = "") -> str:
+    """Name the row of what is on a driver's invoices, by currency and the partner who sold."""
+    return key_of(driver_id, currency, seller_id) if seller_id else key_of(driver_id, currency)
 
 
 def follows(_world: World, _command: InvoicesCommand) -> Keys:
@@ -243,17 +259,21 @@ def _issue(world: World, command: IssueInvoice) -> Outcome:
         return fault
     if not is_entity(command.entity) or not 0 <= command.due_days <= DUE_DAYS_MAX:
         return Refusal(RefusalCode.PERIOD_INVALID, {"entity": command.entity[:8]})
-    used = world.get(INVOICED, key_of(command.driver_id, command.currency)) or Ranges()
+    key = invoiced_key(command.driver_id, command.currency, command.seller_id)
+    used = world.get(INVOICED, key) or Ranges()
     rival = used.overlap(command.from_position, command.to_position)
     if rival is not None:
         return Refusal(RefusalCode.INVOICE_EXISTS, {"to_position": rival[1]})
     if command.line_count < 1 or not command.bases:
         return Refusal(RefusalCode.NOTHING_TO_SETTLE, {"driver": command.driver_id})
-    return (Draft(_issued(world, command)),)
+    if command.seller_id and seller_of(world, command.seller_id) is None:
+        return Refusal(RefusalCode.CONTRACT_UNKNOWN, {"partner": command.seller_id[:40]})
+    return (Draft(issued_of(world, command)),)
 
 
-def _issued(world: World, command: IssueInvoice) -> InvoiceIssued:
-    series = series_of(command.entity, "INV", command.issued_at)
+def issued_of(world: World, command: IssueInvoice) -> InvoiceIssued:
+    """Make the invoice with the next number of its series; its rows must be loaded."""
+    series = series_of(command.seller_id or command.entity, "INV", command.issued_at)
     number, invoice_no = next_of(world, series)
     table = tax_table(command.bases)
     net_minor = sum(row.net_minor for row in table.rows)
@@ -276,6 +296,7 @@ def _issued(world: World, command: IssueInvoice) -> InvoiceIssued:
         number=number,
         rounding_minor=table.rounding_minor,
         accrued_more_minor=table.accrued_more_minor,
+        seller=seller_of(world, command.seller_id),
     )
 
 
@@ -305,20 +326,12 @@ def _pay(world: World, command: RecordPayment) -> Outcome:
         amount_minor=command.amount_minor,
         applied_minor=applied,
     )
-    return (Draft(captured), *_overpaid(command, command.amount_minor - applied))
-
-
-def _overpaid(command: RecordPayment, rest_minor: int) -> tuple[Draft, ...]:
-    """Open a case over what nobody asked for: somebody must say whose it is."""
-    if not rest_minor:
-        return ()
-    opened = CaseOpened(
-        case_id=derived_id("CA", "OVERPAYMENT", command.payment_id),
-        case_type="OVERPAYMENT",
-        subjects=(command.payment_id, command.driver_id),
-        reason=f"{rest_minor} {command.currency} more than {command.invoice_no} asks for",
-    )
-    return (Draft(opened),)
+    rest = command.amount_minor - applied
+    if not rest:
+        return (Draft(captured),)
+    subjects = (command.payment_id, command.driver_id)  # somebody must say whose it is
+    why = f"{rest} {command.currency} more than {command.invoice_no} asks for"
+    return Draft(captured), Draft(opened("OVERPAYMENT", command.payment_id, subjects, why))
 
 
 # evolve -----------------------------------------------------------------------
@@ -337,10 +350,12 @@ def evolve(world: World, event: InvoicesEvent, _stamp: Stamp) -> None:
                 rounding_minor=event.rounding_minor,
                 taxes=event.taxes,
                 issued_on=event.issued_on,
+                seller=event.seller,
             )
             world.put(INVOICES, event.invoice_no, invoice)
             world.put(SERIES, event.series, Series(event.number))
-            key = key_of(event.driver_id, event.currency)
+            seller_id = event.seller.party_id if event.seller else ""
+            key = invoiced_key(event.driver_id, event.currency, seller_id)
             used = world.get(INVOICED, key) or Ranges()
             world.put(INVOICED, key, used.with_span(event.from_position, event.to_position))
         case PaymentCaptured():
@@ -363,17 +378,21 @@ def postings(event: InvoicesEvent) -> tuple[Posting, ...]:
     dims = {"driver": event.driver_id, "invoice": event.invoice_no}
     match event:
         case InvoiceIssued():
+            if event.seller is not None:
+                return templates_partners.agent_invoiced(
+                    event.currency,
+                    event.gross_minor + event.rounding_minor,
+                    event.net_minor + event.accrued_more_minor,
+                    {**dims, "partner": event.seller.party_id},
+                )
             taxes = [(row.tax_code, row.tax_minor) for row in event.taxes]
             lines = templates.invoice_issued(event.currency, event.net_minor, taxes, dims)
             return lines + templates_credit.invoice_rounding(
                 event.currency, event.rounding_minor, event.accrued_more_minor, dims
             )
         case PaymentCaptured():
-            return templates.payment_captured(
-                event.currency,
-                event.amount_minor,
-                event.applied_minor,
-                {**dims, "payment": event.payment_id},
-            )
+            dims["payment"] = event.payment_id
+            amount = event.amount_minor
+            return templates.payment_captured(event.currency, amount, event.applied_minor, dims)
         case _ as unknown:
             assert_never(unknown)

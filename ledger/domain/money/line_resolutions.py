@@ -306,6 +306,7 @@ def _field(row: LineDispute, command: CloseLineDispute) -> str:
     if original is not None:
         checks += [
             (_is_of_line(row, original), "original"),
+            (original.agency is None, "original"),  # what he sold himself is rated again
             (set(shares) == set(original.shares), "shares"),
             (sum(shares.values()) == original.base_minor, "shares"),
             (shares != original.shares, "shares"),

@@ -107,13 +107,14 @@ def taken_back(event: UsageReversed) -> UsageAccrued:
 
 
 def _opposite(line: Line) -> Line:
-    billed = line.billed_quantity
+    billed, gross = line.billed_quantity, line.gross_minor
     return replace(
         line,
         quantity=-line.quantity,
         amount_nano=-line.amount_nano,
         net_minor=-line.net_minor,
         billed_quantity=None if billed is None else -billed,
+        gross_minor=None if gross is None else -gross,
     )
 
 

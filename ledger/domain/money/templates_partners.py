@@ -5,7 +5,13 @@ Every function is pure and gives lines that sum to zero in each currency; amount
 
 from collections.abc import Iterable
 
-from ledger.domain.money.accounts import OUTPUT_VAT, PARTNERS_ACCRUED, PSP, RECEIVABLE
+from ledger.domain.money.accounts import (
+    OUTPUT_VAT,
+    PARTNERS_ACCRUED,
+    PSP,
+    RECEIVABLE,
+    UNBILLED,
+)
 from ledger.kernel.postings import Posting, negate, pair
 
 BANK = "Assets:Bank:Operating"
@@ -128,14 +134,77 @@ def agent_sale(
     `tax` is the code and the amount of the VAT on our commission; `dims` name driver and partner.
     """
     code, tax_minor = tax
-    driver = {name: value for name, value in dims.items() if name != "partner"}
-    partner = {name: value for name, value in dims.items() if name != "driver"}
+    driver, partner = _apart(dims)
     return _lines(
         Posting(RECEIVABLE, currency, gross_minor, driver),
         Posting(PARTNERS_ACCRUED, currency, commission_minor + tax_minor - gross_minor, partner),
         Posting(COMMISSION, currency, -commission_minor, partner),
         Posting(OUTPUT_VAT, currency, -tax_minor, {**partner, "tax_code": code}),
     )
+
+
+def sold_for_partner(currency: str, net_minor: int, dims: Dims) -> tuple[Posting, ...]:
+    """Rate what a partner sold: Dr unbilled (by driver), Cr unbilled (by partner).
+
+    His share of the same usage takes it from there at once. `dims` name driver and partner.
+    """
+    driver, partner = _apart(dims)
+    return _lines(
+        Posting(UNBILLED, currency, net_minor, driver),
+        Posting(UNBILLED, currency, -net_minor, partner),
+    )
+
+
+def agent_accrued(
+    currency: str, net_minor: int, commission_minor: int, tax: tuple[str, int], dims: Dims
+) -> tuple[Posting, ...]:
+    """Owe a partner his sale: Dr unbilled (by partner), Cr accrued, Cr commission, Cr its VAT."""
+    code, tax_minor = tax
+    return _lines(
+        Posting(UNBILLED, currency, net_minor, dims),
+        Posting(PARTNERS_ACCRUED, currency, commission_minor + tax_minor - net_minor, dims),
+        Posting(COMMISSION, currency, -commission_minor, dims),
+        Posting(OUTPUT_VAT, currency, -tax_minor, {**dims, "tax_code": code}),
+    )
+
+
+def agent_invoiced(
+    currency: str, payable_minor: int, accrued_minor: int, dims: Dims
+) -> tuple[Posting, ...]:
+    """Invoice in a partner's name: Dr receivable, Cr unbilled, Cr accrued (his VAT)."""
+    driver, partner = _apart(dims)
+    return _lines(
+        Posting(RECEIVABLE, currency, payable_minor, driver),
+        Posting(UNBILLED, currency, -accrued_minor, driver),
+        Posting(PARTNERS_ACCRUED, currency, accrued_minor - payable_minor, partner),
+    )
+
+
+def agent_credited(currency: str, amount_minor: int, dims: Dims) -> tuple[Posting, ...]:
+    """Credit in a partner's name: Dr accrued (net and VAT), Cr receivable."""
+    driver, partner = _apart(dims)
+    return _lines(
+        Posting(PARTNERS_ACCRUED, currency, amount_minor, partner),
+        Posting(RECEIVABLE, currency, -amount_minor, driver),
+    )
+
+
+def commission_reduced(
+    currency: str, commission_minor: int, tax: tuple[str, int], dims: Dims
+) -> tuple[Posting, ...]:
+    """Give commission back for what was credited: Cr accrued, Dr commission, Dr its VAT."""
+    code, tax_minor = tax
+    return _lines(
+        Posting(PARTNERS_ACCRUED, currency, -commission_minor - tax_minor, dims),
+        Posting(COMMISSION, currency, commission_minor, dims),
+        Posting(OUTPUT_VAT, currency, tax_minor, {**dims, "tax_code": code}),
+    )
+
+
+def _apart(dims: Dims) -> tuple[Dims, Dims]:
+    """Give the dimensions of a driver's lines, and those of a partner's."""
+    driver = {name: value for name, value in dims.items() if name != "partner"}
+    return driver, {name: value for name, value in dims.items() if name != "driver"}
 
 
 def input_vat(currency: str, tax_minor: int, code: str, dims: Dims) -> tuple[Posting, ...]:

@@ -3,7 +3,6 @@ import pytest
 from ledger.domain.money.accounts import check_chart, item_of
 from ledger.domain.money.billing import (
     BILLED,
-    LINES_PER_ENTRY,
     Billed,
     BillUsage,
     ShareAccrued,
@@ -15,6 +14,7 @@ from ledger.domain.money.billing import (
     touches,
 )
 from ledger.domain.money.contracts import CONTRACTS, PartnerContracts
+from ledger.domain.money.rated_usages import LINES_PER_ENTRY
 from ledger.domain.money.rating_facts import Promo
 from ledger.domain.money.tariff_terms import Element
 from ledger.domain.money.tariffs import PublishTariff
