@@ -5,13 +5,18 @@ import json
 import pytest
 
 from ledger.domain.liens import PlaceLien
+from ledger.domain.money.contracts import AgreeContract
 from ledger.domain.parties import RegisterParty
 from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor
 from ledger.runtime.ledger import Ledger, accepted
+from mobilegrid import wiring
 from tests.support.cli import answer, error, run
+from tests.support.doors import check_problem
+from tests.support.finance_doors import finance_over
 from tests.support.ledgers import asking
 from tests.support.town import MARCH
+from tests.support.usage import agreement
 
 APRIL = MARCH + 31 * DAY
 FINANCE = Actor("FI-1", "finance", "FI-2")
@@ -88,3 +93,21 @@ def test_pack_days_are_shown_by_holder_and_lien(pledged):
     assert "nobody" in shown
     assert error("title-days", "April", ledger=pledged)["exit_code"] == 1
     assert run("title-days", "2024-04", "--zone", "Moon/Base", ledger=pledged).exit_code == 2
+
+
+def test_rents_and_instalments_are_owed_once(pledged):
+    terms = agreement(weights={"BK-1": 0, "MG": 1}, order=("BK-1", "MG"), instalment_ppm=1_000)
+    with Ledger(pledged) as ledger:
+        agreed = AgreeContract(contract_id="CO-B", partner_id="BK-1", terms=terms)
+        accepted(ledger.execute(asking(agreed, "agree", actor=FINANCE, at=APRIL)))
+    (due,) = answer("settle", "rents", "2024-04", ledger=pledged)["accrued"]
+    # 4,500.00 x 0.001 x 30 days
+    assert [one["amount_minor"] for one in due["instalments"]] == [13_500]
+    assert answer("settle", "rents", "2024-04", ledger=pledged)["accrued"] == []
+    with Ledger(pledged) as ledger, finance_over(ledger, wiring.CLOCK.now()) as finance:
+        wanted = {"partner_id": "BK-1", "contract_id": "CO-B", "period": "2024-05"}
+        finance.done("/pack-dues", wanted)
+        check_problem(finance.post("/pack-dues", wanted | {"period": "May"}), 400, "malformed")
+        strange = finance.post("/pack-dues", wanted | {"contract_id": "CO-9"})
+        check_problem(strange, 404, "not_found")
+    assert "Owed for 2024-06-01" in run("settle", "rents", "2024-06-01", ledger=pledged).output

@@ -9,27 +9,34 @@ import sqlalchemy as sa
 from ledger.domain.book_values import AdjustBookValue
 from ledger.domain.cases import OpenCase, ResolveCase
 from ledger.domain.liens import PlaceLien, ReleaseLien
+from ledger.domain.money.accounts import PARTNERS_ACCRUED
+from ledger.domain.money.contracts import AgreeContract
+from ledger.domain.money.pack_dues import PackDuesAccrued
 from ledger.domain.moves import MovePack
 from ledger.domain.parties import RegisterParty
 from ledger.domain.takeover import TakeOverPack
 from ledger.domain.title import EndLease, StartLease, TransferTitle
-from ledger.kernel.errors import InvariantBroken, NotFound
+from ledger.kernel.errors import InvariantBroken, NotFound, Refused
 from ledger.kernel.instants import DAY, HOUR
 from ledger.kernel.messages import Actor, Command, Request
 from ledger.kernel.refusal import RefusalCode
 from ledger.runtime.invariants import check_invariants
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.pack_days import pack_days_in
+from ledger.runtime.pack_dues import accrue_pack_dues, order_of
 from ledger.runtime.proving import sign_checkpoint
+from ledger.runtime.settling import Span, calculate_all
 from ledger.runtime.titles import COLUMNS, TitleStatement, check_titles, title_statement
 from ledger.runtime.verify import verify
 from tests.support.doors import log_signer
 from tests.support.ledgers import asking
 from tests.support.stores import BOTH, new_database
 from tests.support.town import MARCH, PACK_CLASS, new_town
+from tests.support.usage import agreement
 
 APRIL = MARCH + 31 * DAY
 DOCUMENT = "ab" * 32
+FINANCE = Actor("FI-1", "finance", "FI-2")
 
 
 def sign(ledger: Ledger, at: int = APRIL + 40 * DAY) -> None:
@@ -271,3 +278,39 @@ def test_pack_days_of_a_month_sum_to_its_days_for_every_pack_in_service(ledger):
     # both packs came at midnight UTC, when the first of March had begun in Paris
     assert sum(one.pack_days for one in march.rents) == 2 * 30
     assert {one.holder_id for one in early.rents} == {"MG"}
+
+
+def test_pack_days_become_what_holders_and_banks_are_owed(ledger):
+    """BK-1 has the title of PK-2, which MG leases, and a lien on PK-1; both are paid for April."""
+    do(ledger, 3, transfer("PK-2", "BK-1"))
+    do(ledger, 4, StartLease(pack_id="PK-2", lessee_id="MG", contract_id="CO-B"))
+    do(ledger, 5, lien("LI-1", "PK-1", 400_000))
+    terms = agreement(
+        weights={"BK-1": 0, "MG": 1},
+        order=("BK-1", "MG"),
+        rent_micro={PACK_CLASS: 1_000_000},
+        instalment_ppm=1_000,
+        zone="Europe/Paris",
+    )
+    do(ledger, 6, AgreeContract(contract_id="CO-B", partner_id="BK-1", terms=terms))
+    may = APRIL + 31 * DAY
+    (position,) = accrue_pack_dues(ledger, "2024-04", actor=FINANCE, at=may)
+    assert accrue_pack_dues(ledger, "2024-04", actor=FINANCE, at=may + HOUR) == []
+    with pytest.raises(Refused, match="period_not_ended"):
+        accrue_pack_dues(ledger, "2024-05", actor=FINANCE, at=may)
+    assert accrue_pack_dues(ledger, "2024-05", actor=FINANCE, at=may, waits=True) == []
+    with ledger.reading() as reads:
+        event = reads.entry(position).event
+        assert isinstance(event, PackDuesAccrued)
+        assert [(one.pack_days, one.amount_minor) for one in event.rents] == [(29, 2_900)]
+        assert [(one.days, one.amount_minor) for one in event.instalments] == [(29, 11_600)]
+        said = calculate_all(reads, Span("2024-05", "UTC", -1, reads.size - 1))["BK-1"]
+        owed = -sum(one.quantity for one in reads.balances(PARTNERS_ACCRUED, item="BK-1"))
+        assert (said.line_count, said.amounts[0].share_minor, owed) == (2, 14_500, 14_500)
+        assert order_of(reads, "BK-1", "CO-B", "2024-04").part == 1
+        with pytest.raises(NotFound):
+            order_of(reads, "BK-1", "CO-B", "2024-02")
+    # a day first, and the month after it owes the thirty others
+    june = may + 30 * DAY
+    assert len(accrue_pack_dues(ledger, "2024-05-07", actor=FINANCE, at=june)) == 1
+    assert len(accrue_pack_dues(ledger, "2024-05", actor=FINANCE, at=june)) == 30
