@@ -142,6 +142,7 @@ class SohAssessed(Event):
     sessions_used: int = 0
     used_to: int = 0
     verified: bool = False
+    level: int = 0
     supersedes: int | None = None
     sets_off: tuple[str, ...] = ()
 
@@ -149,7 +150,7 @@ class SohAssessed(Event):
         """Give what is remembered of it; without bounds it is taken as exact."""
         lower = self.soh_bp if self.lower_bp is None else self.lower_bp
         upper = self.soh_bp if self.upper_bp is None else self.upper_bp
-        return Found(position, at, self.soh_bp, lower, upper, self.verified)
+        return Found(position, at, self.soh_bp, lower, upper, self.verified, self.level)
 
 
 class PackRetired(Event):

@@ -20,7 +20,7 @@ FilterState = tuple[tuple[int, int, int], ...]
 
 
 class Found(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One assessment: where the log says it, for when (us), and its 95 % bounds."""
+    """One assessment: where the log says it, for when (us), its 95 % bounds, its evidence."""
 
     position: int
     at: int
@@ -28,6 +28,7 @@ class Found(msgspec.Struct, frozen=True, omit_defaults=True):
     lower_bp: int
     upper_bp: int
     verified: bool = False
+    level: int = 0
 
     @property
     def width_bp(self) -> int:

@@ -60,7 +60,13 @@ WORDS = {
     "DISCOUNT": "Discount",
 }
 """What components are called on a document."""
-_USAGES = {"swap": "Swap", "charging_session": "Charging", "booking": "Booking"}
+_USAGES = {
+    "swap": "Swap",
+    "charging_session": "Charging",
+    "booking": "Booking",
+    "custody": "Pack with you",
+    "v2g": "Energy to the grid",
+}
 _FREE = frozenset({FORMULA_ALLOWANCE, FORMULA_ALLOWANCE_WH})
 REASONS = {"O": "Outside the scope of value added tax", "AE": "Reverse charge", "E": "Exempt"}
 
@@ -150,11 +156,29 @@ def _line(event: UsageAccrued, rated: RatedLine, line_id: str, zone: str) -> Lin
         category=rule.category,
         rate_bp=rule.rate_bp,
         description=f"{event.usage_id} at {event.station_id}, tariff {event.tariff_id}"
-        f" version {rated.tariff_version}",
+        f" version {rated.tariff_version}{_rests_on(event, zone)}",
         from_on=from_on,
         to_on=to_on,
         group=f"{_usage_words(event, zone)} · {event.usage_id}, tariff {event.tariff_id}",
     )
+
+
+def _rests_on(event: UsageAccrued, zone: str) -> str:
+    """Name the assessments and the stay behind a line of damage, each by its entry."""
+    told = event.damage
+    if told is None:
+        return ""
+    begin, end = (local_date(at, zone).isoformat() for at in (told.begin_at, told.end_at))
+    return (
+        f"; health {_percent(told.before_bp)} (entry {told.before_position})"
+        f" to {_percent(told.after_bp)} (entry {told.after_position}),"
+        f" with you from {begin} (entry {told.out_position}) to {end} (entry {told.in_position}),"
+        f" sure {_percent(told.sure_bp)}, allowed {_percent(told.allowed_bp)}"
+    )
+
+
+def _percent(bp: int) -> str:
+    return f"{bp // 100}.{bp % 100:02d} %"
 
 
 def _usage_words(event: UsageAccrued, zone: str) -> str:

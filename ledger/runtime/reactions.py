@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
+from msgspec.structs import replace
+
 from ledger.domain.charge_begin import StartChargingSession
 from ledger.domain.charging import ChargeSessionEnded, EndChargingSession
 from ledger.domain.claims import BOOKINGS
@@ -17,7 +19,14 @@ from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.money.billing import BILLED, BillUsage
 from ledger.domain.money.contracts import CONTRACTS
-from ledger.domain.money.rating_facts import CHARGING_SESSION, SWAP, UNCERTAINTY_MAX, UsageFacts
+from ledger.domain.money.damages import ClaimDamage, leg_of
+from ledger.domain.money.rating_facts import (
+    CHARGING_SESSION,
+    SWAP,
+    UNCERTAINTY_MAX,
+    V2G,
+    UsageFacts,
+)
 from ledger.domain.money.rating_used import tariff_of, used_rows
 from ledger.domain.money.rerating import RerateSwap
 from ledger.domain.money.rerating_applying import ApplyRerating
@@ -33,6 +42,7 @@ from ledger.domain.stations import STATIONS
 from ledger.domain.stays import ReportStay, stay_id
 from ledger.domain.swap import CloseSwapIncomplete, SwapClosedIncomplete, SwapCompleted, TimeOutSwap
 from ledger.domain.world import Keys, Stamp, World, touch
+from ledger.kernel.ids import derived_id
 from ledger.kernel.messages import Command, Event
 from ledger.kernel.signed_facts import INVALID, SIGNED_VALID
 from ledger.runtime.reactions_bookings import (
@@ -43,6 +53,7 @@ from ledger.runtime.reactions_bookings import (
     extra_pack_needs,
 )
 from ledger.runtime.reactions_costs import COST_REACTIONS
+from ledger.runtime.reactions_custody import CUSTODY_REACTIONS, where
 from ledger.runtime.reactions_reports import report_needs
 from ledger.runtime.reactions_usages import USAGE_REACTIONS
 
@@ -56,7 +67,33 @@ def react(world: World, event: Event, stamp: Stamp) -> Iterable[Command]:
 
 
 def _after_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Iterable[Command]:
-    return (_bill_session(world, event, stamp),) if event.driver_id else ()
+    if not event.driver_id:
+        return ()
+    bill = _bill_session(world, event, stamp)
+    if not event.energy_out_wh or not world.is_loaded(BILLED, given_back(event.session_id)):
+        return (bill,)
+    return bill, _bill_given_back(bill, event)
+
+
+def _bill_given_back(bill: BillUsage, event: ChargeSessionEnded) -> BillUsage:
+    """Credit the energy that a driver gave back to the grid, where his tariff has a price for it.
+
+    It came through the meter of the same session, so place, times and evidence are the same.
+    """
+    facts = replace(
+        bill.facts,
+        kind=V2G,
+        usage_id=given_back(event.session_id),
+        energy_wh=event.energy_out_wh,
+        intervals=(),  # those were read of what went in
+        dims={"charging_session": event.session_id},
+    )
+    return BillUsage(facts=facts)
+
+
+def given_back(session_id: str) -> str:
+    """Name the usage of what a session gave back to the grid."""
+    return derived_id("V2G", session_id)
 
 
 def _after_verdict(world: World, event: EvidenceReassessed, _stamp: Stamp) -> Iterable[Command]:
@@ -122,28 +159,13 @@ def _all_of(*tables: Mapping[type[Event], Reaction]) -> dict[type[Event], tuple[
     return joined
 
 
-_REACTIONS = _all_of(_OWN, USAGE_REACTIONS, BOOKING_REACTIONS, COST_REACTIONS)
-
-
-def _where(world: World, event: Any, begins_at: int) -> dict[str, Any]:
-    """Give the facts of a usage that its station and driver tell: by whom, where, at what price.
-
-    `event`, or the row of a session, names both; the price list is that of when the usage began.
-    """
-    station = world.need(STATIONS, event.station_id)
-    return {
-        "driver_id": event.driver_id,
-        "station_id": event.station_id,
-        "operator_id": station.operator_id,
-        "country": station.country,
-        "tariff_id": tariff_of(world, event.driver_id, begins_at, station.tariff_id),
-    }
+_REACTIONS = _all_of(_OWN, USAGE_REACTIONS, BOOKING_REACTIONS, COST_REACTIONS, CUSTODY_REACTIONS)
 
 
 def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> BillUsage:
     return BillUsage(
         facts=UsageFacts(
-            **_where(world, event, event.started_at),
+            **where(world, event, event.started_at),
             kind=CHARGING_SESSION,
             usage_id=event.session_id,
             occurred_at=event.ended_at,
@@ -156,6 +178,7 @@ def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Bill
             pack_class=event.pack_class,
             causes=(stamp.position,),
             billing_class=event.billing_class,
+            intervals=event.intervals,
         )
     )
 
@@ -163,7 +186,7 @@ def _bill_session(world: World, event: ChargeSessionEnded, stamp: Stamp) -> Bill
 def _bill_verdict(world: World, row: ChargingSession, event: EvidenceReassessed) -> BillUsage:
     return BillUsage(
         facts=UsageFacts(
-            **_where(world, row, row.started_at),
+            **where(world, row, row.started_at),
             kind=CHARGING_SESSION,
             usage_id=row.session_id,
             occurred_at=event.ended_at,
@@ -176,6 +199,7 @@ def _bill_verdict(world: World, row: ChargingSession, event: EvidenceReassessed)
             pack_class=row.pack_class,
             causes=(event.position,),
             billing_class=event.billing_class,
+            intervals=row.intervals_of(event.energy_in_wh),
         )
     )
 
@@ -189,7 +213,7 @@ def _bill_swap(
 ) -> BillUsage:
     return BillUsage(
         facts=UsageFacts(
-            **_where(world, event, event.out_at),
+            **where(world, event, event.out_at),
             kind=SWAP,
             usage_id=event.swap_id,
             occurred_at=event.out_at,
@@ -224,6 +248,8 @@ def _bill_needs(world: World, command: Command) -> Keys:
             clock = command.clock_uncertainty_us
             who = (stay_id(command), command.driver_id)
             return _bill_rows(world, command.station_id, who, span, clock)
+        case ClaimDamage():
+            return _damage_rows(world, command)
         case EndChargingSession():
             session = world.get(SESSIONS, command.session_id)
             if session is None or not session.driver_id:
@@ -231,7 +257,8 @@ def _bill_needs(world: World, command: Command) -> Keys:
             clock = command.observed.clock.uncertainty_us if command.observed else 0
             span = (session.started_at, command.ended_at)
             who = (session.session_id, session.driver_id)
-            return _bill_rows(world, session.station_id, who, span, clock)
+            rows = _bill_rows(world, session.station_id, who, span, clock)
+            return (*rows, touch(BILLED, given_back(session.session_id)))
         case StartChargingSession():
             return _session_rows(world, world.get(SESSIONS, command.resumed_from))
         case ReassessMeterEvidence():
@@ -265,6 +292,16 @@ def _report_rows(world: World, command: RecordObservation) -> Keys:
     return _swap_rows(world, world.get(SWAPS, swap_id), command.station_id, (at, at), clock)
 
 
+def _damage_rows(world: World, command: ClaimDamage) -> Keys:
+    """Name what the bill of a damage reads: its prices are those of where the pack came back."""
+    swap = world.get(SWAPS, command.in_swap_id)
+    leg = leg_of(swap, command.pack_id, is_in=True)
+    if swap is None or leg is None:
+        return ()
+    who, clock = (command.case_id, swap.driver_id), swap.clock_uncertainty_us
+    return _bill_rows(world, swap.station_id, who, (leg.occurred_at,), clock)
+
+
 def _session_rows(world: World, session: ChargingSession | None) -> Keys:
     """Name what the bill of a known session reads: one cut off, or one with a new verdict."""
     if session is None or not session.driver_id:
@@ -286,6 +323,7 @@ _NEEDING = {
     CloseSwapIncomplete,
     TimeOutSwap,
     RecordObservation,
+    ClaimDamage,
 }
 """Commands with follow-ups; most have none, and are asked often."""
 

@@ -12,10 +12,12 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from ledger.domain.money.credit_notes import IssueCreditNote
+from ledger.domain.money.damages import DamageFound
 from ledger.domain.money.invoice_means import PayFromCredit
 from ledger.domain.money.payments_disputes import EvidencePlanned, SubmitEvidence
 from ledger.kernel.messages import Command, Event
 from ledger.runtime.crediting import credit_order, invoice_row, open_lines
+from ledger.runtime.damaging import claim_of
 from ledger.runtime.dunning import promos_for
 from ledger.runtime.invoice_view import Settled, invoice_view
 from ledger.runtime.reads import Reads
@@ -151,6 +153,23 @@ async def issue_credit_note(
 
 
 @post(
+    "/damages/{case_id:str}",
+    operation_id="claim_damage",
+    opt=asks(Action.MAKE_FINANCE, body=NoFieldsIn) | makes("ClaimDamage"),
+    status_code=201,
+)
+async def claim_damage(request: HttpRequest, case_id: FromPath[str]) -> Response[MadeOut]:
+    """Bill the damage of a case that two persons closed with `driver_owes`."""
+    await read_body(request, NoFieldsIn)
+    name = known_id(case_id)
+
+    def is_same(event: Event) -> bool:
+        return isinstance(event, DamageFound) and event.case_id == name
+
+    return await done_from(request, lambda found: claim_of(found, name), is_same)
+
+
+@post(
     "/invoices/{invoice_no:str}/credit",
     operation_id="pay_from_credit",
     opt=asks(Action.MAKE_FINANCE, body=CreditPayIn) | makes("PayFromCredit"),
@@ -216,6 +235,7 @@ async def submit_evidence(request: HttpRequest, dispute_ref: FromPath[str]) -> R
 ROUTES: tuple[Any, ...] = (
     list_invoice_lines,
     issue_credit_note,
+    claim_damage,
     pay_from_credit,
     read_dispute_evidence,
     submit_evidence,

@@ -44,6 +44,30 @@ class Stay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     throughput_wh: int
 
 
+class DamageTold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a line of damage rests on: both assessments and the stay, each by entry, and the loss.
+
+    Positions are entries of the log, so that each can be proven; times in us, health in bp.
+    """
+
+    before_position: int
+    before_bp: int
+    after_position: int
+    after_bp: int
+    out_position: int
+    begin_at: int
+    in_position: int
+    end_at: int
+    sure_bp: int
+    allowed_bp: int
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The entries, ascending, each once."""
+        named = (self.before_position, self.after_position, self.out_position, self.in_position)
+        return tuple(sorted(set(named)))
+
+
 class Damage(msgspec.Struct, frozen=True):
     """The drop that was measured, what of it is sure, what is allowed, what is billed (all bp)."""
 

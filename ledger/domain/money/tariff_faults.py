@@ -6,6 +6,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from ledger.domain.money import accounts
+from ledger.domain.money.damage import Wear
 from ledger.domain.money.tariff_terms import (
     BORDER_RULE,
     COMPONENTS,
@@ -87,6 +88,9 @@ def _checks(tariff_id: str, terms: TariffTerms) -> Iterator[Check]:
     yield 0 <= terms.max_bill_minor <= QUANTITY_MAX, "max_bill_minor"
     yield terms.border_rule == BORDER_RULE, "border_rule"
     yield terms.rounding == ROUNDING, "rounding"
+    wear = terms.wear or Wear()
+    allowed = (wear.allowed_bp, wear.per_30_days_bp, wear.per_mwh_bp, wear.max_bp)
+    yield all(0 <= each <= BP_FULL for each in allowed), "wear"
 
 
 def _under(path: str, checks: Iterable[Check]) -> Iterator[Check]:

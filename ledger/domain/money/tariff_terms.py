@@ -7,6 +7,7 @@ major unit for each unit of `per`; quantities are Wh, pieces, minutes, days or m
 
 import msgspec
 
+from ledger.domain.money.damage import Wear
 from ledger.kernel.instants import DAY
 
 HOURS = 24
@@ -146,7 +147,8 @@ class TariffTerms(_Terms, frozen=True):
     happens when a driver brings more energy than he takes: ``floor_zero`` or ``credit``. With
     `tax_included` rates are gross. The bill of a usage is at least `min_bill_minor` and at most
     `max_bill_minor` (0 = no bound; net or gross as the rates are). `border_rule` and `rounding`
-    have one value so far, named so that a contract can point at it.
+    have one value so far, named so that a contract can point at it. `wear` is what a pack may lose
+    with a driver before he owes damage; absent, the policy of health says it.
     """
 
     country: str
@@ -165,6 +167,7 @@ class TariffTerms(_Terms, frozen=True):
     max_bill_minor: int = 0
     border_rule: str = BORDER_RULE
     rounding: str = ROUNDING
+    wear: Wear | None = None
 
 
 class TariffVersion(msgspec.Struct, frozen=True, omit_defaults=True):
