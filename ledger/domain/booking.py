@@ -7,16 +7,24 @@ never moves custody. Packs are pinned to it late (`pinning.py`); how it ends is 
 
 from typing import Any, ClassVar, assert_never
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from ledger.domain.access import refused
 from ledger.domain.blocks import block_row, reasons_of
+from ledger.domain.booking_money import (
+    behind,
+    deposit_order,
+    held,
+    hold_order_rows,
+    money_faults,
+)
 from ledger.domain.claims import (
     BOOKINGS,
     COUNT_MAX,
     DRIVER_BOOKINGS,
     ENDED,
     EXTENSION_MAX_US,
+    HOLD_WITHIN_US,
     POOL_MAX,
     POOLS,
     Booking,
@@ -25,21 +33,20 @@ from ledger.domain.claims import (
     Pool,
     advance,
     booking_rows,
+    count_claim,
     deposit_of,
     is_window,
 )
 from ledger.domain.metering import is_soc
-from ledger.domain.money.pending import ReserveMoney, created, reserve_faults
+from ledger.domain.money.pending import created
 from ledger.domain.money.pending_rows import reserve_rows
-from ledger.domain.money.tax import tax_rule
 from ledger.domain.parties import party_faults
-from ledger.domain.stations import STATIONS, Station
+from ledger.domain.stations import STATIONS
+from ledger.domain.waiting import set_timer
 from ledger.domain.waitlist import offer_of, taken_offer, waitlist_rows
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.ids import is_id
-from ledger.kernel.instants import DAY
 from ledger.kernel.messages import Actor, Command, Draft, Event, Outcome, Request
-from ledger.kernel.money import EXPONENTS
 from ledger.kernel.postings import Posting
 from ledger.kernel.refusal import Refusal, RefusalCode
 
@@ -47,9 +54,6 @@ from ledger.kernel.refusal import Refusal, RefusalCode
 
 SHELVES: tuple[Shelf[Any], ...] = (BOOKINGS, POOLS, DRIVER_BOOKINGS)
 FOLDS: tuple[type[Event], ...] = ()
-
-DEPOSIT_AFTER_US = DAY
-"""Policy: so long after a booking is over its deposit can still be posted."""
 
 _STAFF = frozenset({"station", "operator", "system"})
 
@@ -61,7 +65,8 @@ class ReserveSwap(Command):
 
     `forecast_ready` is how many packs with at least `min_soc_bp` the station will have ready when
     the window opens, by the forecast `forecast_version`. With a deposit in `terms` the money is
-    reserved in the same command, or nothing is.
+    reserved in the same command, or nothing is; where a card holds it, the booking waits for its
+    bank (`booking_holds.py`).
     """
 
     roles: ClassVar[frozenset[str]] = frozenset({"driver", "operator", "support"})
@@ -173,6 +178,7 @@ def touches(command: BookingCommand) -> Keys:
         *waitlist_rows(command.station_id, command.pack_class),
         block_row(command.driver_id),
         *reserve_rows(deposit_id, command.driver_id, command.currency),
+        *hold_order_rows(_row_of(command)),
     )
 
 
@@ -232,19 +238,40 @@ def _reserve(world: World, command: ReserveSwap, request: Request) -> Outcome:
     )
     faults = party_faults(world, command.driver_id, "driver")
     faults += [code for failed, code in tests if failed]
-    faults += _money_faults(world, command, station, request.at)
+    wish = _row_of(command)
+    faults += money_faults(world, wish, station, request.at)
     if faults:
         return refused(
             faults, {"station": command.station_id[:40], "ready": command.forecast_ready}
         )
-    events: list[Event] = [BookingReserved(booking_id=command.booking_id)]
-    deposit = _deposit(command)
+    hold = held(world, wish, request)
+    if isinstance(hold, Refusal):
+        return hold
+    name = command.booking_id
+    events: list[Event] = [] if hold else [BookingReserved(booking_id=name)]
+    deposit = deposit_order(wish)
     events += [created(deposit)] if deposit is not None else []
     events += [waited] if waited is not None else []
-    name = command.booking_id
     return (
         Draft(BookingRequested(**asdict(command)), correlation_id=name),
         *(Draft(event, after=(0,), correlation_id=name) for event in events),
+        *behind(hold, len(events) + 1, name),
+    )
+
+
+def _row_of(told: "ReserveSwap | BookingRequested") -> Booking:
+    """Make the row of a booking that is asked for."""
+    return Booking(
+        booking_id=told.booking_id,
+        driver_id=told.driver_id,
+        station_id=told.station_id,
+        pack_class=told.pack_class,
+        window_from=told.window_from,
+        window_to=told.window_to,
+        min_soc_bp=told.min_soc_bp,
+        count=told.count,
+        currency=told.currency,
+        terms=told.terms,
     )
 
 
@@ -252,37 +279,6 @@ def _has_enough(world: World, command: ReserveSwap, actor: Actor) -> bool:
     """Tell whether a driver who books for himself has a booking for that time, or too many."""
     own = world.get(DRIVER_BOOKINGS, command.driver_id) or DriverBookings()
     return actor.role == "driver" and own.is_full(command.window_from, command.window_to)
-
-
-def _deposit(command: ReserveSwap) -> ReserveMoney | None:
-    """Say what money to reserve: until a day after the booking is over at the latest."""
-    terms = command.terms
-    if not terms.deposit_minor:
-        return None
-    return ReserveMoney(
-        pending_id=deposit_of(command.booking_id),
-        driver_id=command.driver_id,
-        means=terms.means,
-        currency=command.currency,
-        amount_minor=terms.deposit_minor,
-        expires_at=command.window_to + terms.no_show_after_us + DEPOSIT_AFTER_US,
-        booking_id=command.booking_id,
-    )
-
-
-def _money_faults(
-    world: World, command: ReserveSwap, station: Station | None, at: int
-) -> list[RefusalCode]:
-    terms = command.terms
-    if not terms.is_valid:
-        return [RefusalCode.QUANTITY_OUT_OF_RANGE]
-    faults: list[RefusalCode] = []
-    if terms.has_fees and station is not None and tax_rule(station.country, "service", at) is None:
-        faults.append(RefusalCode.TAX_RULE_MISSING)
-    if (terms.has_fees or terms.compensation_minor) and command.currency not in EXPONENTS:
-        faults.append(RefusalCode.COMMODITY_UNKNOWN)
-    deposit = _deposit(command)
-    return faults if deposit is None else faults + reserve_faults(world, deposit)
 
 
 def step_faults(booking: Booking, kind: str, actor: Actor) -> list[RefusalCode]:
@@ -349,20 +345,7 @@ def evolve(world: World, event: BookingEvent, stamp: Stamp) -> None:
     """Begin the booking, or move it on, with the pool of its station."""
     match event:
         case BookingRequested():
-            asked = Booking(
-                booking_id=event.booking_id,
-                driver_id=event.driver_id,
-                station_id=event.station_id,
-                pack_class=event.pack_class,
-                window_from=event.window_from,
-                window_to=event.window_to,
-                min_soc_bp=event.min_soc_bp,
-                count=event.count,
-                currency=event.currency,
-                terms=event.terms,
-                position=stamp.position,
-            )
-            world.put(BOOKINGS, event.booking_id, asked)
+            _keep(world, replace(_row_of(event), position=stamp.position), stamp)
         case BookingExtended():
             until = event.window_to
             advance(world, event.booking_id, event.kind, window_to=until, is_extended=True)
@@ -370,6 +353,16 @@ def evolve(world: World, event: BookingEvent, stamp: Stamp) -> None:
             advance(world, event.booking_id, event.kind)
         case _ as unknown:
             assert_never(unknown)
+
+
+def _keep(world: World, asked: Booking, stamp: Stamp) -> None:
+    """Keep what was asked for; packs that wait for a bank are claimed from now on."""
+    if asked.terms.is_held:
+        asked = replace(asked, held_until=stamp.recorded_at + HOLD_WITHIN_US)
+    world.put(BOOKINGS, asked.booking_id, asked)
+    if asked.terms.is_held:
+        count_claim(world, asked)
+        set_timer(world, "booking", asked.booking_id, asked.due_at)
 
 
 def postings(_event: BookingEvent) -> tuple[Posting, ...]:

@@ -1,14 +1,16 @@
 """Ends of bookings: kept, called off, waited for in vain, or not kept by the network.
 
 Each end frees the pins and the claim, and settles the deposit, all in one command. A fee is owed by
-the terms that were shown before; the deposit pays it as far as it goes. Where the network fails,
-the driver gets the credit that the terms promise.
+the terms that were shown before; the deposit pays it as far as it goes. Where the prices of the
+booking are locked, the fee is rated by them like every usage, and billed (`booking_bills.py`).
+Where the network fails, the driver gets the credit that the terms promise, and pays nothing.
 """
 
 from typing import Any, ClassVar, assert_never
 
 from ledger.domain.access import refused
 from ledger.domain.booking import step_faults
+from ledger.domain.booking_money import released
 from ledger.domain.claims import BOOKINGS, Booking, advance, booking_rows, deposit_of
 from ledger.domain.money import templates
 from ledger.domain.money.pending import settled
@@ -67,7 +69,10 @@ EndsCommand = CancelBooking | MarkNoShow | FailBooking
 
 
 class FeeStep(Event, kw_only=True):
-    """What an end tells that may cost the driver a fee: net and tax in minor units."""
+    """What an end tells that may cost the driver a fee: net and tax in minor units.
+
+    A fee that `is_billed` is posted by its rating, not here.
+    """
 
     booking_id: str
     driver_id: str = ""
@@ -76,6 +81,7 @@ class FeeStep(Event, kw_only=True):
     fee_minor: int = 0
     tax_minor: int = 0
     tax_code: str = ""
+    is_billed: bool = False
 
 
 class BookingFulfilled(Event):
@@ -163,8 +169,10 @@ def _canceled(
 ) -> tuple[Draft, ...]:
     terms = booking.terms
     is_late = 0 < terms.cancel_until_at <= request.at and _is_his_wish(request.actor)
-    fee = _fee(world, booking, terms.cancel_minor if is_late else 0, request.at)
-    return _drafts(world, BookingCanceled(**fee, reason=command.reason), request.at)
+    owes = is_late and booking.stage != "PENDING"
+    fee = _fee(world, booking, terms.cancel_minor if owes else 0, request.at)
+    event = BookingCanceled(**fee, reason=command.reason)
+    return _drafts(world, booking, event, request.at)
 
 
 def _is_his_wish(actor: Actor) -> bool:
@@ -174,7 +182,7 @@ def _is_his_wish(actor: Actor) -> bool:
 
 def _no_show(world: World, booking: Booking, at: int) -> tuple[Draft, ...]:
     fee = _fee(world, booking, booking.terms.no_show_minor, at)
-    return _drafts(world, BookingNoShow(**fee), at)
+    return _drafts(world, booking, BookingNoShow(**fee), at)
 
 
 def failed_booking(
@@ -184,7 +192,8 @@ def failed_booking(
     terms = booking.terms
     fee = _fee(world, booking, terms.no_show_minor if fault == "driver" else 0, at)
     given = terms.compensation_minor if fault == "network" else 0
-    return _drafts(world, BookingFailed(**fee, reason=reason, compensation_minor=given), at)
+    event = BookingFailed(**fee, reason=reason, compensation_minor=given)
+    return _drafts(world, booking, event, at)
 
 
 def _fee(world: World, booking: Booking, net_minor: int, at: int) -> dict[str, Any]:
@@ -199,25 +208,38 @@ def _fee(world: World, booking: Booking, net_minor: int, at: int) -> dict[str, A
         "fee_minor": net_minor,
         "tax_minor": 0 if rule is None else vat_of(net_minor, rule.rate_bp),
         "tax_code": "" if rule is None else f"{country}-{rule.category}-{rule.rate_bp}",
+        "is_billed": bool(net_minor and booking.terms.price_at),
     }
 
 
-def _drafts(world: World, event: FeeStep, at: int) -> tuple[Draft, ...]:
+def _drafts(world: World, booking: Booking, event: FeeStep, at: int) -> tuple[Draft, ...]:
+    """End the booking, and what is reserved for it unless a bill takes of that first."""
     name = event.booking_id
+    if event.is_billed:
+        return (Draft(event, correlation_id=name),)
     deposit = world.get(PENDINGS, deposit_of(name))
     money = settled(deposit, event.fee_minor + event.tax_minor, at)
     return (
         Draft(event, correlation_id=name),
         *(Draft(one, after=(0,), correlation_id=name) for one in money),
+        *released(world, booking),
     )
 
 
 # evolve -----------------------------------------------------------------------
 
 
-def evolve(world: World, event: EndsEvent, _stamp: Stamp) -> None:
-    """End the booking: its pins and its claim are free."""
-    advance(world, event.booking_id, event.kind)
+def evolve(world: World, event: EndsEvent, stamp: Stamp) -> None:
+    """End the booking: its pins and its claim are free; keep what is to be billed of it."""
+    if isinstance(event, BookingFulfilled):
+        due = "swap" if world.need(BOOKINGS, event.booking_id).terms.is_held else ""
+        usage_id = event.swap_id
+    else:
+        fee = "late_cancel" if isinstance(event, BookingCanceled) else "no_show"
+        due, usage_id = fee if event.is_billed else "", event.booking_id
+    ended: dict[str, Any] = {"due": due, "usage_id": usage_id} if due else {}
+    ended |= {"ended_at": stamp.recorded_at, "ended_position": stamp.position} if due else {}
+    advance(world, event.booking_id, event.kind, **ended)
 
 
 def postings(event: EndsEvent) -> tuple[Posting, ...]:
@@ -226,7 +248,8 @@ def postings(event: EndsEvent) -> tuple[Posting, ...]:
         return ()
     dims = {"driver": event.driver_id, "station": event.station_id, "booking": event.booking_id}
     tax = (event.tax_code, event.tax_minor)
-    lines = templates.fee_late(event.currency, event.fee_minor, tax, dims)
+    fee_minor = 0 if event.is_billed else event.fee_minor
+    lines = templates.fee_late(event.currency, fee_minor, tax, dims) if fee_minor else ()
     if isinstance(event, BookingFailed):
         promo = {**dims, "promo": event.booking_id}
         lines += templates.promo_granted(event.currency, event.compensation_minor, promo)

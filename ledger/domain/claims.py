@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ledger.domain.classes import stand_in_row
 from ledger.domain.custody import PACKS
+from ledger.domain.money.payments_ending import hold_rows
 from ledger.domain.money.pending_rows import pending_rows
 from ledger.domain.stations import STATIONS
 from ledger.domain.waiting import set_timer
@@ -23,6 +24,8 @@ from ledger.kernel.refusal import RefusalCode
 STAGES: dict[tuple[str, str], str] = {
     ("", "booking_requested"): "PENDING",
     ("PENDING", "booking_reserved"): "RESERVED",
+    ("PENDING", "booking_confirmed"): "RESERVED",
+    ("PENDING", "booking_rejected"): "REJECTED",
     ("PENDING", "booking_canceled"): "CANCELED",
     ("PENDING", "booking_failed"): "FAILED",
     ("RESERVED", "booking_extended"): "RESERVED",
@@ -43,11 +46,12 @@ STAGES: dict[tuple[str, str], str] = {
 }
 """The life of a booking: (stage, event) to the next stage; "" is before it.
 
-Asking and being promised happen in one command, so no booking rests in PENDING; a station that has
-nothing to promise refuses, and the refusal stays in the receipt.
+Asking and being promised happen in one command, and a station that has nothing to promise refuses:
+the refusal stays in the receipt. A booking rests in PENDING, with its packs kept, only while the
+bank of a driver is asked to hold money for it.
 """
 
-ENDED = frozenset({"FULFILLED", "CANCELED", "NO_SHOW", "FAILED"})
+ENDED = frozenset({"FULFILLED", "REJECTED", "CANCELED", "NO_SHOW", "FAILED"})
 
 POOL_MAX = 256
 """Open bookings that one station keeps for one class."""
@@ -68,6 +72,9 @@ EXTENSION_MAX_US = 15 * MINUTE
 COUNT_MAX = 4
 """Packs that one booking claims."""
 
+HOLD_WITHIN_US = 15 * MINUTE
+"""Policy: so long packs are kept while the bank is asked to hold money for them."""
+
 OPEN_MAX = 3
 """Policy: bookings that a driver may have open at once, for times that do not meet."""
 
@@ -75,7 +82,8 @@ OPEN_MAX = 3
 class BookingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The money of a booking as it was shown before it was made; amounts in minor units, net.
 
-    `deposit_minor` is reserved by `means` until the booking ends. What is taken of it is
+    `deposit_minor` is reserved by `means` until the booking ends; with a `method_id`, a saved card,
+    it is held by the bank of that card before the booking is promised. What is taken of it is
     `kept_minor` when the driver gets his packs, `no_show_minor` when he does not come, and
     `cancel_minor` when he cancels at or after `cancel_until_at` (us; 0 = he may cancel freely);
     the two fees are owed whether or not the deposit covers them, with their tax.
@@ -93,6 +101,12 @@ class BookingTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     cancel_until_at: int = 0
     compensation_minor: int = 0
     price_at: int = 0
+    method_id: str = ""
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a bank holds the deposit."""
+        return bool(self.method_id and self.deposit_minor)
 
     @property
     def is_valid(self) -> bool:
@@ -113,6 +127,8 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `spare_pack_ids` may be pinned instead when one of those cannot be handed out any more.
     `position` is where the log tells that it was made: later price lists are none of his.
+    `held_until` is until when its bank is waited for (us). What is `due` when it has `ended_at`
+    (us), told at `ended_position`, is one of `DUES`, until it is billed by the usage `usage_id`.
     """
 
     booking_id: str
@@ -130,6 +146,11 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
     terms: BookingTerms = BookingTerms()
     is_extended: bool = False
     position: int = 0
+    held_until: int = 0
+    due: str = ""
+    usage_id: str = ""
+    ended_at: int = 0
+    ended_position: int = 0
 
     @property
     def over_at(self) -> int:
@@ -144,6 +165,8 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def due_at(self) -> int:
         """Give when the clock must look at it (us); 0 = never."""
+        if self.stage == "PENDING":
+            return self.held_until
         if self.stage == "PRESENTED":
             return self.over_at + SWAP_AFTER_US
         return max(self.pin_at, 1) if self.stage in ("RESERVED", "ALLOCATED") else 0
@@ -161,6 +184,10 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True):
     def may(self, kind: str) -> bool:
         """Tell whether an event of a kind can happen to it now."""
         return (self.stage, kind) in STAGES
+
+
+DUES = ("no_show", "late_cancel", "swap")
+"""What a booking can leave to be billed: that nobody came, or too late a no; or the swap."""
 
 
 class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -236,6 +263,7 @@ def booking_rows(world: World, booking_id: str) -> Keys:
         *(touch(PACKS, pack_id) for pack_id in named),
         *stand_in_rows(world, named, booking.pack_class),
         *pending_rows(world, deposit_of(booking_id)),
+        *(hold_rows(hold_of(booking_id), booking_id) if booking.terms.is_held else ()),
     )
 
 
@@ -250,6 +278,11 @@ def stand_in_rows(world: World, pack_ids: Iterable[str], wanted: str) -> Keys:
 def deposit_of(booking_id: str) -> str:
     """Name the pending posting of a booking's deposit."""
     return derived_id("PE", booking_id) if booking_id else ""
+
+
+def hold_of(booking_id: str) -> str:
+    """Name the payment by which a bank holds the deposit of a booking."""
+    return derived_id("PY", "hold", booking_id)
 
 
 def advance(world: World, booking_id: str, kind: str, **changes: Any) -> Booking:
@@ -267,12 +300,23 @@ def advance(world: World, booking_id: str, kind: str, **changes: Any) -> Booking
             _pin(world, pack_id, "", booking_id)
     moved = (before.window_to, before.stage) != (row.window_to, row.stage)
     if moved and row.stage in ("RESERVED", "ALLOCATED", *ENDED):
-        key = key_of(row.station_id, row.pack_class)
-        world.put(POOLS, key, (world.get(POOLS, key) or Pool()).after(row))
-        own = Pool((world.get(DRIVER_BOOKINGS, row.driver_id) or DriverBookings()).claims)
-        world.put(DRIVER_BOOKINGS, row.driver_id, DriverBookings(own.after(row).claims))
+        count_claim(world, row)
     set_timer(world, "booking", booking_id, row.due_at)
+    if row.due != before.due:
+        set_timer(world, BILLS, booking_id, row.ended_at if row.due else 0)
     return row
+
+
+BILLS = "booking_bill"
+"""The kind of timer by which what a booking left is billed."""
+
+
+def count_claim(world: World, row: Booking) -> None:
+    """Count a booking as it stands at its station, and among those of its driver."""
+    key = key_of(row.station_id, row.pack_class)
+    world.put(POOLS, key, (world.get(POOLS, key) or Pool()).after(row))
+    own = Pool((world.get(DRIVER_BOOKINGS, row.driver_id) or DriverBookings()).claims)
+    world.put(DRIVER_BOOKINGS, row.driver_id, DriverBookings(own.after(row).claims))
 
 
 def _pin(world: World, pack_id: str, before: str, after: str) -> None:

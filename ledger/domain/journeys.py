@@ -14,6 +14,7 @@ from ledger.domain.booking_ends import (
     BookingFulfilled,
     BookingNoShow,
 )
+from ledger.domain.booking_holds import BookingConfirmed, BookingRejected
 from ledger.domain.custody import PackReturned, PackSwappedOut
 from ledger.domain.helping import SlotReopened
 from ledger.domain.money.billing import UsageAccrued
@@ -74,6 +75,8 @@ FOLDS: tuple[type[Event], ...] = (
     BookingNoShow,
     BookingFailed,
     BookingFulfilled,
+    BookingConfirmed,
+    BookingRejected,
     PackAllocated,
     AllocationReplaced,
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from ledger.domain import claims, extra_packs
 from ledger.domain.money.allowances import EndAllowance
 from ledger.domain.money.dunning import DUNNING, Dunning, RunDunning, due_step
 from ledger.domain.money.invoice_means import PROMOS_MAX, PayFromCredit
@@ -31,6 +32,8 @@ from ledger.domain.world import KEY_SEPARATOR, key_of
 from ledger.kernel.envelope import canonical
 from ledger.kernel.ids import derived_id, key_at
 from ledger.kernel.messages import Actor, Command, Request
+from ledger.runtime.booking_bills import booking_bill
+from ledger.runtime.extra_pack_bills import extra_pack_bill
 from ledger.runtime.ledger import Ledger
 from ledger.runtime.reads import Reads
 
@@ -131,7 +134,9 @@ def _payment(reads: Reads, payment_id: str, _now: int) -> Iterator[Command]:
 
 BILL_ANSWERS: dict[str, Callable[[Reads, str, int], Iterable[Command]]] = {
     "allowance": _allowance,
+    claims.BILLS: booking_bill,
     "dunning": _dunning,
+    extra_packs.BILLS: extra_pack_bill,
     "payment": _payment,
     "promo": _promo,
     "subscription": _subscription,

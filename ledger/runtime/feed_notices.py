@@ -12,6 +12,7 @@ from ledger.domain.booking_ends import (
     BookingFulfilled,
     BookingNoShow,
 )
+from ledger.domain.booking_holds import BookingRejected
 from ledger.domain.cases import CaseOpened
 from ledger.domain.claims import BOOKINGS, Booking
 from ledger.domain.custody import PACKS, PackReturned, PackSwappedOut
@@ -40,6 +41,9 @@ RESET = "reset"
 SWAP, BOOKING, PACK = "swap", "booking", "pack"
 
 _BOOKING_TIMER = f"booking{KEY_SEPARATOR}"
+
+
+_ENDS = (BookingCanceled, BookingFailed, BookingFulfilled, BookingNoShow, BookingRejected)
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -149,7 +153,7 @@ class Teller:
             return []
         if isinstance(event, BookingRequested | BookingExtended):
             self._watch(row)
-        elif isinstance(event, BookingCanceled | BookingNoShow | BookingFailed | BookingFulfilled):
+        elif isinstance(event, _ENDS):
             self._open.pop(booking_id, None)
         replaced = isinstance(event, AllocationReplaced)
         name = "allocation_replaced" if replaced else "booking_changed"

@@ -8,7 +8,7 @@ from typing_extensions import override
 from ledger.domain.classes import CLASS_RULES
 from ledger.domain.custody import PACKS
 from ledger.domain.money.rating import price_span, rate
-from ledger.domain.money.rating_facts import SWAP, Bill, UsageFacts
+from ledger.domain.money.rating_facts import BOOKING, SWAP, Bill, UsageFacts
 from ledger.domain.money.rating_used import context_of, contract_period, tariff_of
 from ledger.domain.money.tariffs import tariff_rows
 from ledger.domain.money.tax import tax_rule
@@ -111,11 +111,39 @@ def quoted(reads: Reads, wish: Wish) -> Quoted | Refusal:
         price_at=wish.at if wish.price_position else 0,
         price_position=wish.price_position,
     )
-    tariffs = tariff_rows(world, tariff_id, *price_span(facts))
+    return rated_as(world, facts)
+
+
+def rated_as(world: World, facts: UsageFacts) -> Quoted | Refusal:
+    """Rate facts by what is known now, as a bill of them would be; nothing is posted."""
+    tariffs = tariff_rows(world, facts.tariff_id, *price_span(facts))
     bill = rate(facts, tariffs, context_of(world, facts))
     if isinstance(bill, Refusal):
         return bill
-    return Quoted(bill, tax_of(station.country, bill), tariff_id)
+    return Quoted(bill, tax_of(facts.country, bill), facts.tariff_id)
+
+
+def fee_quoted(reads: Reads, wish: Wish, *, is_no_show: bool) -> Quoted | Refusal:
+    """Rate the fee of a booking of a wish as it would be rated: nobody came, or a late no."""
+    world = StoredWorld(reads)
+    station = wish.station
+    facts = UsageFacts(
+        kind=BOOKING,
+        usage_id="QUOTE",
+        driver_id=wish.driver_id,
+        station_id=station.station_id,
+        operator_id=station.operator_id,
+        country=station.country,
+        tariff_id=tariff_of(world, wish.driver_id, wish.at, station.tariff_id),
+        occurred_at=wish.at,
+        energy_wh=0,
+        level=3,
+        clock_quality="S",
+        pack_class=wish.pack_class,
+        booking_id="QUOTE",
+        is_no_show=is_no_show,
+    )
+    return rated_as(world, facts)
 
 
 def tax_of(country: str, bill: Bill) -> int:

@@ -10,8 +10,9 @@ from typing import Any
 from ledger.domain.asking import SwapRefused
 from ledger.domain.blocks import block_row
 from ledger.domain.booking_ends import BookingFulfilled, FailBooking
+from ledger.domain.booking_holds import ConfirmBooking, RejectBooking, ReleaseHold
 from ledger.domain.cases import CASES, FORGIVEN, CaseResolved, ResolveCase
-from ledger.domain.claims import BOOKINGS, booking_rows, deposit_of
+from ledger.domain.claims import BOOKINGS, ENDED, booking_rows, deposit_of, hold_of
 from ledger.domain.custody import (
     DRIVER_PACKS,
     PACKS,
@@ -23,6 +24,15 @@ from ledger.domain.extra_packs import EXTRA_PACKS, SettleExtraPack, extra_pack_r
 from ledger.domain.health import AssessSoh, SohAssessed
 from ledger.domain.holds import HoldPlaced, PlaceHold
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.money.booking_bills import BookingBilled, rest_order
+from ledger.domain.money.payments_moves import CAME_TO_NOTHING
+from ledger.domain.money.payments_rows import CARD_PAYMENTS, PAYMENT_CALLS, RESERVE, card_of
+from ledger.domain.money.payments_told import (
+    PaymentMoved,
+    TellAnswer,
+    TellPayment,
+    TellRefusal,
+)
 from ledger.domain.money.pending import SettlePending
 from ledger.domain.moves import MOVES, MovePack
 from ledger.domain.parties import PARTIES
@@ -74,8 +84,8 @@ def _fail(world: World, booking_id: str, reason: str, fault: str) -> Iterable[Co
 
 def _after_booking(world: World, event: BookingFulfilled, _stamp: Stamp) -> Iterable[Command]:
     terms = world.need(BOOKINGS, event.booking_id).terms
-    if not terms.deposit_minor:
-        return ()
+    if not terms.deposit_minor or terms.is_held:
+        return ()  # what a bank holds pays the bill of the swap
     deposit_id = deposit_of(event.booking_id)
     return (SettlePending(pending_id=deposit_id, take_minor=terms.kept_minor),)
 
@@ -96,6 +106,59 @@ def _after_change(world: World, event: Any, _stamp: Stamp) -> Iterable[Command]:
 
 def _after_hold(world: World, event: HoldPlaced, stamp: Stamp) -> Iterable[Command]:
     return _after_change(world, event, stamp) if "no_swap_out" in event.scopes else ()
+
+
+# Holds --------------------------------------------------------------------------------------
+
+
+_GIVES_BACK = frozenset({"AUTHORISED", "NEEDS_ACTION"})
+
+
+def _after_hold_told(world: World, event: PaymentMoved, _stamp: Stamp) -> Iterable[Command]:
+    """Promise the booking whose hold stands, refuse the one whose bank said no.
+
+    What is held for a booking that has ended meanwhile is given back.
+    """
+    row = world.need(CARD_PAYMENTS, event.payment_id)
+    if row.purpose != RESERVE or hold_of(row.subject) != row.payment_id:
+        return
+    booking = world.get(BOOKINGS, row.subject)
+    if booking is None:
+        return
+    name, waits = booking.booking_id, booking.stage == "PENDING"
+    if event.state in CAME_TO_NOTHING and waits:
+        yield RejectBooking(booking_id=name, reason=event.reason or event.state.lower())
+    elif event.state == "AUTHORISED" and waits:
+        yield ConfirmBooking(booking_id=name)
+    elif event.state == "NEEDS_ACTION" and waits and not row.url:
+        yield RejectBooking(booking_id=name, reason=event.reason)  # no page to confirm it on
+    elif event.state in _GIVES_BACK and booking.stage in ENDED and not booking.due:
+        yield ReleaseHold(booking_id=name)
+
+
+def _after_bill(world: World, event: BookingBilled, _stamp: Stamp) -> Iterable[Command]:
+    """Ask the card of a booking for what its hold does not pay, while it is saved."""
+    if event.rest_minor <= 0:
+        return ()
+    booking = world.need(BOOKINGS, event.booking_id)
+    if card_of(world, booking.driver_id, booking.terms.method_id) is None:
+        return ()
+    return (rest_order(booking, event.invoice_no, event.currency, event.rest_minor),)
+
+
+def hold_needs(world: World, command: TellAnswer | TellPayment | TellRefusal) -> Keys:
+    """Name the booking for which a payment is held, as far as it is known yet."""
+    if isinstance(command, TellPayment):
+        payment_id = command.payment_id
+    else:
+        call = world.get(PAYMENT_CALLS, command.call_key)
+        payment_id = call.payment_id if call is not None else ""
+    if not payment_id or not world.is_loaded(CARD_PAYMENTS, payment_id):
+        return ()
+    row = world.get(CARD_PAYMENTS, payment_id)
+    if row is None or row.purpose != RESERVE or hold_of(row.subject) != payment_id:
+        return ()
+    return booking_rows(world, row.subject)
 
 
 # Debts --------------------------------------------------------------------------------------
@@ -150,6 +213,8 @@ BOOKING_REACTIONS: dict[type[Event], Callable[[World, Any, Stamp], Iterable[Comm
     SohAssessed: _after_change,
     PackSwappedOut: _after_change,
     CaseResolved: _after_case,
+    PaymentMoved: _after_hold_told,
+    BookingBilled: _after_bill,
     **dict.fromkeys(MOVES.values(), _after_change),
 }
 
@@ -162,6 +227,8 @@ def booking_needs(world: World, command: Command) -> Keys:
             if pack is None or not pack.allocated_to:
                 return ()
             return booking_rows(world, pack.allocated_to)
+        case TellAnswer() | TellPayment() | TellRefusal():
+            return hold_needs(world, command)
         case ResolveCase():
             case = world.get(CASES, command.case_id)
             debts = () if case is None else case.vector
@@ -172,5 +239,8 @@ def booking_needs(world: World, command: Command) -> Keys:
             return ()
 
 
-BOOKING_NEEDING = {PlaceHold, AssessSoh, MovePack, RecordPackIn, RecordPackOut, ResolveCase}
+BOOKING_NEEDING = {
+    *(PlaceHold, AssessSoh, MovePack, RecordPackIn, RecordPackOut, ResolveCase),
+    *(TellAnswer, TellPayment, TellRefusal),
+}
 """Commands with such follow-ups; most have none, and are asked often."""

@@ -20,6 +20,7 @@ from ledger.domain.booking_ends import (
     BookingFulfilled,
     BookingNoShow,
 )
+from ledger.domain.booking_holds import BookingRejected
 from ledger.domain.custody import PackSwappedOut
 from ledger.domain.stations import STATIONS, Station
 from ledger.domain.transitions import Family, place_of
@@ -224,7 +225,7 @@ class ReadyHistory:
                     self._booked.pop(booking_id, None)
                 else:
                     self._keep(booking_id, at, is_kept=False)
-            case BookingCanceled() | BookingNoShow():
+            case BookingCanceled() | BookingNoShow() | BookingRejected():
                 self._booked.pop(event.booking_id, None)
             case _:
                 raise AssertionError(event)
@@ -237,7 +238,10 @@ class ReadyHistory:
 
 _PROMISES = frozenset(
     each.kind
-    for each in (BookingRequested, BookingFulfilled, BookingFailed, BookingCanceled, BookingNoShow)
+    for each in (
+        *(BookingRequested, BookingFulfilled, BookingFailed, BookingCanceled, BookingNoShow),
+        BookingRejected,
+    )
 )
 
 

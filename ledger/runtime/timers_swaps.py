@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from ledger.domain.booking_ends import FailBooking, MarkNoShow
+from ledger.domain.booking_holds import NOT_TOLD, RejectBooking
 from ledger.domain.claims import BOOKINGS, POOLS, Booking, Pool
 from ledger.domain.classes import CLASS_RULES
 from ledger.domain.custody import DRIVER_PACKS, PACKS, Pack
@@ -88,6 +89,9 @@ def _booking(reader: Reads, booking_id: str, now: int) -> Iterator[Command]:
     """Pin packs before the window, look at them again, and give up after it."""
     row = reader.row(BOOKINGS, booking_id)
     if row is None:
+        return
+    if row.stage == "PENDING":
+        yield RejectBooking(booking_id=booking_id, reason=NOT_TOLD)
         return
     if row.stage == "PRESENTED":
         yield FailBooking(booking_id=booking_id, reason="no_swap_came", fault="nobody")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from ledger.domain.asking import SwapRequested
 from ledger.domain.booking import BookingRequested
 from ledger.domain.booking_ends import BookingFailed, BookingFulfilled, FeeStep
-from ledger.domain.claims import ENDED, EXTENSION_MAX_US, Booking
+from ledger.domain.booking_holds import BookingRejected
+from ledger.domain.claims import ENDED, EXTENSION_MAX_US, Booking, BookingTerms
 from ledger.domain.custody import PACKS
 from ledger.domain.pinning import AllocationReplaced
 from ledger.domain.transitions import Family, place_of
@@ -66,7 +67,8 @@ def booking_out(own: Own, stations: Stations, row: Booking) -> BookingOut:
 
 
 def _end(told: Sequence[Told]) -> Told | None:
-    ends = [one for one in told if isinstance(one.event, FeeStep | BookingFulfilled)]
+    kinds = FeeStep | BookingFulfilled | BookingRejected
+    ends = [one for one in told if isinstance(one.event, kinds)]
     return ends[-1] if ends else None
 
 
@@ -123,3 +125,12 @@ def same_wish(event: BookingRequested, wish: tuple[str, str, int, int, int, str]
         event.terms_version.partition(" ")[0],
     )
     return told == wish
+
+
+def same_means(terms: BookingTerms, pay_with: str) -> bool:
+    """Tell whether a booking sets its money aside by the means that a request names."""
+    if not terms.deposit_minor:
+        return True  # nothing is set aside, by whatever means
+    if terms.is_held:
+        return pay_with in ("card", terms.method_id)
+    return pay_with == terms.means

@@ -2,14 +2,20 @@
 
 import msgspec
 from litestar import Response, get, post
+from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
 from ledger.domain.booking import BookingRequested, ExtendBooking, ReserveSwap
 from ledger.domain.booking_ends import BookingCanceled, CancelBooking
-from ledger.domain.claims import BOOKINGS, Booking, BookingTerms, is_window
+from ledger.domain.claims import BOOKINGS, Booking, BookingTerms, hold_of, is_window
 from ledger.domain.custody import DRIVER_PACKS
 from ledger.domain.journeys import BOOKINGS_OF
-from ledger.domain.money.payments_rows import SAVED_METHODS
+from ledger.domain.money.payments_rows import (
+    AUTHORISE,
+    CARD_PAYMENTS,
+    SAVED_CARDS,
+    SAVED_METHODS,
+)
 from ledger.domain.world import key_of
 from ledger.kernel.errors import NotFound, Refused
 from ledger.kernel.ids import derived_id
@@ -28,7 +34,8 @@ from partner_api.driver.bodies_journey import (
     ExtendIn,
 )
 from partner_api.driver.bodies_stations import PositionOut
-from partner_api.driver.booking_view import booking_out, same_wish
+from partner_api.driver.booking_view import booking_out, same_means, same_wish
+from partner_api.driver.checkouts import desk_of
 from partner_api.driver.journey_reads import newest, receipt_before
 from partner_api.driver.kept_quotes import Kept, digest_of, unseal
 from partner_api.driver.own import PAGE, Own, owning, read_own
@@ -49,7 +56,7 @@ STATES = (
     *("PENDING", "RESERVED", "ALLOCATED", "PRESENTED", "FULFILLED"),
     *("REJECTED", "CANCELED", "NO_SHOW", "FAILED"),
 )
-INVOICE, WALLET = "invoice", "wallet"
+INVOICE, WALLET, CARD = "invoice", "wallet", "card"
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -66,29 +73,30 @@ class Wish(msgspec.Struct, frozen=True):
         return body.station_id, body.pack_class, body.packs_count, *self.window, quote
 
 
-def _wish(own: Own, body: BookingIn, key: str) -> Wish:
+def wish_of(own: Own, body: BookingIn, key: str) -> Wish:
+    """Read what a request asks for; the booking has its name of the key."""
     begin = parse_instant(body.arrive_from, "arrive_from")
     end = parse_instant(body.arrive_until, "arrive_until")
     return Wish(body, (begin, end), derived_id("BK", own.driver_id, key))
 
 
-def _reserve(own: Own, stations: Stations, wish: Wish) -> ReserveSwap:
+def reserving(own: Own, stations: Stations, wish: Wish) -> ReserveSwap:
     """Make the command, once all that the door itself must know is right."""
     body, kept = wish.body, _quote(own, stations, wish)
     row = station_of(stations, body.station_id)
     check_vehicle(own, body.vehicle_id, body.pack_class)
-    _check_class(own, body)
     for find in (block_problem, balance_problem):
         problem = find(own.reads, own.driver_id)
         if problem is not None:
             raise problem
+    _check_class(own, body)
     if stations.state(row) == OFFLINE:
         raise DoorProblem("station_offline", facts={"station_id": body.station_id})
     if not stations.is_open_at(row, max(wish.window[0], own.now)):
         opens_at = stations.opens_at(row, stations.state(row))
         facts = {"station_id": body.station_id, "opens_at": as_text(opens_at) if opens_at else ""}
         raise DoorProblem("station_closed", facts=dict(facts))
-    deposit = _deposit(own, wish, kept)
+    means, method_id = _means(own, wish)
     return ReserveSwap(
         booking_id=wish.booking_id,
         driver_id=own.driver_id,
@@ -102,8 +110,9 @@ def _reserve(own: Own, stations: Stations, wish: Wish) -> ReserveSwap:
         terms_version=f"{digest_of(body.quote_id)} {kept.tariff_version}",
         count=body.packs_count,
         terms=BookingTerms(
-            deposit_minor=deposit,
-            means=WALLET if deposit else "card",
+            deposit_minor=kept.deposit_minor if means else 0,
+            means=means or CARD,
+            method_id=method_id,
             no_show_minor=kept.no_show_minor,
             cancel_minor=kept.cancel_minor,
             cancel_until_at=kept.cancel_until_at,
@@ -148,17 +157,24 @@ def _check_class(own: Own, body: BookingIn) -> None:
         raise DoorProblem("class_mismatch", facts={"pack_class": body.pack_class})
 
 
-def _deposit(own: Own, wish: Wish, kept: Kept) -> int:
-    """Give what is reserved of his wallet (minor units); other ways to pay reserve nothing yet."""
+def _means(own: Own, wish: Wish) -> tuple[str, str]:
+    """Give by what the deposit is set aside, and the saved card that holds it; "" for nothing."""
     pay_with = wish.body.pay_with
-    if pay_with == WALLET:
-        return kept.deposit_minor
     if pay_with in ("", INVOICE):
-        return 0
+        return "", ""
+    if pay_with == WALLET:
+        return WALLET, ""
     saved = own.reads.row(SAVED_METHODS, own.driver_id)
-    if saved is None or saved.method(pay_with) is None:
+    if pay_with == CARD:
+        usual = own.reads.row(SAVED_CARDS, own.driver_id)
+        card = usual.card if usual else ""
+        known = saved.methods if saved else ()
+        method = next((one for one in known if one.card == card), None)
+    else:
+        method = saved.method(pay_with) if saved else None
+    if method is None:
         raise DoorProblem("payment_method_missing", field="pay_with")
-    return 0
+    return CARD, method.method_id
 
 
 def _before(own: Own, key: str, wish: Wish) -> Receipt | None:
@@ -168,23 +184,35 @@ def _before(own: Own, key: str, wish: Wish) -> Receipt | None:
         return None
     if receipt.refusal is None:
         event = own.reads.entry(receipt.first).event
-        if not isinstance(event, BookingRequested) or not same_wish(event, wish.told()):
+        if not (
+            isinstance(event, BookingRequested)
+            and same_wish(event, wish.told())
+            and same_means(event.terms, wish.body.pay_with)
+        ):
             raise DoorProblem("idempotency_key_reused")
     return msgspec.structs.replace(receipt, replayed=True)
 
 
 @post("/bookings", operation_id="make_booking", opt=asks(Action.WRITE_DRIVER, body=BookingIn))
 async def make_booking(request: HttpRequest) -> Response[BookingOut]:
-    """Keep packs for a driver at the price of his quote."""
+    """Keep packs for a driver at the price of his quote.
+
+    `pay_with` is `invoice`, `wallet`, `card` for his usual card, or a saved way to pay. What a
+    card pays with is held by its bank first: 402 `authorisation_declined` where the bank says no,
+    and nothing is kept; 402 `payment_action_needed` where he has to confirm it on the page of the
+    payment; state `PENDING` where the bank has not answered yet.
+    """
     body, key = await read_body(request, BookingIn), idempotency_key(request)
 
     def prepare(own: Own) -> Receipt | ReserveSwap:
-        wish = _wish(own, body, key)
+        wish = wish_of(own, body, key)
         before = _before(own, key, wish)
-        return before or _reserve(own, Stations(own.parts, own.reads, language(request)), wish)
+        return before or reserving(own, Stations(own.parts, own.reads, language(request)), wish)
 
     made = await read_own(request, prepare)
     if isinstance(made, ReserveSwap):
+        if made.terms.is_held:
+            desk_of(request)
         try:
             receipt = await submitted(request, made, key)
         except Refused as error:
@@ -193,7 +221,7 @@ async def make_booking(request: HttpRequest) -> Response[BookingOut]:
             if error.code != "idempotency_key_reused":
                 raise
             # the same request a moment ago, with another forecast
-            again = await read_own(request, lambda own: _before(own, key, _wish(own, body, key)))
+            again = await read_own(request, lambda own: _before(own, key, wish_of(own, body, key)))
             assert again is not None, "the key was used"
             receipt = again
     else:
@@ -201,8 +229,32 @@ async def make_booking(request: HttpRequest) -> Response[BookingOut]:
     if receipt.refusal is not None:
         raise await _retold(request, Refused(receipt.refusal), None, body)
     booking_id = derived_id("BK", principal_of(request).id, key)
+    await _hold(request, booking_id)
     said = await read_own(request, lambda own: _out(own, booking_id, language(request)))
     return created(said, receipt)
+
+
+async def _hold(request: HttpRequest, booking_id: str) -> None:
+    """Ask the bank now for what waits for it, and say what became of that."""
+    row = await read_own(request, lambda own: own.row(BOOKINGS, booking_id))
+    if not row.terms.is_held:
+        return
+    if row.stage == "PENDING":
+        call_key = f"swap:{booking_id}:{AUTHORISE}:1"
+        await sync_to_thread(desk_of(request).make, call_key)
+        row = await read_own(request, lambda own: own.row(BOOKINGS, booking_id))
+    payment = await read_own(request, lambda own: own.reads.row(CARD_PAYMENTS, hold_of(booking_id)))
+    assert payment is not None, "it is planned with the booking"
+    facts: dict[str, str | int] = {
+        "amount_minor": payment.amount_minor,
+        "currency": payment.currency,
+        "reason": payment.reason,
+    }
+    if row.stage == "REJECTED":
+        raise DoorProblem("authorisation_declined", facts=facts)
+    if row.stage == "PENDING" and payment.state == "NEEDS_ACTION":
+        facts |= {"payment_id": payment.payment_id, "booking_id": booking_id}
+        raise DoorProblem("payment_action_needed", facts=facts)
 
 
 async def _retold(

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from litestar import Response, post
 
 from ledger.domain.claims import NO_SHOW_GRACE_US
-from ledger.domain.money.bands import Place, prices_at
 from ledger.domain.money.rating_facts import Line
 from ledger.domain.money.tax import tax_rule
 from ledger.domain.stations import Station
@@ -15,13 +14,13 @@ from ledger.kernel.ids import is_id
 from ledger.kernel.instants import DAY, HOUR, MINUTE, SECOND, as_text, parse_instant
 from ledger.kernel.money import vat_of
 from ledger.kernel.refusal import Refusal
-from ledger.runtime.quoting import Quoted, Wish, quoted, usual_wh
+from ledger.runtime.quoting import Quoted, Wish, fee_quoted, quoted, usual_wh
 from partner_api.auth import Action
 from partner_api.deps import asks, idempotency_key, read_body
 from partner_api.driver.bodies_journey import QuoteIn, QuoteLineOut, QuoteOut
 from partner_api.driver.kept_quotes import Kept, seal
 from partner_api.driver.own import Own, read_own
-from partner_api.driver.station_prices import KINDS, MICRO_DIGITS, Prices, decimal_of
+from partner_api.driver.station_prices import KINDS, decimal_of
 from partner_api.driver.station_view import Stations
 from partner_api.driver.stations import language, station_of
 from partner_api.problems import DoorProblem
@@ -56,11 +55,22 @@ class Asked(NamedTuple):
 
 
 class Fees(NamedTuple):
-    """Fees of a booking in minor units, net of tax."""
+    """Fees of a booking in minor units, net of tax; what nobody coming costs with it."""
 
     no_show_minor: int
+    no_show_tax_minor: int
     cancel_minor: int
-    compensation_minor: int
+    cancel_tax_minor: int
+
+    @property
+    def no_show_total_minor(self) -> int:
+        """What it costs not to come."""
+        return self.no_show_minor + self.no_show_tax_minor
+
+    @property
+    def cancel_total_minor(self) -> int:
+        """What it costs to call off late."""
+        return self.cancel_minor + self.cancel_tax_minor
 
 
 def asked_for(own: Own, stations: Stations, body: QuoteIn) -> Asked:
@@ -108,19 +118,21 @@ def rated(own: Own, wish: Asked) -> Quoted:
 
 
 def fees_of(own: Own, wish: Asked) -> Fees:
-    """Take the fees from the price list: not to come, else the booking fee; to cancel late."""
-    rows = Prices(own.reads).rows(wish.station.tariff_id, wish.arrive_at)
-    place = Place(wish.station.station_id, wish.pack_class)
-    found = prices_at(rows, place, wish.arrive_at) or ()
-    per_item = {one.component: one for one in found if one.per == "ITEM"}
-    scale = 10 ** (MICRO_DIGITS - 2)
-
-    def minor(component: str) -> int:
-        price = per_item.get(component)
-        return 0 if price is None else max(price.rate_micro + scale // 2, 0) // scale
-
-    booking = minor("BOOKING")
-    return Fees(minor("NO_SHOW") or booking, booking, booking)
+    """Rate the fees as they will be: booking and no-show fee, or the booking fee for a late no."""
+    asked = Wish(
+        driver_id=own.driver_id,
+        station=wish.station,
+        pack_class=wish.pack_class,
+        count=wish.packs,
+        at=wish.arrive_at,
+        energy_wh=0,
+    )
+    found = [fee_quoted(own.reads, asked, is_no_show=one) for one in (True, False)]
+    # no price for it is no fee
+    parts = [
+        (0, 0) if isinstance(one, Refusal) else (one.bill.net_minor, one.tax_minor) for one in found
+    ]
+    return Fees(*parts[0], *parts[1])
 
 
 def gross(station: Station, net_minor: int, at: int) -> int:
@@ -178,8 +190,8 @@ def quote_of(own: Own, wish: Asked) -> QuoteOut:
         no_show_minor=fees.no_show_minor,
         cancel_minor=fees.cancel_minor,
         cancel_until_at=cancel_until,
-        compensation_minor=fees.compensation_minor,
-        deposit_minor=gross(station, fees.no_show_minor, wish.arrive_at),
+        compensation_minor=fees.cancel_minor,
+        deposit_minor=fees.no_show_total_minor,
     )
     energy = [line.quantity for line in bill.lines if line.component == "ENERGY"]
     return QuoteOut(
@@ -195,8 +207,8 @@ def quote_of(own: Own, wish: Asked) -> QuoteOut:
         currency=bill.currency,
         tariff_version=made.tariff_version,
         valid_until=as_text(valid_until),
-        no_show_minor=gross(station, fees.no_show_minor, wish.arrive_at),
-        cancel_minor=gross(station, fees.cancel_minor, wish.arrive_at),
+        no_show_minor=fees.no_show_total_minor,
+        cancel_minor=fees.cancel_total_minor,
         deposit_minor=kept.deposit_minor,
         cancel_until=as_text(cancel_until),
         hold_s=(HOLD_US + NO_SHOW_GRACE_US) // SECOND,

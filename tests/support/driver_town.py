@@ -1,7 +1,7 @@
 """The seeded town at noon of its day, as drivers find it: doors open, stations reporting."""
 
 import atexit
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -117,9 +117,15 @@ def _built() -> Path:
     return file
 
 
+def _no_parts(_ledger: Ledger, _clock: HandClock) -> dict[str, Any]:
+    return {}
+
+
 @contextmanager
-def driver_town(url: str, **more: Any) -> Iterator[DriverTown]:
-    """Open the door of drivers in the town at noon."""
+def driver_town(
+    url: str, made: Callable[[Ledger, HandClock], dict[str, Any]] = _no_parts, **more: Any
+) -> Iterator[DriverTown]:
+    """Open the door of drivers in the town at noon; `made` makes parts that need its ledger."""
     with opened_town(url) as day:
         town = DriverTown(day, HandClock(NOON - MINUTE))
         town.do(
@@ -137,6 +143,7 @@ def driver_town(url: str, **more: Any) -> Iterator[DriverTown]:
         )
         town.clock.at = NOON
         given = {"journey": journey_of(SEED, phone="+33299111111"), **more}
+        given |= made(town.ledger, town.clock)
         with open_driver_doors(town.ledger, town.clock, **given) as doors:
             town.doors = doors
             town.report()

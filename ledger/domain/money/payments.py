@@ -12,7 +12,8 @@ import msgspec
 from ledger.domain.access import refused
 from ledger.domain.money.dispute_rows import DISPUTED_LINES, disputes_of
 from ledger.domain.money.invoices import INVOICES, PAYMENTS, Invoice
-from ledger.domain.money.payments_calls import CallPlanned, plan
+from ledger.domain.money.payments_calls import plan
+from ledger.domain.money.payments_ending import RELEASABLE, end_call, end_stem
 from ledger.domain.money.payments_rows import (
     AUTHORISE,
     CALL_STEMS,
@@ -24,12 +25,14 @@ from ledger.domain.money.payments_rows import (
     PAY,
     RESERVE,
     SAVED_CARDS,
+    SAVED_METHODS,
     SETUP,
     TOP_UP,
     CallBody,
     CardPayment,
+    SavedCard,
+    card_of,
     change,
-    has_card,
 )
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
@@ -46,13 +49,15 @@ FOLDS: tuple[type[Event], ...] = ()
 
 _MONEY = frozenset({"finance", "support", "system"})
 _OWN = _MONEY | {"driver"}
-_RELEASABLE = frozenset({"CREATED", "AUTHORISED", "NEEDS_ACTION", "FAILED"})
 
 # Commands ---------------------------------------------------------------------
 
 
 class PlanCharge(Command):
-    """Take what is open of an invoice, or a part of it, from the card that its driver saved."""
+    """Take what is open of an invoice, or a part of it, from the card that its driver saved.
+
+    `method_id` names another card of his than the one that is charged otherwise.
+    """
 
     roles: ClassVar[frozenset[str]] = _OWN
     is_personal: ClassVar[bool] = True
@@ -62,10 +67,14 @@ class PlanCharge(Command):
     invoice_no: str
     currency: str
     amount_minor: int
+    method_id: str = ""
 
 
 class ReserveCard(Command):
-    """Have an amount authorised on the card of a driver, for a swap or a booking (`subject_id`)."""
+    """Have an amount authorised on the card of a driver, for a swap or a booking (`subject_id`).
+
+    `method_id` names another card of his than the one that is charged otherwise.
+    """
 
     roles: ClassVar[frozenset[str]] = _MONEY
 
@@ -74,6 +83,7 @@ class ReserveCard(Command):
     subject_id: str
     currency: str
     amount_minor: int
+    method_id: str = ""
 
 
 class CaptureReserved(Command):
@@ -177,7 +187,8 @@ def touches(command: PaymentsCommand) -> Keys:
 
 
 def _driver_rows(driver_id: str, stem: str) -> tuple[Key, ...]:
-    return touch(PARTIES, driver_id), touch(SAVED_CARDS, driver_id), touch(CALL_STEMS, stem)
+    cards = touch(SAVED_CARDS, driver_id), touch(SAVED_METHODS, driver_id)
+    return touch(PARTIES, driver_id), *cards, touch(CALL_STEMS, stem)
 
 
 def _stem(command: _Begin) -> str:
@@ -202,7 +213,7 @@ def follows(world: World, command: PaymentsCommand) -> Keys:
 
 def _end_stem(row: CardPayment, command: _End) -> str:
     operation = CAPTURE if isinstance(command, CaptureReserved) else CANCEL
-    return f"swap:{row.subject or row.payment_id}:{operation}"
+    return end_stem(row.subject or row.payment_id, operation)
 
 
 # decide -----------------------------------------------------------------------
@@ -259,7 +270,7 @@ def _faults(world: World, command: _Begin) -> Iterable[RefusalCode]:
     is_known = world.get(CARD_PAYMENTS, command.payment_id) is not None
     if is_known or world.get(PAYMENTS, command.payment_id) is not None:
         yield RefusalCode.PAYMENT_EXISTS
-    if not isinstance(command, PlanTopUp) and not has_card(world, command.driver_id):
+    if not isinstance(command, PlanTopUp) and _card(world, command) is None:
         yield RefusalCode.CARD_MISSING
     if isinstance(command, ReserveCard) and not is_id(command.subject_id):
         yield RefusalCode.PAYMENT_FIELD_INVALID
@@ -279,8 +290,14 @@ def _invoice_faults(
         yield RefusalCode.INVOICE_NOT_PAYABLE
 
 
+def _card(world: World, command: _Begin) -> SavedCard | None:
+    if isinstance(command, PlanTopUp):
+        return world.get(SAVED_CARDS, command.driver_id)
+    return card_of(world, command.driver_id, command.method_id)
+
+
 def _body(world: World, command: _Begin) -> CallBody:
-    saved = world.get(SAVED_CARDS, command.driver_id)
+    saved = _card(world, command)
     operations = {PlanCharge: PAY, ReserveCard: AUTHORISE, PlanTopUp: CHECKOUT}
     metadata = {"payment_id": command.payment_id, "driver_id": command.driver_id}
     group = ""
@@ -328,27 +345,9 @@ def _end(world: World, command: _End, request: Request) -> Outcome:
         faults.append(RefusalCode.PENDING_RESOLVED)
     if faults:
         return refused(faults, {"payment": row.payment_id, "state": row.state})
-    is_capture = isinstance(command, CaptureReserved)
-    metadata = {"payment_id": row.payment_id, "driver_id": row.driver_id}
-    if isinstance(command, CaptureReserved):
-        metadata["invoice_no"] = command.invoice_no
-    body = CallBody(
-        operation=CAPTURE if is_capture else CANCEL,
-        currency=row.currency if is_capture else "",
-        amount_minor=command.amount_minor if isinstance(command, CaptureReserved) else 0,
-        target=row.ref,
-        metadata=metadata,
-    )
-    call = plan(
-        world,
-        _end_stem(row, command),
-        body,
-        payment_id=row.payment_id,
-        driver_id=row.driver_id,
-    )
-    assert isinstance(call, CallPlanned), "its stem is free"
     if not isinstance(command, CaptureReserved):
-        return (Draft(call),)
+        return (Draft(end_call(world, row)),)
+    call = end_call(world, row, invoice_no=command.invoice_no, amount_minor=command.amount_minor)
     capturing = PaymentCapturing(
         payment_id=row.payment_id,
         driver_id=row.driver_id,
@@ -360,7 +359,7 @@ def _end(world: World, command: _End, request: Request) -> Outcome:
 
 def _end_faults(world: World, row: CardPayment, command: _End, at: int) -> Iterable[RefusalCode]:
     if isinstance(command, ReleaseReserved):
-        if not row.ref or row.state not in _RELEASABLE:
+        if not row.ref or row.state not in RELEASABLE:
             yield RefusalCode.PENDING_RESOLVED
         return
     if row.state != "AUTHORISED":

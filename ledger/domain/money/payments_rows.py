@@ -185,10 +185,17 @@ class SavedMethods(msgspec.Struct, frozen=True, omit_defaults=True):
 SAVED_METHODS = Shelf("saved_methods", SavedMethods)
 
 
-def has_card(world: World, driver_id: str) -> bool:
-    """Tell whether a driver has a card that may be charged; his row must be loaded."""
-    saved = world.get(SAVED_CARDS, driver_id)
-    return saved is not None and bool(saved.card)
+def card_of(world: World, driver_id: str, method_id: str = "") -> SavedCard | None:
+    """Give the card of a driver that is charged, or the one that is named; None for none.
+
+    His rows of `SAVED_CARDS` and `SAVED_METHODS` must be loaded.
+    """
+    if not method_id:
+        saved = world.get(SAVED_CARDS, driver_id)
+        return saved if saved is not None and saved.card else None
+    methods = world.get(SAVED_METHODS, driver_id)
+    one = methods.method(method_id) if methods else None
+    return SavedCard(driver_id, one.payer, one.card) if one else None
 
 
 class PaymentRef(msgspec.Struct, frozen=True):

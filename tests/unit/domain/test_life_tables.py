@@ -87,6 +87,8 @@ OUT_TIMED_OUT  swap_closed_incomplete  CLOSED_INCOMPLETE
 BOOKING_TABLE = """
 -          booking_requested    PENDING
 PENDING    booking_reserved     RESERVED
+PENDING    booking_confirmed    RESERVED
+PENDING    booking_rejected     REJECTED
 RESERVED   pack_allocated       ALLOCATED
 ALLOCATED  pack_allocated       ALLOCATED
 ALLOCATED  allocation_replaced  ALLOCATED

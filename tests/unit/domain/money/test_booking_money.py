@@ -1,8 +1,9 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.booking import DEPOSIT_AFTER_US, ExtendBooking, ReserveSwap
+from ledger.domain.booking import ExtendBooking, ReserveSwap
 from ledger.domain.booking_ends import BookingFulfilled, CancelBooking, FailBooking, MarkNoShow
+from ledger.domain.booking_money import DEPOSIT_AFTER_US
 from ledger.domain.claims import (
     BOOKINGS,
     EXTENSION_MAX_US,
