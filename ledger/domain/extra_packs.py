@@ -1,7 +1,8 @@
 """Extra packs: a pack went out and none came in, and the time to bring one is over.
 
-What such a driver owes is a fact for the bill, and he gets no further pack until the swap is whole
-or its case is settled. Custody stays: the pack is with him, and after a week it is overdue.
+What such a driver owes is a fact for the bill (`money/extra_pack_bills.py`), and he gets no further
+pack until the swap is whole or its case is settled. Custody stays: the pack is with him, and after
+a week it is overdue.
 """
 
 from typing import ClassVar, assert_never
@@ -27,11 +28,26 @@ EXTRA_PACK_AFTER_US = DAY
 
 
 class ExtraPack(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a driver was told to owe for the packs of a swap, and whether that has ended."""
+    """What a driver was told to owe for the packs of a swap, and whether that has ended.
+
+    `count` packs went out at `since_at` and were settled at `settled_at` (us); `is_billed` tells
+    that the days between are on a bill.
+    """
 
     swap_id: str
     driver_id: str
     is_open: bool = True
+    station_id: str = ""
+    pack_class: str = ""
+    count: int = 0
+    since_at: int = 0
+    settled_at: int = 0
+    is_billed: bool = False
+
+    @property
+    def bill_at(self) -> int:
+        """Give when its days are to be billed (us); 0 = not yet, or they are."""
+        return 0 if self.is_billed else self.settled_at
 
 
 EXTRA_PACKS = Shelf(
@@ -211,16 +227,34 @@ def evolve(
             if case.case_type == "HALF_SWAP":
                 set_timer(world, _TIMER, case.subjects[0], 0)
         case ExtraPackOwed():
-            world.put(EXTRA_PACKS, event.swap_id, ExtraPack(event.swap_id, event.driver_id))
+            _claim(world, event)
             set_timer(world, _TIMER, event.swap_id, 0)
         case ExtraPackSettled():
             row = world.need(EXTRA_PACKS, event.swap_id)
-            world.put(EXTRA_PACKS, event.swap_id, replace(row, is_open=False))
+            settled = replace(row, is_open=False, settled_at=stamp.recorded_at)
+            world.put(EXTRA_PACKS, event.swap_id, settled)
+            set_timer(world, BILLS, event.swap_id, settled.bill_at)
         case _ as unknown:
             assert_never(unknown)
 
 
 _TIMER = "extra_pack"
+BILLS = "extra_pack_bill"
+"""The kind of timer by which the days with a pack too many are billed."""
+
+
+def _claim(world: World, event: ExtraPackOwed) -> None:
+    """Keep what was claimed; packs of several classes of one swap are counted together."""
+    before = world.get(EXTRA_PACKS, event.swap_id)
+    claimed = ExtraPack(
+        swap_id=event.swap_id,
+        driver_id=event.driver_id,
+        station_id=event.station_id,
+        pack_class=event.pack_class,
+        count=event.count + (before.count if before else 0),
+        since_at=event.since_at,
+    )
+    world.put(EXTRA_PACKS, event.swap_id, claimed)
 
 
 def postings(_event: ExtraPackEvent) -> tuple[Posting, ...]:

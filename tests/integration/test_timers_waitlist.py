@@ -17,6 +17,10 @@ from ledger.domain.custody import DRIVER_PACKS
 from ledger.domain.extra_packs import EXTRA_PACK_AFTER_US, EXTRA_PACKS
 from ledger.domain.legs import RecordPackIn, RecordPackOut
 from ledger.domain.maintenance import RecordMaintenance, SetMaintenancePlan
+from ledger.domain.money.billing import BILLED
+from ledger.domain.money.extra_pack_bills import usage_of
+from ledger.domain.money.tariff_terms import Element, TariffTerms
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.pack_classes import RegisterPackClass
 from ledger.domain.saga import GRACE_US, TIMEOUT_US
 from ledger.domain.swap import CloseSwapIncomplete
@@ -225,3 +229,35 @@ def test_a_better_class_is_swapped_for_and_back_and_every_table_follows(town):
     assert [(row.held, row.entitled, row.agreed) for row in rows] == [(1, 1, 0), (0, 0, 0)]
     with town.ledger.reading() as reads:
         assert all(verdict.holds for verdict in check_invariants(reads, deep=True))
+
+
+LATE_FEES = (
+    Element("EXTRA_PACK", "DAY", 1_500_000),
+    Element("LATE", "ITEM", 4_000_000),
+)
+
+
+@pytest.mark.parametrize("has_price", [True, False])
+def test_the_days_with_a_pack_too_many_are_billed_when_it_came(town, has_price):
+    elements = LATE_FEES if has_price else (Element("ENERGY", "KWH", 300_000),)
+    terms = TariffTerms("FR", "EUR", "Europe/Paris", NOON - DAY, 0, elements)
+    town.do(PublishTariff(tariff_id="TF-1", terms=terms), NOON - HOUR, "finance")
+    late = half_out(town) + EXTRA_PACK_AFTER_US
+    run_timers(town.ledger, late, wiring.SYSTEM)
+    back = NOON + EXTRA_PACK_AFTER_US + DAY + HOUR
+    leg(town, RecordPackIn, "PK-1", "1", back)
+    ran = run_timers(town.ledger, back, wiring.SYSTEM)
+    assert ran.done == {"BillExtraPackDays": 1}
+    assert run_timers(town.ledger, back + DAY, wiring.SYSTEM).asked == 0
+    billed = town.row(BILLED, usage_of("SW-1"))
+    if not has_price:
+        assert billed is None
+        return
+    with town.ledger.reading() as reads:
+        usage = reads.entry(billed.position).event
+        assert all(verdict.holds for verdict in check_invariants(reads, deep=True))
+    assert [(line.component, line.quantity, line.net_minor) for line in usage.lines] == [
+        ("EXTRA_PACK", 2, 300),
+        ("LATE", 1, 400),
+    ]
+    assert town.balance("Income:Damage-Late-Fees") == -700

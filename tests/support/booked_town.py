@@ -95,6 +95,7 @@ def _town() -> list[Command]:
             country="FR",
             zone="Europe/Paris",
             target_soc_bp=8_000,
+            tariff_id="TF-1",
         )
     ]
     for slot in "123456":

@@ -8,12 +8,16 @@ from msgspec.structs import replace
 from ledger.domain.blocks import DRIVER_BLOCKS, DriverBlock
 from ledger.domain.cases import CASES, OpenCase, ResolveCase, case_id_of
 from ledger.domain.extra_packs import (
+    BILLS,
     EXTRA_PACK_AFTER_US,
     EXTRA_PACKS,
     ClaimExtraPack,
     ExtraPackOwed,
     SettleExtraPack,
 )
+from ledger.domain.money.billing import BillUsage
+from ledger.domain.money.extra_pack_bills import BillExtraPackDays, usage_of
+from ledger.domain.money.rating_facts import UsageFacts
 from ledger.domain.refunds_due import DecideRefund, RefundDecided
 from ledger.domain.waiting import TIMERS
 from ledger.domain.world import World
@@ -139,6 +143,48 @@ def test_nothing_is_claimed_for_a_swap_that_nobody_knows():
     world = half_out()
     for command in (replace(CLAIM, swap_id="SW-9"), replace(SETTLE, swap_id="SW-9")):
         assert code_of(act(world, command, at=LATE, actor=SYSTEM)) is RefusalCode.SWAP_UNKNOWN
+
+
+# Days ---------------------------------------------------------------------------------------
+
+DAYS = BillExtraPackDays(swap_id="SW-1")
+FACTS = UsageFacts(
+    kind="custody",
+    usage_id=usage_of("SW-1"),
+    driver_id="DR-1",
+    station_id="ST-1",
+    operator_id="OP-1",
+    country="CN",
+    tariff_id="TF-1",
+    occurred_at=LATE,
+    energy_wh=0,
+    level=3,
+    clock_quality="S",
+    extra_pack_days=1,
+)
+
+
+def test_the_days_are_billed_once_and_only_when_they_are_over():
+    world = half_out()
+    assert code_of(act(world, DAYS, actor=SYSTEM)) is RefusalCode.SWAP_UNKNOWN
+    act(world, CLAIM, at=LATE, actor=SYSTEM)
+    assert events(act(world, DAYS, actor=SYSTEM)) == []
+    act(world, SETTLE, at=LATE + HOUR, actor=SYSTEM)
+    assert world.need(TIMERS, f"{BILLS}|SW-1").due_at == LATE + HOUR
+    strange = replace(DAYS, usage=BillUsage(facts=replace(FACTS, usage_id="SW-1")))
+    assert code_of(act(world, strange, actor=SYSTEM)) is RefusalCode.PACK_FIELD_INVALID
+    billed = events(act(world, replace(DAYS, usage=BillUsage(facts=FACTS)), actor=SYSTEM))
+    assert [one.kind for one in billed] == ["usage.unbilled", "extra_pack_billed"]  # no tariff
+    assert world.need(TIMERS, f"{BILLS}|SW-1").due_at == 0
+    assert events(act(world, DAYS, actor=SYSTEM)) == []
+
+
+def test_days_without_a_price_cost_nothing():
+    world = half_out()
+    act(world, CLAIM, at=LATE, actor=SYSTEM)
+    act(world, SETTLE, at=LATE + HOUR, actor=SYSTEM)
+    (billed,) = events(act(world, DAYS, actor=SYSTEM))
+    assert (billed.kind, billed.usage_id) == ("extra_pack_billed", "")
 
 
 # Refunds ------------------------------------------------------------------------------------
