@@ -234,6 +234,7 @@ def evolve(world: World, event: ChargeBeginEvent, stamp: Stamp) -> None:
                 last_export_wh=event.register_export_wh,
                 last_soc_bp=event.soc_bp,
                 last_at=stamp.occurred_at,
+                registers=row.read_at(stamp.occurred_at, event.register_import_wh),
             )
             world.put(SESSIONS, event.session_id, row)
         case _ as unknown:

@@ -23,6 +23,7 @@ from ledger.domain.metering import (
     session_lines,
     soc_change,
 )
+from ledger.domain.money.rating_facts import Interval
 from ledger.domain.proofs import Counted, Proof, is_evidence, judged, proof_rows, take_in
 from ledger.domain.sessions import (
     END_REASONS,
@@ -87,7 +88,8 @@ class ChargeSessionEnded(Event):
     `driver_id` is who pays; absent for energy put into packs on sale. `billing_class` says how its
     energy may be billed, by what the meter signed: ``SIGNED_VALID``, ``UNSIGNED``, ``INVALID``.
     `substitute_method` says how it was estimated, where it was. A `past` one is told after a later
-    stay of its pack: what is inside was read since.
+    stay of its pack: what is inside was read since. `intervals` divide what a driver drew over the
+    times between readings of the meter.
     """
 
     kind: ClassVar[str] = "charge_session_ended"
@@ -119,6 +121,7 @@ class ChargeSessionEnded(Event):
     temp_max_dc: int | None = None
     substitute_method: str = ""
     past: bool = False
+    intervals: tuple[Interval, ...] = ()
 
 
 ChargingEvent = ChargeSessionEnded
@@ -273,6 +276,7 @@ def _ended(
         mismatch=not plausible,
         temp_max_dc=command.temp_max_dc,
         substitute_method="" if command.substitute is None else command.substitute.method,
+        intervals=session.intervals(command.ended_at, moved.import_wh),
     )
 
 
@@ -305,6 +309,7 @@ def _over(
         pack_class=event.pack_class,
         clock_quality=event.clock_quality,
         clock_uncertainty_us=event.clock_uncertainty_us,
+        registers=row.registers if event.intervals else (),
     )
 
 

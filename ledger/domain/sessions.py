@@ -4,13 +4,18 @@ A reboot of a station cuts sessions; the next one goes on from the last register
 so a chain is bounded by its first begin and its last end, and nothing is lost or counted twice.
 """
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
 
+from ledger.domain.money.rating_facts import Interval, fitting
 from ledger.domain.proofs import Proof
 from ledger.domain.transitions import slot_account
 from ledger.domain.world import Shelf
+
+REGISTERS_MAX = 1_000
+"""Readings that are kept of one session: every quarter of an hour for ten days."""
 
 
 class ChargingSession(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,6 +24,8 @@ class ChargingSession(msgspec.Struct, frozen=True, omit_defaults=True):
     The registers are those at its begin, in Wh, and the last ones reported (at a time, us, with a
     state of charge); None where the source has none. `proof` is what was signed of it,
     `ended_position` where the log says its end. `resumed_by` is the session that goes on from it.
+    `registers` are the readings between begin and end of a driver's session (us, Wh drawn), for
+    they say when it drew what, and so at which price.
     """
 
     session_id: str
@@ -43,6 +50,33 @@ class ChargingSession(msgspec.Struct, frozen=True, omit_defaults=True):
     pack_class: str = ""
     clock_quality: str = "S"
     clock_uncertainty_us: int = 0
+    registers: tuple[tuple[int, int], ...] = ()
+
+    def read_at(self, at: int, import_wh: int) -> tuple[tuple[int, int], ...]:
+        """Give its readings with one more; the last of one instant counts."""
+        if not self.driver_id:
+            return ()
+        known = self.registers
+        if known and known[-1][0] == at:
+            return (*known[:-1], (at, import_wh))
+        return (*known, (at, import_wh)) if len(known) < REGISTERS_MAX else known
+
+    def intervals(self, ended_at: int, import_wh: int | None) -> tuple[Interval, ...]:
+        """Divide what it drew until a register at its end over the times between its readings.
+
+        None where nothing was read meanwhile, or no register tells the end.
+        """
+        inside = [one for one in self.registers if self.started_at < one[0] < ended_at]
+        if import_wh is None or not inside:
+            return ()
+        points = ((self.started_at, self.import_begin_wh), *inside, (ended_at, import_wh))
+        return tuple(
+            Interval(begin, end, now - before) for (begin, before), (end, now) in pairwise(points)
+        )
+
+    def intervals_of(self, energy_wh: int) -> tuple[Interval, ...]:
+        """Give the intervals of an ended session where they sum to its energy (Wh), else none."""
+        return fitting(self.intervals(self.ended_at, self.last_import_wh), energy_wh)
 
     def goes_on_with(self, pack_id: str, account: str) -> bool:
         """Tell whether a session of a pack at an account may go on from this one."""

@@ -18,7 +18,7 @@ from ledger.domain.money.billing import BILLED, ShareAccrued, UsageAccrued, Usag
 from ledger.domain.money.contracts import CONTRACTS
 from ledger.domain.money.line_proofs import prove
 from ledger.domain.money.rating import LEVEL_MIN
-from ledger.domain.money.rating_facts import CHARGING_SESSION, SWAP, UsageFacts
+from ledger.domain.money.rating_facts import CHARGING_SESSION, SWAP, UsageFacts, fitting
 from ledger.domain.money.rerating import swap_facts
 from ledger.domain.money.rerating_applying import ApplyRerating, ApproveRerating
 from ledger.domain.money.rerating_bills import (
@@ -267,6 +267,7 @@ def _facts(world: World, reads: Reads, one: _Found, asked: Asked) -> UsageFacts 
         pack_class=ended.pack_class,
         causes=one.causes,
         billing_class=ended.billing_class,
+        intervals=ended.intervals,
     )
     if one.bill is None:
         return facts
@@ -274,7 +275,8 @@ def _facts(world: World, reads: Reads, one: _Found, asked: Asked) -> UsageFacts 
     first = one.bill.usages[0].event
     fit = UNSIGNED if facts.billing_class == INVALID else facts.billing_class
     level = max(facts.level, LEVEL_MIN)
-    return replace(facts, energy_wh=first.energy_wh, level=level, billing_class=fit)
+    told = replace(facts, level=level, billing_class=fit, energy_wh=first.energy_wh)
+    return replace(told, intervals=fitting(facts.intervals, first.energy_wh))
 
 
 def _facts_of_swap(one: _Found, station: Station, ended: SwapFacts, asked: Asked) -> UsageFacts:

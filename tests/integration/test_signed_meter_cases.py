@@ -9,7 +9,11 @@ from ledger.domain.cases import CASES
 from ledger.domain.charge_begin import RecordChargeCheckpoint, StartChargingSession
 from ledger.domain.charging import EndChargingSession
 from ledger.domain.meter_keys import RegisterMeterKey
+from ledger.domain.money.billing import BILLED
+from ledger.domain.money.tariff_terms import Element, Restrictions, TariffTerms
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.sessions import Substitute
+from ledger.exports.proven import prove_usage
 from ledger.kernel.errors import NotFound, TamperEvidence
 from ledger.kernel.instants import HOUR, MINUTE, parse_instant
 from ledger.kernel.messages import Actor
@@ -17,10 +21,14 @@ from ledger.runtime.energy_balance import meter_balances
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.metered import end_signed, judge_again
 from ledger.runtime.verify import verify
+from mobilegrid import offline_verifier as offline
 from tests.support.assessed import SLOTTED, dock
+from tests.support.bundles import is_good
 from tests.support.cli import answer, run
+from tests.support.doors import log_signer, sign
 from tests.support.ledgers import asking, sqlite_url
 from tests.support.meters import payload, private_key, public_key, reading, record
+from tests.support.offline import policy_text
 from tests.support.town import new_town
 
 STATION = Actor("ST-1", "station")
@@ -198,6 +206,34 @@ def test_a_session_cut_off_by_a_reboot_is_billed_for_what_it_moved(bench):
     bench.ends(name="CS-2")
     found = [one for one in bench.said("usage.accrued") if one.usage_id in ("CS-1", "CS-2")]
     assert [one.energy_wh for one in found] == [4_000, 6_500]
+
+
+def test_what_is_read_meanwhile_decides_which_price_it_has(bench, tmp_path):
+    evening = Restrictions(start_local="13:40", end_local="23:00")  # 12:40 by the clock of UTC
+    elements = (
+        Element("ENERGY", "KWH", 500_000, evening),
+        Element("ENERGY", "KWH", 200_000),
+    )
+    terms = TariffTerms("FR", "EUR", "Europe/Paris", BEGIN - HOUR, 0, elements)
+    published = PublishTariff(tariff_id="TF-1", terms=terms)
+    bench.does(published, BEGIN - HOUR, Actor("FI-1", "finance", "P2"))
+    bench.starts()
+    for minute, register_wh in ((20, 101_000), (40, 102_000)):
+        at = BEGIN + MINUTE * minute
+        mark = RecordChargeCheckpoint(session_id="CS-1", at=at, register_import_wh=register_wh)
+        bench.does(mark, at)
+    bench.ends()
+    (usage,) = [one for one in bench.said("usage.accrued") if one.usage_id == "CS-1"]
+    assert [(one.quantity, one.rate_micro, one.formula) for one in usage.lines] == [
+        (2_000, 200_000, "meter-interval-1"),
+        (8_500, 500_000, "meter-interval-1"),
+    ]
+    # and whoever recomputes the bill offline comes to the same
+    sign(bench.ledger, END)
+    policy = offline.parse_policy(policy_text((log_signer(bench.ledger),)))
+    with bench.ledger.reading() as reads:
+        bundle = prove_usage(reads, reads.row(BILLED, "CS-1").position)
+    assert is_good(bundle, tmp_path / "session.zip", policy)
 
 
 def test_what_was_never_kept_or_was_changed_is_told(bench, tmp_path):

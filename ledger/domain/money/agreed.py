@@ -47,7 +47,7 @@ def as_agreed(facts: UsageFacts, agreed: Agreed | None, about: tuple[int, ...]) 
     found = agreed.found
     facts = replace(facts, causes=tuple(sorted({*facts.causes, agreed.position} - {0})))
     if found.has_energy:
-        facts = replace(facts, energy_wh=found.energy_wh)
+        facts = replace(facts, energy_wh=found.energy_wh, intervals=())
     if found.begun_at:
         moved = found.begun_at - facts.service_time[0]
         facts = replace(
@@ -57,5 +57,6 @@ def as_agreed(facts: UsageFacts, agreed: Agreed | None, about: tuple[int, ...]) 
             end_at=facts.end_at + moved if facts.end_at else 0,
             clock_quality="S",
             clock_uncertainty_us=0,
+            intervals=(),  # the meter told them of another time
         )
     return facts

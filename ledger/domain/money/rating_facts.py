@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from ledger.domain.money.damage import DamageTold
 from ledger.kernel.instants import DAY
 from ledger.kernel.signed_facts import UNSIGNED
 
@@ -28,6 +29,11 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_wh: int
 
 
+def fitting(intervals: tuple[Interval, ...], energy_wh: int) -> tuple[Interval, ...]:
+    """Give intervals that sum to an energy (Wh); those that do not say nothing of it."""
+    return intervals if sum(one.energy_wh for one in intervals) == energy_wh else ()
+
+
 class UsageFacts(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -49,6 +55,8 @@ class UsageFacts(
 
     A booking that was kept locks the prices of `price_at` (us; 0 = none did), as they were
     published below `price_position`.
+
+    Where its kind names no dimension of the books, `dims` do; `damage` is what a loss rests on.
 
     `group` is the driver's, `zone_id` the station's part of the network, `soc_bp` the lowest state
     of charge handed out, `contract_period` names the period that tiers of a contract count over.
@@ -90,6 +98,8 @@ class UsageFacts(
     months: int = 0
     price_at: int = 0
     price_position: int = 0
+    dims: dict[str, str] = {}
+    damage: DamageTold | None = None
 
     @property
     def is_timed(self) -> bool:

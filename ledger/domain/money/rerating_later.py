@@ -118,6 +118,7 @@ def session_facts(world: World, bill: SwapBill, causes: tuple[int, ...]) -> Usag
         end_at=session.ended_at,
         pack_class=session.pack_class,
         causes=tuple(sorted({session.ended_position, *causes})),
+        intervals=session.intervals_of(first.energy_wh),
     )
     known = world.get(BILLED, first.usage_id)
     return as_agreed(told, known.agreed if known else None, (session.ended_position,))

@@ -14,7 +14,14 @@ from ledger.domain.charge_begin import (
 )
 from ledger.domain.charging import ChargeSessionEnded, EndChargingSession
 from ledger.domain.custody import PACKS
-from ledger.domain.sessions import SESSIONS, STAGES, SUBSTITUTES, Substitute
+from ledger.domain.money.rating_facts import Interval
+from ledger.domain.sessions import (
+    REGISTERS_MAX,
+    SESSIONS,
+    STAGES,
+    SUBSTITUTES,
+    Substitute,
+)
 from ledger.domain.stations import METERS, SLOTS
 from ledger.kernel.instants import HOUR
 from ledger.kernel.refusal import Refusal
@@ -188,3 +195,55 @@ def test_an_end_that_cannot_be_is_refused(changes):
     outcome = act(world, replace(END, session_id="CS-1", **changes))
     assert code(outcome) == "PACK_FIELD_INVALID"
     assert "guess" not in SUBSTITUTES
+
+
+# Readings meanwhile -----------------------------------------------------------
+
+OWN = replace(START, driver_id="DR-1", direction="CHARGE")
+ALONE = replace(END, session_id="CS-1", ended_at=12 * HOUR, register_export_wh=0)
+
+
+def read_between(*readings: tuple[int, int], start: Any = OWN, end: Any = ALONE) -> Any:
+    """Let a session run with these readings (time, Wh drawn); gives its row and its end."""
+    world = town()
+    act(world, start)
+    for at, wh in readings:
+        mark = replace(HALF, at=at, register_import_wh=wh, register_export_wh=0)
+        assert not isinstance(act(world, mark), Refusal)
+    ended = events(act(world, end))[0]
+    return world.need(SESSIONS, "CS-1"), ended
+
+
+def test_readings_meanwhile_say_when_a_driver_drew_what():
+    quarter = HOUR // 4
+    row, ended = read_between(
+        (10 * HOUR, 1_100),  # of the begin: its own register counts
+        (10 * HOUR + quarter, 1_500),
+        (10 * HOUR + quarter, 1_600),  # the last one of an instant counts
+        (11 * HOUR, 3_000),
+        (12 * HOUR, 6_400),  # of the end
+    )
+    assert ended.intervals == (
+        Interval(10 * HOUR, 10 * HOUR + quarter, 600),
+        Interval(10 * HOUR + quarter, 11 * HOUR, 1_400),
+        Interval(11 * HOUR, 12 * HOUR, 3_500),
+    )
+    assert row.intervals_of(5_500) == ended.intervals
+    assert row.intervals_of(5_499) == ()
+
+
+def test_without_readings_that_tell_there_are_no_intervals():
+    estimate = replace(ALONE, substitute=Substitute(in_wh=5_500, method="last_good"))
+    for row, ended in (
+        read_between(),
+        read_between((11 * HOUR, 3_000), start=replace(OWN, driver_id="")),
+        read_between((11 * HOUR, 3_000), end=estimate),
+    ):
+        assert (ended.intervals, row.registers, row.intervals_of(5_500)) == ((), (), ())
+
+
+def test_only_so_many_readings_of_a_session_are_kept():
+    row, ended = read_between((11 * HOUR, 3_000))
+    full = replace(row, registers=tuple((at, at) for at in range(REGISTERS_MAX)))
+    assert full.read_at(REGISTERS_MAX, 9) == full.registers
+    assert len(ended.intervals) == 2
