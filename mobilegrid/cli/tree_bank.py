@@ -90,6 +90,9 @@ BANK: dict[str, Member | LazyGroup] = {
             "show": _at(
                 "reconcile", "show", "Show a run as it was kept: the newest, or that of a NUMBER."
             ),
+            "day": _at(
+                "reconcile_day", "day", "Compare our books with the bank at the end of a DAY."
+            ),
             "breaks": _at(
                 "reconcile",
                 "breaks",

@@ -72,6 +72,11 @@ def test_a_months_files_are_booked_once_and_the_books_agree_with_the_bank(desk):
     assert waiting["texts"] == ["thank you"]
     shown = desk.run("bank", "lines").stdout
     assert "Ada Sample thank you" in shown
+    told = desk.run("reconcile", "day", "2026-03-02")
+    assert "BA-1  243.74" in " ".join(told.stdout.split()).replace("BA-1 ", "BA-1  ")
+    assert told.exit_code == 0
+    assert desk.run("reconcile", "day", "2026-02-28").exit_code == 0  # it was not ours yet
+    assert desk.error("reconcile", "day", "yesterday")["kind"] == "Malformed"
 
 
 def test_a_gap_waits_in_quarantine_until_the_missing_file_comes(desk):

@@ -73,6 +73,9 @@ def test_the_same_statement_twice_posts_once(finance):
     assert verdict(finance, FIRST) == ("duplicate",)
     assert verdict(finance, FIRST + b"\n") == ("duplicate",)
     assert finance.said("/trial-balance")["items"] == before
+    (one,) = finance.said("/reports/bank-days", on="2026-03-02")["items"]
+    assert (one["residual_minor"], one["leg"]["external_closing"]) == (0, 12_500)
+    assert one["leg"]["ledger_closing"] == 12_500
 
 
 STATEMENTS = {

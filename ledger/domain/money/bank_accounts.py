@@ -17,8 +17,9 @@ from ledger.domain.money.bank_rows import (
     OPERATING,
     BankAccount,
     BankNumber,
+    is_booked_on,
 )
-from ledger.domain.money.breaks import is_day
+from ledger.domain.money.posting_dates import THE_CALENDAR, told_at
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
 from ledger.kernel.errors import Malformed
 from ledger.kernel.iban import check_iban
@@ -84,6 +85,7 @@ def touches(command: BankAccountsCommand) -> Keys:
     return (
         touch(BANK_ACCOUNTS, command.bank_account_id),
         touch(BANK_NUMBERS, command.number),
+        THE_CALENDAR,
     )
 
 
@@ -95,8 +97,8 @@ def follows(_world: World, _command: BankAccountsCommand) -> Keys:
 # decide -----------------------------------------------------------------------
 
 
-def decide(world: World, command: BankAccountsCommand, _request: Request) -> Outcome:
-    """Register an account once; the same again changes nothing."""
+def decide(world: World, command: BankAccountsCommand, request: Request) -> Outcome:
+    """Register an account once, as of its day; the same again changes nothing."""
     fields = msgspec.structs.asdict(command)
     del fields["is_iban"]
     event = BankAccountRegistered(**fields)
@@ -113,7 +115,7 @@ def decide(world: World, command: BankAccountsCommand, _request: Request) -> Out
     if faults:
         named = {"field": field} if field else {}
         return refused(faults, {"account": command.bank_account_id[:40], **named})
-    return (Draft(event),)
+    return (Draft(event, occurred_at=told_at(world, event.opened_on, request.at)),)
 
 
 def _invalid_field(command: RegisterBankAccount) -> str:
@@ -121,7 +123,7 @@ def _invalid_field(command: RegisterBankAccount) -> str:
         (is_id(command.bank_account_id), "bank_account_id"),
         (_is_number(command), "number"),
         (command.currency in EXPONENTS, "currency"),
-        (is_day(command.opened_on), "opened_on"),
+        (is_booked_on(command.opened_on), "opened_on"),
         (abs(command.opening_minor) <= QUANTITY_MAX, "opening_minor"),
         (command.ledger_account in (OPERATING, CLIENT_MONEY), "ledger_account"),
     )

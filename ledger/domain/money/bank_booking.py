@@ -36,7 +36,13 @@ from ledger.domain.money.breaks import (
 )
 from ledger.domain.money.invoices import INVOICES
 from ledger.domain.money.payout_rows import CONFIRMED, PAYOUTS
-from ledger.domain.money.payouts import ConfirmPayout, ReturnPayout
+from ledger.domain.money.payouts import (
+    ConfirmPayout,
+    PayoutConfirmedBank,
+    PayoutReturned,
+    ReturnPayout,
+)
+from ledger.domain.money.posting_dates import told_at
 from ledger.domain.world import Key, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Actor, Draft, Event, Outcome, Request
 from ledger.kernel.postings import QUANTITY_MAX
@@ -50,6 +56,9 @@ UNKNOWN_DEBIT, SECOND_DEBIT, OTHER_CURRENCY = "UNKNOWN_DEBIT", "SECOND_DEBIT", "
 """Why a line, or a part of it, waits on suspense."""
 
 SYSTEM = Actor(id="system", role="system")
+
+_MOVED = (PayoutConfirmedBank, PayoutReturned)
+"""What happened at the bank on the day of a line; a case that it opens, when we heard of it."""
 
 
 class LineToBook(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -171,7 +180,7 @@ class Booking:
         self.drafts: list[Draft] = []
 
     def book(self, one: LineToBook, assignee_id: str) -> None:
-        """Book one line."""
+        """Book one line, and what it ends, on the day on which the bank booked it."""
         line, account = one.line, self.account
         fault = match_fault(self.world, line.amount_minor, one.matches, account.currency)
         ended: list[Draft] = []
@@ -204,7 +213,8 @@ class Booking:
             due_on=_due(line.booked_on) if rest else "",
             break_id=told.break_id if told is not None and rest else "",
         )
-        self._add(Draft(event), bank_lines.evolve)
+        at = told_at(self.world, line.booked_on, self.at)
+        self._add(Draft(event, occurred_at=at), bank_lines.evolve)
         for draft in ended:
             self._add(draft, payouts.evolve)
         if told is not None and is_new:
@@ -216,7 +226,14 @@ class Booking:
         account = self.account
         step = payout_step(line, match, account.bank_account_id, account.ledger_account)
         request = Request(bytes(16), SYSTEM.id, SYSTEM, self.at, step)
-        return payouts.decide(self.world, step, request)
+        outcome = payouts.decide(self.world, step, request)
+        if isinstance(outcome, Refusal):
+            return outcome
+        at = told_at(self.world, line.booked_on, self.at)
+        return tuple(
+            replace(one, occurred_at=at) if isinstance(one.event, _MOVED) else one
+            for one in outcome
+        )
 
     def _reason(self, one: LineToBook, line: BankLine) -> str:
         """Say why matches do not hold: a payout that left already, or anything else."""

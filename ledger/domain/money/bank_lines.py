@@ -1,8 +1,10 @@
 """Bank lines: each movement of a bank statement, posted once, and taken back exactly.
 
-A line settles what its matches name; the rest stands on suspense under the line's id. Taking a line
-back reverses every entry that settled something of it, newest first, and leaves all of it on
-suspense. What ended a payout is the payout's business and cannot be taken back here.
+A line settles what its matches name; the rest stands on suspense under the line's id. It happened
+on the day on which the bank booked it, whenever we hear of it, and stands in the books of that day
+while they are open (money handbook 11.2). Taking a line back reverses every entry that settled
+something of it, newest first, and leaves all of it on suspense. What ended a payout is the payout's
+business and cannot be taken back here.
 """
 
 from typing import Any, ClassVar, assert_never
@@ -27,6 +29,7 @@ from ledger.domain.money.bank_rows import (
 )
 from ledger.domain.money.breaks import TEXT_MAX
 from ledger.domain.money.invoices import INVOICES
+from ledger.domain.money.posting_dates import THE_CALENDAR, told_at
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
 from ledger.kernel.messages import Command, Draft, Event, Outcome, Request
 from ledger.kernel.postings import Posting
@@ -119,8 +122,8 @@ def touches(command: BankLinesCommand) -> Keys:
 
 
 def line_rows(line_id: str) -> tuple[Key, ...]:
-    """Name the rows of a line."""
-    return touch(BANK_LINES, line_id), touch(SUSPENSE_ITEMS, line_id)
+    """Name the rows of a line, and the calendar that its day is read by."""
+    return touch(BANK_LINES, line_id), touch(SUSPENSE_ITEMS, line_id), THE_CALENDAR
 
 
 def follows(world: World, command: BankLinesCommand) -> Keys:
@@ -179,8 +182,9 @@ def decide(world: World, command: BankLinesCommand, request: Request) -> Outcome
         for one in reversed(known)
     ]
     if row.matches:
-        drafts += rebooked(world, row, command.reason)
-        drafts.append(Draft(waits(world, row, UNMATCHED, request.actor.id)))
+        drafts += rebooked(world, row, command.reason, request.at)
+        again = waits(world, row, UNMATCHED, request.actor.id)
+        drafts.append(Draft(again, occurred_at=told_at(world, row.line.booked_on, request.at)))
     return tuple(drafts)
 
 
@@ -194,15 +198,16 @@ def told_of(world: World, row: BankLineRow) -> dict[str, Any]:
     }
 
 
-def rebooked(world: World, row: BankLineRow, reason: str) -> list[Draft]:
-    """Take the posting of a line back."""
+def rebooked(world: World, row: BankLineRow, reason: str, now: int) -> list[Draft]:
+    """Take the posting of a line back, as of the day of the line: as of no day it stands twice."""
     event = LineUnmatched(
         **told_of(world, row),
         amount_minor=row.line.amount_minor,
         matches=row.matches,
         reason=reason,
     )
-    return [Draft(event, reverses=row.position)]
+    at = told_at(world, row.line.booked_on, now)
+    return [Draft(event, occurred_at=at, reverses=row.position)]
 
 
 def waits(world: World, row: BankLineRow, reason: str, assignee_id: str) -> LineBooked:

@@ -11,6 +11,7 @@ that are ours, and the rest stays in the bank's own file, which is kept by its d
 import msgspec
 
 from ledger.domain.money.accounts import RECEIVABLE, SUSPENSE, account_info, item_of
+from ledger.domain.money.posting_dates import is_day
 from ledger.domain.world import Shelf, key_of
 from ledger.kernel.ids import derived_id
 from ledger.kernel.postings import Posting
@@ -21,6 +22,7 @@ IN_TRANSIT = "Assets:PSP:In-Transit"
 PAYOUTS_IN_FLIGHT = "Liabilities:Partners:Payout-In-Flight"
 BANK_CHARGES, PSP_FEES = "Expenses:Bank-Charges", "Expenses:PSP-Fees"
 CAPITAL = "Equity:Capital"
+FIRST_DAY, LAST_DAY = "1970-01-02", "9999-12-30"
 
 TARGETS = frozenset(
     {
@@ -177,6 +179,11 @@ class Match(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     def payout_id(self) -> str:
         """The payout of ours that the line ends, "" for anything else."""
         return self.dims.get("payout", "") if self.account == PAYOUTS_IN_FLIGHT else ""
+
+
+def is_booked_on(text: str) -> bool:
+    """Tell whether a text is a day of which the books have an instant."""
+    return is_day(text) and FIRST_DAY <= text <= LAST_DAY
 
 
 def item_key(account: str, dims: dict[str, str]) -> str:

@@ -30,6 +30,7 @@ from ledger.domain.money.bank_rows import (
     BankStatementRow,
     Header,
     Quarantined,
+    is_booked_on,
 )
 from ledger.domain.money.breaks import TEXT_MAX, is_day
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, touch
@@ -229,7 +230,7 @@ def _invalid_field(command: _Book) -> str:
         (0 <= header.sequence <= QUANTITY_MAX, "sequence"),
         (is_day(header.closed_on) or not header.has_balances, "closed_on"),
         (len(command.lines) <= LINES_MAX, "lines"),
-        (all(is_day(one.line.booked_on) for one in command.lines), "booked_on"),
+        (all(is_booked_on(one.line.booked_on) for one in command.lines), "booked_on"),
         (all(one.line.amount_minor for one in command.lines), "amount_minor"),
     )
     return next((name for holds, name in tests if not holds), "")

@@ -199,6 +199,17 @@ def dated_at(world: World, text: str) -> int:
     return day_begins(text, world.need(CALENDAR, BOOKS).zone) if text else 0
 
 
+def told_at(world: World, day: str, now: int) -> int:
+    """Give when a movement of a day happened that somebody else's books date (us).
+
+    It counts from the end of its day in the zone of the books (UTC before they begin), behind all
+    that we did on that day; 0, now, while the day lasts. The calendar is loaded.
+    """
+    calendar = world.get(CALENDAR, BOOKS)
+    ends = period_window(day, calendar.zone if calendar else "UTC").to_at - 1
+    return ends if ends < now else 0
+
+
 def booked(world: World, text: str, position: int) -> None:
     """Remember an entry that names a date in a period that takes nothing else any more."""
     row = world.get(PERIODS, text[:PERIOD_LENGTH]) if text else None

@@ -227,7 +227,7 @@ def _rebook(
     facts: dict[str, str | int] = {"line": item.line_id, "left": item.left_minor}
     if row.matches or not item.is_whole:
         return Refusal(RefusalCode.BANK_LINE_STATE, facts)
-    taken = rebooked(world, row, command.reason or "matched")
+    taken = rebooked(world, row, command.reason or "matched", request.at)
     account = world.need(BANK_ACCOUNTS, row.bank_account_id)
     booking = Booking(world, account, row.statement_key, request.at)
     for draft in taken:
