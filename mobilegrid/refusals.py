@@ -171,7 +171,8 @@ DISPUTE_UNKNOWN | no dispute of that id | Correct the id.
 DISPUTE_EXISTS | the line, or the id, is in a dispute already | Read where it stands.
 DISPUTE_STATE | the dispute is not at that step | Read where it stands.
 DISPUTE_FIELD_INVALID | a field of the dispute is not valid | Correct the named field.
-OPEN_BREAK | the partner's file still differs from the statement | Settle the break first.
+OPEN_BREAK | the partner, bank or provider still differs from it | Settle the break first.
+NOT_RECONCILED | no complete run has compared its payments yet | Reconcile first, then ask again.
 SUBJECT_UNKNOWN | no person of that id | Correct the id.
 SUBJECT_ERASED | the erasure of that person is ordered | Register the person anew.
 SUBJECT_FIELD_INVALID | a field of the person is not valid | Correct the field.

@@ -170,7 +170,7 @@ class RefusalCode(IntEnum):
     RERATING_LINE_UNKNOWN = 817
     RERATING_STALE = 818
 
-    # settlement, in the order of the money handbook 9.1: 900-908, last given 927
+    # settlement, in the order of the money handbook 9.1: 900-908, last given 928
     CYCLE_STATE = 900
     LINE_ALREADY_IN_STATEMENT = 901
     CHECKER_IS_MAKER = 902
@@ -199,6 +199,7 @@ class RefusalCode(IntEnum):
     DISPUTE_STATE = 925
     DISPUTE_FIELD_INVALID = 926
     OPEN_BREAK = 927
+    NOT_RECONCILED = 928
 
     # privacy: 1000-1029, last given 1009
     SUBJECT_UNKNOWN = 1000

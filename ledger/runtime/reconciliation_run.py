@@ -6,7 +6,15 @@ from hashlib import sha256
 import msgspec
 
 from ledger.domain.money.bank_rows import BANK_ACCOUNTS
-from ledger.domain.money.breaks import BREAKS, LEDGER_BANK, LEDGER_PSP, LEGS, PSP_BANK, Break
+from ledger.domain.money.breaks import (
+    BREAKS,
+    LEDGER_BANK,
+    LEDGER_PSP,
+    LEGS,
+    PSP_BANK,
+    Break,
+    psp_scope,
+)
 from ledger.domain.money.psp_records import PspList
 from ledger.domain.money.reconciling import (
     LAST,
@@ -91,7 +99,7 @@ def gather(reads: Reads, how: Running) -> list[Leg]:
         currencies = {one.currency for one in how.psp.balances}
         currencies |= {one.currency for one in how.psp.transactions}
         for currency in sorted(currencies):
-            scope = f"psp-{currency}"
+            scope = psp_scope(currency)
             seen = window(reads, LEDGER_PSP, scope, currency, at)
             result = psp_leg(reads, how.psp, seen)
             warnings = (*result.warnings, *suspense_of_nobody(reads))

@@ -20,6 +20,7 @@ from ledger.domain.money.payout_rows import PAYOUT_BATCHES, PAYOUTS
 from ledger.domain.money.reconciling_policy import Policy
 from ledger.domain.money.settlement_ends import ReconcileStatement
 from ledger.domain.money.suspense_items import IdentifySuspense
+from ledger.kernel.errors import Refused
 from ledger.kernel.messages import Actor
 from ledger.runtime.reconciliation_import import Importing, import_statements
 from ledger.runtime.reconciliation_matching import Target, target_of, waiting_lines
@@ -103,9 +104,11 @@ def test_a_booked_debit_confirms_a_payout_and_its_statement_reconciles(desk, ban
     assert bank.book(MONEY_IN, DEBIT, moved=4_100).rules == {"reference": 1}
     payout = bank.row(PAYOUTS, "PO-1")
     assert (payout.state, payout.bank_account) == ("CONFIRMED", "BA-1")
-    desk.do(ReconcileStatement(statement_id=STM), at=PAY_AT)
+    with pytest.raises(Refused, match="not_reconciled"):
+        desk.do(ReconcileStatement(statement_id=STM), at=PAY_AT)
     view = bank.run()
     assert view.verdict == "reconciled"
+    desk.do(ReconcileStatement(statement_id=STM), at=PAY_AT)
     assert view.legs[0].residual_minor == 0
     assert bank.row(BANK_ACCOUNTS, "BA-1").closing_minor == 4_100
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ledger.domain.money.accounts import PARTNERS_ACCRUED, item_of
 from ledger.domain.money.billing import ShareAccrued
+from ledger.domain.money.breaks import LEDGER_BANK
 from ledger.domain.money.dispute_rows import LINE_DISPUTES
 from ledger.domain.money.documents import StatementLine, statement_lines
 from ledger.domain.money.line_resolutions import (
@@ -35,6 +36,7 @@ from ledger.domain.money.payout_rows import (
 )
 from ledger.domain.money.payouts import ConfirmPayout, RejectPayout, ReturnPayout
 from ledger.domain.money.periods import Ranges
+from ledger.domain.money.reconciling import RECONCILED_LEGS, Reconciled
 from ledger.domain.money.rerating import ShareReversed
 from ledger.domain.money.settlement_ends import ReconcileStatement
 from ledger.domain.money.settlement_rows import SETTLED, STATEMENTS, Statement
@@ -45,6 +47,7 @@ from ledger.domain.money.settlement_steps import (
 )
 from ledger.domain.money.templates_partners import IN_FLIGHT as FLYING
 from ledger.domain.money.templates_partners import PARTNERS_APPROVED
+from ledger.domain.world import key_of
 from ledger.kernel.messages import Draft, Event
 from ledger.kernel.refusal import Refusal
 from tests.support.cycles import (
@@ -69,6 +72,8 @@ class Settling(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = partner(netting=True)
+        compared = Reconciled(1, 2**53, 0, 0, 0, 0)  # runs find whatever the bank confirms
+        self.world.put(RECONCILED_LEGS, key_of(LEDGER_BANK, "BA-1"), compared)
         self.balances: Counter[tuple[str, str]] = Counter()
         self.lines: list[StatementLine] = []
         self.shares: dict[int, ShareAccrued] = {}

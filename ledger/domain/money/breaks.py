@@ -32,6 +32,20 @@ TEXT_MAX = 200
 PRIORITIES = (1, 2, 3, 4)
 
 
+def psp_scope(currency: str) -> str:
+    """Name the scope of the legs of the payment provider in a currency.
+
+    >>> psp_scope("EUR")
+    'psp-EUR'
+    """
+    return f"psp-{currency}"
+
+
+def break_of(named: tuple[str, str, str, str, str]) -> str:
+    """Give the id of the break under leg, scope, reference, kind and currency."""
+    return derived_id("BR", *named)
+
+
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What differs: in which leg and scope (an account, a partner), under which reference.
 
@@ -52,8 +66,7 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
     @property
     def break_id(self) -> str:
         """The id that this difference has at every run."""
-        named = (self.leg, self.scope, self.reference, self.kind, self.currency)
-        return derived_id("BR", *named)
+        return break_of((self.leg, self.scope, self.reference, self.kind, self.currency))
 
     @property
     def amount_minor(self) -> int:

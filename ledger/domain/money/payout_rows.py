@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.money.payees import PAYEES
-from ledger.domain.money.settlement_rows import STATEMENTS
+from ledger.domain.money.settlement_rows import STATEMENTS, Paid
 from ledger.domain.money.templates_partners import PARTNERS_APPROVED
 from ledger.domain.world import Key, Shelf, World, touch
 
@@ -257,8 +257,11 @@ def payout_keys(world: World, payout_id: str) -> list[Key]:
     return found
 
 
-def progress(world: World, payout: Payout, otherwise: str) -> None:
-    """Move the statements of a payout on: on the way, paid in full, or `otherwise`."""
+def progress(world: World, payout: Payout, otherwise: str, paid_at: int = -1) -> None:
+    """Move the statements of a payout on: on the way, paid in full, or `otherwise`.
+
+    `paid_at` is the position of the entry by which it left; without one it has not, or is back.
+    """
     if payout.owed_on != PARTNERS_APPROVED:
         return
     payables = world.need(PAYABLES, payout.partner_id)
@@ -266,4 +269,9 @@ def progress(world: World, payout: Payout, otherwise: str) -> None:
         state = "confirmed" if payables.is_paid(name) else otherwise
         if payables.in_flight(name):
             state = "instructed"
-        world.put(STATEMENTS, name, replace(world.need(STATEMENTS, name), state=state))
+        row = world.need(STATEMENTS, name)
+        paid = tuple(one for one in row.paid if one.payout_id != payout.payout_id)
+        if paid_at >= 0:
+            line = payout.bank_account, payout.bank_line, payout.psp_txn
+            paid = (*paid, Paid(payout.payout_id, payout.currency, paid_at, *line))
+        world.put(STATEMENTS, name, replace(row, state=state, paid=paid))

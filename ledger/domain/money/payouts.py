@@ -327,15 +327,15 @@ def _case(world: World, command: PayoutsCommand, case_type: str, reason: str) ->
 # evolve -----------------------------------------------------------------------
 
 
-def evolve(world: World, event: PayoutsEvent, _stamp: Stamp) -> None:
+def evolve(world: World, event: PayoutsEvent, stamp: Stamp) -> None:
     """Move the payout, what is owed, and the statements it pays."""
     row = world.need(PAYOUTS, event.payout_id)
     match event:
         case PayoutConfirmedBank():
             line = {"bank_account": event.bank_account, "bank_line": event.bank_line}
-            _left(world, replace(row, state=CONFIRMED, **line))
+            _left(world, replace(row, state=CONFIRMED, **line), stamp.position)
         case PayoutConfirmedStripe():
-            _left(world, replace(row, state=CONFIRMED, psp_txn=event.psp_txn))
+            _left(world, replace(row, state=CONFIRMED, psp_txn=event.psp_txn), stamp.position)
         case PayoutRejected():
             moved = replace(row, state=REJECTED, reason=event.reason)
             _owed_again(world, moved, "rejected", was_in_flight=True)
@@ -352,12 +352,12 @@ def evolve(world: World, event: PayoutsEvent, _stamp: Stamp) -> None:
             assert_never(unknown)
 
 
-def _left(world: World, row: Payout) -> None:
+def _left(world: World, row: Payout, position: int) -> None:
     world.put(PAYOUTS, row.payout_id, row)
     for name, amount in row.amounts():
         change = Payable(name, row.currency, in_flight_minor=-amount, owed_on=row.owed_on)
         change_payable(world, row.partner_id, change)
-    progress(world, row, "approved")
+    progress(world, row, "approved", position)
 
 
 def _owed_again(world: World, row: Payout, state: str, *, was_in_flight: bool) -> None:

@@ -21,7 +21,7 @@ from ledger.domain.money.breaks import (
     Difference,
     is_day,
 )
-from ledger.domain.money.reconciling_compare import LegResult, worst
+from ledger.domain.money.reconciling_compare import INCOMPLETE, LegResult, worst
 from ledger.domain.money.reconciling_policy import Policy
 from ledger.domain.world import Key, Keys, Shelf, Stamp, World, key_of, touch
 from ledger.kernel.envelope import canonical
@@ -56,6 +56,7 @@ class Reconciled(msgspec.Struct, frozen=True, omit_defaults=True):
     ledger_closing: int
     opened: int
     resolved: int
+    is_incomplete: bool = False
 
 
 RUNS = Shelf("reconciliation_runs", LastRun)  # key: "last"
@@ -304,6 +305,7 @@ def _leg_kept(world: World, leg: LegTold, event: ReconciliationRun) -> None:
         ledger_closing=result.ledger_closing,
         opened=(before.opened if before else 0) + leg.opened,
         resolved=(before.resolved if before else 0) + leg.resolved,
+        is_incomplete=leg.verdict == INCOMPLETE,
     )
     world.put(RECONCILED_LEGS, key, row)
 

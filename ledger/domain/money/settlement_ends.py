@@ -5,15 +5,26 @@ from typing import Any, ClassVar, assert_never
 from msgspec.structs import replace
 
 from ledger.domain.access import refused
-from ledger.domain.money.breaks import BREAK_COUNTS, PARTNER
+from ledger.domain.money.breaks import (
+    BREAK_COUNTS,
+    BREAKS,
+    KINDS,
+    LEDGER_BANK,
+    LEDGER_PSP,
+    PARTNER,
+    break_of,
+    psp_scope,
+)
 from ledger.domain.money.dispute_rows import DISPUTED_LINES, disputes_of
 from ledger.domain.money.payout_rows import PAYABLES, Payables
 from ledger.domain.money.posting_dates import CLOSED as PERIOD_CLOSED
 from ledger.domain.money.posting_dates import PERIODS
+from ledger.domain.money.reconciling import RECONCILED_LEGS
 from ledger.domain.money.settlement_rows import (
     CLOSED,
     RECONCILED,
     STATEMENTS,
+    Paid,
     Statement,
     may_become,
 )
@@ -36,7 +47,8 @@ _ROLES = frozenset({"finance", "system"})
 class ReconcileStatement(Command):
     """Statement, payable, payout and bank line agree: nothing of it is owed or on its way.
 
-    Nor is there a break left between it and the partner's own file.
+    A run has compared every payment of it with the bank or the processor, and no break is left
+    about one, nor between the statement and the partner's own file (money handbook 9.1, 10.3).
     """
 
     roles: ClassVar[frozenset[str]] = _ROLES
@@ -93,15 +105,37 @@ def follows(world: World, command: SettlementEndsCommand) -> Keys:
     row = world.get(STATEMENTS, command.statement_id)
     if row is None:
         return ()
-    rows = (touch(PAYABLES, row.partner_id), touch(PERIODS, row.period[:_MONTH]))
-    is_last = isinstance(command, CloseStatement)
-    return rows if is_last else (*rows, *(touch(BREAK_COUNTS, key) for key in _legs(row)))
+    rows = [touch(PAYABLES, row.partner_id), touch(PERIODS, row.period[:_MONTH])]
+    if isinstance(command, CloseStatement):
+        return rows
+    rows += [touch(BREAK_COUNTS, key) for key in _legs(row)]
+    for one in row.paid:
+        rows.append(touch(RECONCILED_LEGS, *_leg_of(one)))
+        rows += [touch(BREAKS, name) for name in _breaks_of(one)]
+    return rows
 
 
 def _legs(row: Statement) -> list[str]:
     """Name the counts of breaks between a statement and the partner's file, by currency."""
     scopes = [f"{row.statement_id} {one.currency}" for one in row.calculation.amounts]
     return [key_of(PARTNER, scope) for scope in scopes]
+
+
+def _leg_of(paid: Paid) -> tuple[str, str]:
+    """Name leg and scope in which a payment of ours is compared with who made it."""
+    if paid.psp_txn:
+        return LEDGER_PSP, psp_scope(paid.currency)
+    return LEDGER_BANK, paid.bank_account
+
+
+def _breaks_of(paid: Paid) -> list[str]:
+    """Name every break there could be about a payment: of a run, or of a line on suspense."""
+    told = paid.psp_txn or paid.bank_line
+    return [
+        break_of((*_leg_of(paid), reference, kind, paid.currency))
+        for reference in (told, f"suspense {told}")
+        for kind in KINDS
+    ]
 
 
 # decide -----------------------------------------------------------------------
@@ -122,8 +156,7 @@ def decide(world: World, command: SettlementEndsCommand, _request: Request) -> O
     event: SettlementEndsEvent
     match command:
         case ReconcileStatement():
-            counts = [world.get(BREAK_COUNTS, key) for key in _legs(row)]
-            faults += [RefusalCode.OPEN_BREAK] if any(one and one.open for one in counts) else []
+            faults += _disagreements(world, row)
             event = StatementReconciled(**told)
         case CloseStatement():
             faults += _open_things(world, row, payables)
@@ -133,6 +166,23 @@ def decide(world: World, command: SettlementEndsCommand, _request: Request) -> O
     if faults:
         return refused(faults, {"statement": row.statement_id, "state": row.state})
     return (Draft(event),)
+
+
+def _disagreements(world: World, row: Statement) -> list[RefusalCode]:
+    counts = [world.get(BREAK_COUNTS, key) for key in _legs(row)]
+    is_broken = any(one and one.open for one in counts)
+    is_compared = True
+    for paid in row.paid:
+        leg = world.get(RECONCILED_LEGS, key_of(*_leg_of(paid)))
+        is_seen = leg is not None and leg.to_position >= paid.position and not leg.is_incomplete
+        is_compared = is_compared and is_seen
+        breaks = [world.get(BREAKS, name) for name in _breaks_of(paid)]
+        is_broken = is_broken or any(one and one.is_open for one in breaks)
+    tests = (
+        (is_broken, RefusalCode.OPEN_BREAK),
+        (not is_compared, RefusalCode.NOT_RECONCILED),
+    )
+    return [code for failed, code in tests if failed]
 
 
 def _open_things(world: World, row: Statement, payables: Payables) -> list[RefusalCode]:

@@ -82,12 +82,27 @@ class Owing(msgspec.Struct, frozen=True):
     amount_minor: int
 
 
+class Paid(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A payout that left for a statement, by the entry at `position`: of our bank or processor.
+
+    `bank_line` on `bank_account`, or `psp_txn`, is what said so.
+    """
+
+    payout_id: str
+    currency: str
+    position: int
+    bank_account: str = ""
+    bank_line: str = ""
+    psp_txn: str = ""
+
+
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     """One statement, where it stands, and what it says.
 
     `maker` handed it in for review. `respond_by_at` (us) is when clause `clause` makes silence an
     acceptance, 0 where it never does. `is_contested` means that the partner has another root of
-    the lines: nothing goes on until he agrees to ours. `owing` is what the partner owes by it.
+    the lines: nothing goes on until he agrees to ours. `owing` is what the partner owes by it;
+    `paid` are the payouts that left for it and did not come back.
     """
 
     statement_id: str
@@ -105,6 +120,7 @@ class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     clause: str = ""
     is_contested: bool = False
     owing: tuple[Owing, ...] = ()
+    paid: tuple[Paid, ...] = ()
 
     def owing_in(self, currency: str) -> int:
         """Give what the partner owes by it in a currency."""
