@@ -6,6 +6,7 @@ import click
 
 from ledger.domain.money.agreed import Found
 from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.dispute_messages import WriteDisputeMessage
 from ledger.domain.money.dispute_rows import DRIVER_CODES, LINE_DISPUTES, PARTNER_CODES
 from ledger.domain.money.invoices import INVOICES
 from ledger.domain.money.line_disputes import RaiseBillDispute, RaiseLineDispute
@@ -21,9 +22,13 @@ from ledger.kernel.money import parse_amount
 from ledger.kernel.postings import QUANTITY_MAX
 from ledger.runtime.reads import Reads
 from ledger.runtime.settling_cycle import share_at, statement_row, with_bill, with_line
-from mobilegrid.cli.acting import argument, asks, digest, fresh, number, text
+from mobilegrid import wiring
+from mobilegrid.cli.acting import argument, asks, digest, fresh, many, number, text
+from mobilegrid.cli.base import App, Command
+from mobilegrid.cli.console import table
 from mobilegrid.cli.params import TIME
 from mobilegrid.cli.settle_cycle import asks_reading
+from mobilegrid.cli.wording import time_words
 
 _LINE = click.Argument(["line"], metavar="POSITION/INDEX")
 _DISPUTE = argument("dispute_id", "DISPUTE")
@@ -131,6 +136,40 @@ escalate = asks(
     [_DISPUTE, text("--reason", "reason", "Why.", required=True)],
     "dispute_id",
 )
+
+write = asks(
+    "write",
+    "Write inside a dispute.\n\n"
+    "Write to the other side inside a dispute that is not settled. The message is an entry of the "
+    "log: who wrote it and when can be proven.",
+    WriteDisputeMessage,
+    "finance",
+    [
+        _DISPUTE,
+        text("--text", "text", "What is said.", required=True),
+        fresh("--id", "message_id", "DM"),
+        many("--evidence", "evidence", "The SHA-256 of a paper; again and again."),
+    ],
+    "dispute_id",
+)
+
+
+@click.command(cls=Command)
+@click.argument("dispute_id", metavar="DISPUTE")
+@click.pass_obj
+def messages(app: App, dispute_id: str) -> None:
+    """Show what both sides wrote inside a dispute: who, when, which entry."""
+    with wiring.reading(app.settings) as reads:
+        row = reads.row(LINE_DISPUTES, dispute_id)
+    if row is None:
+        raise NotFound(f"no dispute {dispute_id[:40]}")
+    rows = [
+        (str(one.position), time_words(one.at), f"{one.sender_id} ({one.side})", one.text)
+        for one in row.messages
+    ]
+    title = f"Dispute {row.dispute_id} of {row.document_id}, {row.state}"
+    app.console.answer(row, table(title, ("Entry", "When", "Who", "What"), rows, right=(0,)))
+
 
 withdraw = asks(
     "withdraw",

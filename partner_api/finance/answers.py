@@ -168,7 +168,7 @@ async def dispute_lines(request: HttpRequest, statement_id: FromPath[str]) -> Re
 async def withdraw_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> Response[MadeOut]:
     """Give up a dispute of one's own; a partner signs the request."""
     body = await read_body(request, StepIn)
-    observed = await _answered_by_partner(request, dispute_id, "withdraw_dispute")
+    observed = await answered_by_partner(request, dispute_id, "withdraw_dispute")
     wanted = WithdrawLineDispute(dispute_id=dispute_id, reason=body.reason, observed=observed)
     return await done(request, wanted)
 
@@ -182,13 +182,11 @@ async def withdraw_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> R
 async def escalate_dispute(request: HttpRequest, dispute_id: FromPath[str]) -> Response[MadeOut]:
     """Hand a dispute to somebody above both sides; a partner signs the request."""
     body = await read_body(request, StepIn)
-    await _answered_by_partner(request, dispute_id, "escalate_dispute")
+    await answered_by_partner(request, dispute_id, "escalate_dispute")
     return await done(request, EscalateLineDispute(dispute_id=dispute_id, reason=body.reason))
 
 
-async def _answered_by_partner(
-    request: HttpRequest, dispute_id: str, route: str
-) -> Observed | None:
+async def answered_by_partner(request: HttpRequest, dispute_id: str, route: str) -> Observed | None:
     """See that a dispute is the caller's to answer, and that a partner signed the request."""
     principal = principal_of(request)
 

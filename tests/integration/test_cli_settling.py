@@ -136,6 +136,15 @@ def test_disputes_end_without_money_too(town: Town) -> None:
         name = f"{line['position']}/{line['posting_index']}"
         town.ask("settle", "dispute", STM, name, "TIME", "--id", f"LD-{number}", *MAKER)
         town.ask("settle", "review", f"LD-{number}", *MAKER)
+    said = ("--text", "Which clock was it?", "--evidence", "ab" * 32)
+    assert town.ask("settle", "write", "LD-0", *said, *MAKER) == ["line_dispute.message_written"]
+    shown = cli.run("settle", "messages", "LD-0", ledger=town.url).output
+    assert "Which clock was it?" in shown
+    assert "(ours)" in shown
+    told = cli.answer("settle", "levels", "--partner", "OP-1", ledger=town.url)["items"]
+    assert [(one["statements_issued"], one["disputes_raised"]) for one in told] == [(1, 2)]
+    assert "0.00 %" in cli.run("settle", "levels", ledger=town.url).output
+    assert town.error("settle", "messages", "LD-9")["kind"] == "NotFound"
     gone = town.ask("settle", "withdraw", "LD-0", "--reason", "never mind", *MAKER)
     assert gone == ["line_dispute.closed"]
     lost = town.ask("settle", "resolve", "LD-1", "rejected", "--reason", "we have it", *BOTH)

@@ -230,6 +230,67 @@ def test_a_partner_gives_up_his_own_dispute_alone(doors):
     assert doors.said(f"{V1}/disputes/{name}", who="OP-1")["state"] == "WITHDRAWN"
 
 
+def test_an_upheld_quantity_is_rated_again_by_what_two_persons_found(doors):
+    line = lines(doors)[0]
+    (name,) = dispute(doors, line, claimed_quantity=1_000).json()["dispute_ids"]
+    doors.post(f"{V1}/disputes/{name}/review", {}, key="R-1", who="FI-M")
+    found = {"energy_wh": 1_000, "has_energy": True}
+    upheld = {"reason": "the meter of the car", "found": found}
+    waits = doors.post(f"{V1}/disputes/{name}/uphold", upheld, key="V-1", who="FI-M")
+    again = doors.post(f"{V1}/disputes/{name}/uphold", upheld, key="V-1", who="FI-M")
+    assert (waits.status_code, again.json()) == (202, waits.json())
+    yes = {"digest": waits.json()["digest"]}
+    path = f"{V1}/approvals/{waits.json()['approval_id']}/approve"
+    done = doors.post(path, yes, key="V-2", who="FI-C")
+    assert done.status_code == 201, done.text
+    with doors.parts.ledger.reading() as reads:
+        kinds = [one.event.kind for one in reads.entries(reads.size - 10)]
+    wanted = {"line_dispute.closed", "usage.reversed", "usage.accrued", "share.accrued"}
+    assert wanted <= set(kinds), kinds
+
+
+def test_both_sides_write_inside_a_dispute_and_see_who_wrote_when(doors):
+    (name,) = dispute(doors, lines(doors)[0]).json()["dispute_ids"]
+    path = f"{V1}/disputes/{name}/messages"
+    said = {"text": "Our meter says 18.", "evidence": ["ab" * 32]}
+    check_problem(doors.post(path, said, key="M-1", who="OP-2"), 404, "not_found")
+    check_problem(doors.post(path, said, key="M-1", who="OP-1"), 401, "signature_invalid")
+    check_problem(doors.post(path, {"text": ""}, key="M-1", who="FI-M"), 400, "malformed")
+    first = doors.signed(path, said, key="M-1", who="OP-1")
+    assert first.status_code == 201, first.text
+    (piece,) = entry(doors, first.json()["position"])["evidence"]
+    assert piece["kind"] == "signed_request"
+    answer = doors.post(path, {"text": "Please send its record."}, key="M-2", who="FI-M")
+    assert answer.status_code == 201, answer.text
+    told = doors.said(path, who="OP-1")["items"]
+    assert [(one["sender_id"], one["side"], one["text"]) for one in told] == [
+        ("OP-1", "partner", "Our meter says 18."),
+        ("FI-M", "ours", "Please send its record."),
+    ]
+    assert told[1]["position"] == answer.json()["position"]
+    assert told[0]["at"].startswith("2024-04-02T")
+    doors.problem(path, 404, "not_found", who="OP-2")
+
+
+def test_both_sides_count_the_same_service_levels_and_a_partner_sees_his_own(doors):
+    (name,) = dispute(doors, lines(doors)[0]).json()["dispute_ids"]
+    accept(doors)
+    with doors.parts.ledger.reading() as reads:
+        span = {"first": 0, "end": reads.size}
+    ours = doors.said(f"{V1}/reports/sla", who="FI-R", **span)["items"]
+    (his,) = doors.said(f"{V1}/reports/sla", who="OP-1", **span)["items"]
+    assert his in ours
+    assert (his["statements_issued"], his["statements_accepted"]) == (1, 1)
+    assert (his["disputes_raised"], his["disputes_settled"], his["disputes_late"]) == (1, 0, 0)
+    doors.parts.clock.at += 60 * 24 * HOUR
+    doors.bearers.clear()
+    doors.signed(f"{V1}/disputes/{name}/withdraw", {"reason": "ours"}, key="W-1", who="OP-1")
+    span["end"] += 10
+    (late,) = doors.said(f"{V1}/reports/sla", who="OP-1", **span)["items"]
+    assert (late["disputes_settled"], late["disputes_settled_late"]) == (1, 1)
+    doors.problem(f"{V1}/reports/sla", 422, "bounds_needed", who="OP-1")
+
+
 # The cycle --------------------------------------------------------------------
 
 

@@ -36,12 +36,28 @@ DISPUTES_MAX = 500
 """Disputes of one document; more than that is no dispute of lines but of the whole."""
 
 
+class DisputeMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message: what `sender_id` of one side wrote, recorded at `at` (us), entry `position`.
+
+    `evidence` are digests (SHA-256) of documents.
+    """
+
+    message_id: str
+    sender_id: str
+    side: str
+    text: str
+    at: int
+    position: int
+    evidence: tuple[str, ...] = ()
+
+
 class LineDispute(msgspec.Struct, frozen=True, omit_defaults=True):
     """One disputed line, named by its document, position and index there.
 
     `amount_minor` is what the line says in `currency`; `claimed_minor` and `claimed_quantity` are
     what the other side says it should be. `evidence` are digests (SHA-256) of documents;
     `source` is that of the line, "" for a share; `usage_id` the swap or the session it is about.
+    `messages` are what both sides wrote inside it, in the order of the log.
     """
 
     dispute_id: str
@@ -65,6 +81,7 @@ class LineDispute(msgspec.Struct, frozen=True, omit_defaults=True):
     raised_at: int = 0
     state: str = RAISED
     resolution: str = ""
+    messages: tuple[DisputeMessage, ...] = ()
 
     @property
     def is_open(self) -> bool:
