@@ -1,4 +1,4 @@
-"""Reports: what is open by age, what partners are owed, what was earned."""
+"""Reports: what is open by age, what partners are owed, what was earned, what was kept."""
 
 from datetime import UTC, datetime
 
@@ -19,8 +19,9 @@ from ledger.runtime.money_reports import (
     earned,
     partner_balances,
 )
+from ledger.runtime.service_levels import ServiceLevel, service_levels
 from partner_api.auth import Action
-from partner_api.deps import asks
+from partner_api.deps import asked, asks
 from partner_api.look import MOMENT, Asking, AsOf, looking
 
 
@@ -158,6 +159,36 @@ def report_energy_balance(request: Asking) -> Response[EnergyBalanceOut]:
         return look.answer(EnergyBalanceOut(items, total, look.as_of()), len(items))
 
 
+class ServiceLevelsOut(msgspec.Struct, frozen=True):
+    """Service levels by partner over the entries looked at."""
+
+    items: list[ServiceLevel]
+    as_of: AsOf
+
+
+@get(
+    "/reports/sla",
+    operation_id="report_sla",
+    opt=asks(Action.READ_SETTLEMENT, "first", "end"),
+    sync_to_thread=True,
+)
+def report_sla(request: Asking) -> Response[ServiceLevelsOut]:
+    """Count what was kept of what was agreed, over a range of entries; a partner sees his own."""
+    with looking(request, "report_sla", heavy=True) as look:
+        first, end = look.span()
+        principal = asked(request).principal
+        own = principal.id if principal and principal.role == "partner" else ""
+        found = service_levels(look.reads, first, end, look.parts.clock.now())
+        items = [one for one in found if own in ("", one.partner_id)]
+        return look.answer(ServiceLevelsOut(items, look.as_of()), len(items))
+
+
 _TOLD = frozenset(EnergyOut.__struct_fields__)
 
-ROUTES = (report_ageing, report_partner_balances, report_revenue, report_energy_balance)
+ROUTES = (
+    report_ageing,
+    report_partner_balances,
+    report_revenue,
+    report_energy_balance,
+    report_sla,
+)

@@ -1,6 +1,7 @@
 """What the clock does about swaps, bookings, deposits and packs that are owed, in a real ledger."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ledger.domain.saga import GRACE_US, SWAPS, TIMEOUT_US
 from ledger.domain.waiting import RETURN_AFTER_US
 from ledger.kernel.instants import HOUR, MINUTE
 from ledger.kernel.messages import ClockReading, Observed, Source
+from ledger.runtime.service_levels import ServiceLevel, service_levels
 from ledger.runtime.timers_swaps import due_swaps
 from tests.support.booked_town import NOON, RESERVE, BookedTown
 from tests.support.ledgers import sqlite_url
@@ -42,15 +44,17 @@ def town(tmp_path: Path) -> Iterator[BookedTown]:
 
 def leg(town: BookedTown, report: Any, pack_id: str, slot: str, at: int) -> list[Any]:
     seen = Observed(at, Source("ST-1", boot_id="B1", seq=town.count), ClockReading("S"))
+    is_in = getattr(report, "func", report) is RecordPackIn
+    named = {} if hasattr(report, "func") else {"swap_id": "SW-1"}
     report = report(
-        swap_id="SW-1",
+        **named,
         station_id="ST-1",
         slot=slot,
         driver_id="DR-1",
         pack_id=pack_id,
         occurred_at=at,
         observed=seen,
-        soc_bp=2_000 if report is RecordPackIn else 9_000,
+        soc_bp=2_000 if is_in else 9_000,
     )
     return town.do(report, at)
 
@@ -58,6 +62,13 @@ def leg(town: BookedTown, report: Any, pack_id: str, slot: str, at: int) -> list
 def due(town: BookedTown, at: int, **more: Any) -> list[Any]:
     with town.ledger.reading() as reads:
         return [type(one).__name__ for one in due_swaps(reads, at, **more)]
+
+
+def level(town: BookedTown) -> ServiceLevel:
+    """Count what the operator of the station kept, over the whole log."""
+    with town.ledger.reading() as reads:
+        (found,) = service_levels(reads, 0, reads.size, NOON)
+    return found
 
 
 def tick(town: BookedTown, at: int) -> list[Any]:
@@ -74,6 +85,13 @@ def test_a_swap_into_which_nothing_comes_expires_not_a_microsecond_too_early(tow
     assert due(town, NOON + WAIT - 1) == []
     assert tick(town, NOON + WAIT) == ["swap_expired"]
     assert due(town, NOON + 9 * WAIT) == []
+    assert level(town).swaps_expired == 1
+    done = replace(ASK, swap_id="SW-2"), replace(ALLOW, swap_id="SW-2")
+    for command in done:
+        town.do(command, NOON + 2 * WAIT)
+    for report, pack_id, slot in ((RecordPackIn, "PK-1", "1"), (RecordPackOut, "PK-2", "2")):
+        leg(town, partial(report, swap_id="SW-2"), pack_id, slot, NOON + 2 * WAIT + MINUTE)
+    assert (level(town).swaps_completed, level(town).completed_bp) == (1, 5_000)
 
 
 def test_a_pack_in_and_none_out_becomes_a_case_and_its_booking_fails(town):
@@ -84,6 +102,7 @@ def test_a_pack_in_and_none_out_becomes_a_case_and_its_booking_fails(town):
     assert due(town, NOON + WAIT) == []
     kinds = tick(town, NOON + MINUTE + WAIT)
     assert kinds == ["case_opened", "swap_out_timed_out", "booking_failed", "pending.voided"]
+    assert level(town).waits_for_station == 1
     assert town.row(BOOKINGS, "BK-1").stage == "FAILED"
     assert town.balance("Liabilities:Wallets:Promo") == -700
     assert town.balance("Assets:PSP:Stripe") == 0
