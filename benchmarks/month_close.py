@@ -1,125 +1,183 @@
-"""Closing a month: the statements of 50 partners over the shares of all its swaps.
+"""Closing a month of swaps with 50 partners and a driver for every 20 swaps.
 
-The bar is a month of 1,000,000 swaps in less than three minutes, with memory that does not grow
-with the month. A smaller month is made and closed here, each line read twice, calculated twice and
-hashed twice as at any close; the rate is compared with 1,000,000 swaps in 180 s. Reading is by
-position and the sums are a few for each partner, so time grows with the number of swaps alone.
-Seconds are those of the processor, so that a busy machine does not count. Driver invoices are a row
-of their own: the bar does not speak of them.
+What closing is (money handbook 9 and 11): the statement of every partner, cut by position, its
+lines calculated twice from scratch, issued by two persons; the invoice of every driver; the month
+shut; the thirteen items of the checklist, the report and the closing balances; the close itself,
+which locks the month. Accounting programs (item 13) judge an export of their own and are not in
+it. Afterwards, and not counted, all statements are calculated and the report is made once more:
+they must be what was issued and closed on, byte by byte.
+
+The bar is a month of 1,000,000 swaps in less than three minutes on two cores; all of it is done on
+one. Seconds are those of the processor in all threads of the process, so that a busy machine does
+not count; those by the clock stand beside them. `python -m benchmarks month` closes a small month
+and compares its rate; `python -m benchmarks.month_close --swaps 1000000 --kept FOLDER` a whole one,
+whose ledger is made once and copied before each close.
 """
 
+import argparse
 import resource
+import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 
 import msgspec
 
-from benchmarks.measure import Row, Scale, note, number, settle
-from ledger.domain.money.billing import BillUsage
-from ledger.domain.money.contracts import AgreeContract
-from ledger.domain.money.tariffs import PublishTariff
-from ledger.domain.parties import RegisterParty
-from ledger.kernel.instants import DAY, MINUTE, parse_instant
-from ledger.kernel.messages import Actor, Command, Request
-from ledger.runtime import settling
-from ledger.runtime.ledger import Ledger, create_ledger
-from ledger.runtime.writer import BATCH_MAX
-from tests.support.ledgers import SYSTEM, asking, opening, sqlite_url
-from tests.support.usage import agreement, swap, terms
+from benchmarks.measure import Row, Scale, note, number, settle, show
+from ledger.domain.money.invoices import INVOICES
+from ledger.domain.money.period_close import BeginClosing
+from ledger.domain.money.period_rows import CheckItem
+from ledger.domain.money.settlement_rows import STATEMENTS
+from ledger.kernel.envelope import canonical
+from ledger.runtime import closing, settling
+from ledger.runtime.ledger import Ledger, accepted
+from ledger.store import creation
+from ledger.store.engine import ledger_url
+from mobilegrid.cli.console import Console
+from tests.support import swap_month
+from tests.support.ledgers import asking, sqlite_url
+from tests.support.swap_month import CLOSED_AT, FINANCE, MONTH, PARTNERS
 
 SWAPS = 30_000
-PARTNERS = 50
 SWAPS_A_DRIVER = 20
+NOTED = 100_000
 BAR_SWAPS, BAR_S = 1_000_000, 180.0
-BEGUN = parse_instant("2026-05-01T00:00:00Z", "at")
-ENDED = parse_instant("2026-06-01T00:00:00Z", "at")
-MONTH = "2026-05"
-FINANCE = Actor("F-1", "finance", "F-2")
+NO_PROGRAMS = "programs are measured by themselves"
+
+
+class Took(msgspec.Struct):
+    """Seconds of the processor and by the clock, step by step."""
+
+    cpu: dict[str, float] = {}
+    clock: dict[str, float] = {}
+
+    def add(self, name: str, work: Callable[[], object]) -> None:
+        """Do a step and count what it takes."""
+        cpu, clock = process_time(), perf_counter()
+        work()
+        self.cpu[name] = process_time() - cpu
+        self.clock[name] = perf_counter() - clock
+        note(f"  {name}: {self.cpu[name]:,.1f} s, {self.clock[name]:,.1f} s by the clock")
 
 
 def rows(scale: Scale) -> Iterator[Row]:
-    """Make a month, close it, and compare with the bar."""
+    """Make a small month, close it, and compare its rate with the bar."""
     count = scale.of(SWAPS, least=2_000)
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = create_ledger(sqlite_url(Path(folder)), opening())
+    with tempfile.TemporaryDirectory() as name:
+        note(f"month: {count:,} swaps of {PARTNERS} partners")
+        start = process_time()
+        ledger = _make(Path(name), count)
+        made = process_time() - start
         try:
-            note(f"month: {count:,} swaps of {PARTNERS} partners")
-            _prepare(ledger)
-            made = seconds(lambda: _swaps(ledger, count))
-            settle()
-            before = _peak_kib()
-            took = seconds(lambda: _statements(ledger))
-            grown = _peak_kib() - before
-            bills = seconds(
-                lambda: settling.close_period(ledger, MONTH, actor=FINANCE, at=ENDED + DAY)
-            )
+            yield from closed(ledger, count)
         finally:
             ledger.close()
-    rate, bar = count / took, BAR_SWAPS / BAR_S
-    yield Row(
-        f"month closed: {count:,} swaps, {PARTNERS} partners",
-        f"{number(rate)} swaps/s",
-        f"{number(bar)} swaps/s",
-        rate / bar,
-        1.0,
-        2.0,
-    )
-    yield Row("  a month of 1,000,000 at this rate", f"{BAR_SWAPS / rate:,.0f} s", f"{BAR_S:.0f} s")
-    yield Row("  memory beyond what it had before", f"{grown / 1024:,.1f} MiB")
-    yield Row("  the drivers' invoices of it", f"{number(count / bills)} swaps/s")
     yield Row("  swaps billed and shared, one process", f"{number(count / made)} /s")
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Give the processor's seconds that work takes, all threads of this process together."""
-    start = process_time()
-    work()
-    return process_time() - start
-
-
-def _peak_kib() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _prepare(ledger: Ledger) -> None:
-    asked: list[tuple[Command, Actor]] = [
-        (RegisterParty(party_id=name, party_roles=("operator",), country="DE"), SYSTEM)
-        for name in ("MG", "CAR-1", *(f"OP-{number}" for number in range(PARTNERS - 1)))
-    ]
-    asked.append((PublishTariff(tariff_id="T1", terms=terms()), FINANCE))
-    plain = agreement()
-    for place in range(PARTNERS - 1):
-        name = f"OP-{place}"
-        weights = {name: 30, "CAR-1": 10, "MG": 60}
-        shared = msgspec.structs.replace(plain, weights=weights, order=(name, "CAR-1", "MG"))
-        agreed = AgreeContract(contract_id=f"CO-{place}", partner_id=name, terms=shared)
-        asked.append((agreed, FINANCE))
-    for place, (command, actor) in enumerate(asked):
-        ledger.execute(asking(command, f"begin {place}", actor=actor, at=BEGUN - DAY))
-
-
-def _swaps(ledger: Ledger, count: int) -> None:
-    step = (ENDED - BEGUN - MINUTE) // count
-    for first in range(0, count, BATCH_MAX):
-        numbers = range(first, min(first + BATCH_MAX, count))
-        ledger.execute_all([_billing(number, BEGUN + number * step) for number in numbers])
-
-
-def _billing(number: int, at: int) -> Request:
-    operator = number % (PARTNERS - 1)
-    facts = swap(
-        usage_id=f"SW-{number}",
-        driver_id=f"DR-{number // SWAPS_A_DRIVER}",
-        station_id=f"ST-{operator}",
-        operator_id=f"OP-{operator}",
-        booking_id=f"BK-{number}",
-        occurred_at=at,
+def _make(folder: Path, count: int) -> Ledger:
+    return swap_month.make(
+        sqlite_url(folder),
+        count,
+        count // SWAPS_A_DRIVER,
+        lambda done: None if done % NOTED else note(f"  {done:,} of {count:,} swaps"),
     )
-    return asking(BillUsage(facts=facts), f"swap {number}", actor=SYSTEM, at=at)
 
 
-def _statements(ledger: Ledger) -> None:
-    issued = settling.close_statements(ledger, MONTH, actor=FINANCE, at=ENDED + DAY)
-    assert len(issued) == PARTNERS, f"{len(issued)} statements, not {PARTNERS}"
+def closed(ledger: Ledger, count: int) -> Iterator[Row]:
+    """Close the month of a ledger that `swap_month.make` made."""
+    took, before = Took(), _peak_mib()
+    settle()
+    with Console(as_json=False, verbose=False).bars() as bars:
+        _close(ledger, took, bars)
+    grown = _peak_mib() - before
+    _same_again(ledger, count)
+    cpu, clock = sum(took.cpu.values()), sum(took.clock.values())
+    bar = BAR_S * count / BAR_SWAPS
+    yield Row(
+        f"month closed: {count:,} swaps, {PARTNERS} partners, {count // SWAPS_A_DRIVER:,} drivers",
+        f"{cpu:,.1f} s",
+        f"{bar:,.1f} s",
+        bar / cpu,
+        1.0,
+        2.0,
+    )
+    yield Row("  the same by the clock", f"{clock:,.1f} s", f"{bar:,.1f} s", bar / clock)
+    for name, seconds in took.cpu.items():
+        yield Row(f"  {name}", f"{seconds:,.1f} s")
+    yield Row("  memory beyond what it had before", f"{grown:,.0f} MiB, {before:,.0f} before")
+
+
+def _close(ledger: Ledger, took: Took, bars: settling.Progress) -> None:
+    took.add(
+        "statements, cut and calculated twice",
+        lambda: settling.close_statements(
+            ledger, MONTH, actor=FINANCE, at=CLOSED_AT, progress=bars
+        ),
+    )
+    took.add(
+        "drivers' invoices",
+        lambda: settling.close_invoices(ledger, MONTH, actor=FINANCE, at=CLOSED_AT, progress=bars),
+    )
+    begin = asking(BeginClosing(period=MONTH), "begin", actor=FINANCE, at=CLOSED_AT)
+    accepted(ledger.execute(begin))
+    took.add("checklist, report, balances, lock", lambda: _lock(ledger, bars))
+
+
+def _lock(ledger: Ledger, bars: settling.Progress) -> None:
+    with ledger.reading() as reads:
+        found = closing.closing_of(reads, MONTH, reasons={13: NO_PROGRAMS}, progress=bars)
+        command = closing.with_balances(reads, found)
+    done = closing.close_on(ledger, command, actor=FINANCE, at=CLOSED_AT)
+    wrong = [one for one in done.checklist if not one.holds and not _is_of_programs(one)]
+    assert not wrong, wrong
+
+
+def _is_of_programs(one: CheckItem) -> bool:
+    return one.accepted == NO_PROGRAMS
+
+
+def _same_again(ledger: Ledger, count: int) -> None:
+    """Calculate all statements and make the report once more, and compare the bytes."""
+    with ledger.reading() as reads:
+        issued = {row.partner_id: row.calculation for _, row in reads.rows(STATEMENTS)}
+        again = settling.calculate_all(reads, settling.span_of(reads, MONTH))
+        assert len(issued) == PARTNERS, f"{len(issued)} statements, not {PARTNERS}"
+        assert canonical(again) == canonical(issued), "the statements are not what was issued"
+        lines = sum(one.line_count for one in issued.values())
+        assert lines == 2 * count, f"{lines:,} lines, not two for each swap"
+        invoices = reads.count(INVOICES)
+        assert invoices == count // SWAPS_A_DRIVER, f"{invoices:,} invoices"
+        closing.period_report(reads, MONTH)  # raises unless the digest is that of the close
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> int:
+    """Close a month of any size, whose ledger may be kept between runs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.month_close")
+    parser.add_argument("--swaps", type=int, default=BAR_SWAPS, help="swaps of the month")
+    parser.add_argument(
+        "--kept", type=Path, metavar="FOLDER", help="where its ledger is, or will be kept"
+    )
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=asked.kept) as name:
+        kept = asked.kept / f"{asked.swaps}" if asked.kept else Path(name, "made")
+        if not kept.is_dir():
+            kept.mkdir(parents=True)
+            note(f"month: making {asked.swaps:,} swaps in {kept}")
+            _make(kept, asked.swaps).close()
+        copy = Path(name, "copy") if asked.kept else kept
+        if copy != kept:
+            shutil.copytree(kept, copy)
+        creation.upgrade(ledger_url(sqlite_url(copy)))
+        with Ledger(sqlite_url(copy)) as ledger:
+            return 0 if show(list(closed(ledger, asked.swaps))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

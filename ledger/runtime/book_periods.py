@@ -56,14 +56,25 @@ def cut_before(reads: Reads, period: str, size: int | None = None) -> Cut:
 
 def totals(reads: Reads, cut: Cut) -> list[Balance]:
     """List what is booked per account and commodity, non-zero ones only."""
-    return booked.totals(reads.tx, reads.name.log_id, cut)
+    sums: dict[tuple[str, str], int] = {}
+    for one in balances(reads, cut):
+        key = one.account, one.commodity
+        sums[key] = sums.get(key, 0) + one.quantity
+    return [Balance(account, "", of, n) for (account, of), n in sorted(sums.items()) if n]
 
 
 def balances(reads: Reads, cut: Cut) -> list[Balance]:
     """List what is booked per account, item and commodity, non-zero ones only."""
-    return booked.balances(reads.tx, reads.name.log_id, cut)
+    found = reads.booked.get(cut)
+    if found is None:
+        found = reads.booked[cut] = booked.balances(reads.tx, reads.name.log_id, cut)
+    return found
 
 
 def open_items(reads: Reads, account: str, cut: Cut) -> list[OpenItem]:
     """List the keys of an account that are not zero, each with since when."""
-    return booked.open_items(reads.tx, reads.name.log_id, account, cut)
+    found = reads.open_items.get((account, cut))
+    if found is None:
+        found = booked.open_items(reads.tx, reads.name.log_id, account, cut)
+        reads.open_items[account, cut] = found
+    return found

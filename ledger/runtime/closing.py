@@ -32,6 +32,7 @@ from ledger.runtime.closing_report import (
 )
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.reads import Reads
+from ledger.runtime.settling import Progress, no_progress
 
 Programs = Callable[[Reads, str], dict[str, str]]
 """Lets accounting programs judge the exported books of a period: by name, "" or what one said."""
@@ -64,6 +65,7 @@ def checklist(
     period: str,
     programs: Programs = no_programs,
     reasons: Mapping[int, str] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[CheckItem, ...]:
     """Ask every item of the checklist; `reasons` accept items that do not hold, by number."""
     zone = zone_of(reads)
@@ -76,7 +78,10 @@ def checklist(
         cut_at_end(reads, period),
         programs(reads, period),
     )
-    found = (check(close) for check in CHECKS)
+    found: list[CheckItem] = []
+    for done, check in enumerate(CHECKS, 1):
+        found.append(check(close))
+        progress("checklist", done, len(CHECKS))
     given = reasons or {}
     return tuple(
         one if one.holds or one.no not in given else replace(one, accepted=given[one.no])
@@ -127,12 +132,17 @@ def close_books(
     """
     with ledger.reading() as reads:
         command = with_balances(reads, closing_of(reads, period, programs, reasons))
+    return close_on(ledger, command, actor=actor, at=at)
+
+
+def close_on(ledger: Ledger, command: ClosePeriod, *, actor: Actor, at: int) -> Closed:
+    """Close a period on what `closing_of` and `with_balances` made; `Refused` as above."""
     # asked again on another checklist it is another request
     key = key_at(at, "close", sha256(canonical(command)).hexdigest())
     request = Request(key=key, principal="closing", actor=actor, at=at, command=command)
     closed = _closed_by(ledger, accepted(ledger.execute(request)))
     return Closed(
-        period,
+        closed.period,
         closed.revision,
         closed.closing_position,
         closed.checklist,
@@ -145,6 +155,7 @@ def closing_of(
     period: str,
     programs: Programs = no_programs,
     reasons: Mapping[int, str] | None = None,
+    progress: Progress = no_progress,
 ) -> ClosePeriod:
     """Make the command that closes a period on what is known now, without its balances.
 
@@ -158,7 +169,7 @@ def closing_of(
         period=period,
         revision=revision,
         closing_position=reads.size,
-        checklist=checklist(reads, period, programs, reasons),
+        checklist=checklist(reads, period, programs, reasons, progress),
         balances=(),
         report_sha256=sha256(report_bytes(report)).hexdigest(),
     )

@@ -16,6 +16,7 @@ from ledger.domain.money.settlement_rows import (
     STATEMENTS,
     UNDER_REVIEW,
 )
+from ledger.kernel.instants import DAY
 from ledger.runtime.book_periods import open_items, totals
 from ledger.runtime.closing_frame import Close, item
 from ledger.runtime.settling import partner_lines, span_of
@@ -41,7 +42,8 @@ def reconciled(close: Close) -> CheckItem:
     if not any(one.account.startswith(_MONEY_OUTSIDE) for one in totals(close.reads, close.end)):
         return item(7, name, (), "not applicable: no money outside in the ledger")
     newest: ReconciliationRun | None = None
-    for one in close.reads.entries(close.first, None, (ReconciliationRun.kind,)):
+    after = close.reads.end_known_at(close.window.to_at - DAY)  # an earlier one cannot be after it
+    for one in close.reads.entries(after, None, (ReconciliationRun.kind,)):
         assert isinstance(one.event, ReconciliationRun)
         newest = one.event
     if newest is None or newest.run_on <= last_day(close.period):

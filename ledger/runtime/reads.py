@@ -1,6 +1,6 @@
 """Reading a ledger: one read transaction is one consistent position; nothing here can write."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import TypeVar
 
@@ -17,7 +17,8 @@ from ledger.kernel.postings import PACK
 from ledger.store import journal
 from ledger.store.append import Head
 from ledger.store.queries import balances, rows
-from ledger.store.queries.balances import Balance, Line
+from ledger.store.queries.balances import Balance, Line, Stretch
+from ledger.store.queries.booked import Cut, OpenItem
 from ledger.tlog.tiles import TILE_WIDTH, TileBuilder
 
 FOREVER = Instant(2**62)
@@ -109,6 +110,9 @@ class Reads:
         self.tx = tx
         self.name = name
         self.head: Head = journal.head(tx, name.log_id)
+        # nothing changes in a transaction, and a close asks for the same sums again and again
+        self.booked: dict[Cut, list[Balance]] = {}
+        self.open_items: dict[tuple[str, Cut], list[OpenItem]] = {}
 
     @property
     def size(self) -> int:
@@ -134,6 +138,21 @@ class Reads:
         for _, data in journal.entries(self.tx, self.name.log_id, first, stop, kinds):
             yield decode(data)
 
+    def placed(
+        self,
+        first: int,
+        end: int,
+        kinds: tuple[str, ...],
+        happened: tuple[int, int] | None = None,
+    ) -> Iterator[tuple[int, Entry]]:
+        """Yield (position, entry) of some kinds in [first, end), none of them decoded yet.
+
+        With `happened` those alone whose valid time lies in [from, to) (us).
+        """
+        log_id, stop = self.name.log_id, min(end, self.size)
+        for position, data in journal.entries(self.tx, log_id, first, stop, kinds, happened):
+            yield position, Entry(data)
+
     def raw(self, first: int, end: int) -> Iterator[bytes]:
         """Yield the stored bytes of the entries in [first, end)."""
         for _, data in journal.entries(self.tx, self.name.log_id, first, end):
@@ -141,8 +160,12 @@ class Reads:
 
     def at_positions(self, positions: list[int]) -> list[Entry]:
         """Read the named entries in order of position."""
+        return [one for _, one in self.placed_at(positions)]
+
+    def placed_at(self, positions: Iterable[int]) -> list[tuple[int, Entry]]:
+        """Read (position, entry) of the named entries in order of position."""
         found = journal.entries_at(self.tx, self.name.log_id, positions)
-        return [Entry(data) for _, data in found]
+        return [(position, Entry(data)) for position, data in found]
 
     def pack_history(self, pack_id: str, moment: Moment) -> list[Entry]:
         """List the entries that name a pack, in order of valid time then position.
@@ -183,6 +206,16 @@ class Reads:
         """
         span = (first, self.size if end is None else end)
         return balances.lines(self.tx, self.name.log_id, account, item=item, span=span, limit=limit)
+
+    def pages_by_item(
+        self, account: str, stretch: Stretch, limit: int
+    ) -> Iterator[list[tuple[str, int]]]:
+        """Yield (item, position) of the entries that post on items of an account, page by page.
+
+        By item, then by position; each entry once for each item.
+        """
+        log_id = self.name.log_id
+        return balances.pages_by_item(self.tx, log_id, account, stretch, limit=limit)
 
     def items(self, account: str, *, first: int = 0, end: int | None = None) -> list[str]:
         """List the items (drivers, partners, ...) an account has postings for."""

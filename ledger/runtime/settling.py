@@ -7,26 +7,28 @@ results are issued. Closing again adds nothing: what is settled already is skipp
 
 from collections.abc import Callable, Iterator
 from heapq import merge
+from operator import itemgetter
 
 import msgspec
 
 from ledger.domain.money.accounts import PARTNERS_ACCRUED, UNBILLED
-from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.billing import ShareAccrued, UsageAccrued
 from ledger.domain.money.documents import (
     LINE_KINDS,
-    InvoiceDraft,
     StatementDraft,
     StatementLine,
+    document_name,
     lines_by_partner,
+    share_lines,
+    statement_lines,
 )
-from ledger.domain.money.invoices import INVOICED, INVOICES, InvoiceIssued, IssueInvoice
-from ledger.domain.money.periods import Ranges
+from ledger.domain.money.invoices import INVOICES, InvoiceIssued, IssueInvoice
+from ledger.domain.money.periods import Cut, Ranges
 from ledger.domain.money.rerating import UsageReversed, taken_back
 from ledger.domain.money.settlement import IssueStatement, StatementIssued
 from ledger.domain.money.settlement_rows import SETTLED, STATEMENTS, Calculation, Statement
 from ledger.domain.money.templates_partners import PARTNERS_OWE
 from ledger.domain.opening import LedgerOpened
-from ledger.domain.world import key_of
 from ledger.kernel.errors import NotFound, Refused
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import period_window
@@ -34,9 +36,12 @@ from ledger.kernel.messages import Actor, Event, Receipt, Request
 from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.runtime.dunning import collect_issued
 from ledger.runtime.history_proofs import map_history
+from ledger.runtime.invoice_drafts import invoice_commands, parties_on
 from ledger.runtime.ledger import Ledger, accepted
+from ledger.runtime.pack_dues import accrue_pack_dues
 from ledger.runtime.reads import Entry, Reads
 from ledger.runtime.writer import BATCH_MAX
+from ledger.store.queries.balances import Stretch
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being made, done, in all)."""
@@ -89,7 +94,7 @@ def close_period(
 
     What stands in a document already, of a day inside a month say, is left out. With `partner_id`
     only that partner's statements are made. The actor names a second person. Where the policy says
-    so, the new invoices are collected at once.
+    so, the new invoices are collected at once. Rents and instalments of the period are owed.
 
     Raises:
         Malformed: the period is none.
@@ -98,18 +103,18 @@ def close_period(
     """
     with ledger.reading() as reads:
         span = _ended_span(reads, period, at)
-        statements = list(_statement_commands(reads, span, partner_id, progress))
-        invoices = [] if partner_id else list(_invoice_commands(reads, span, at, progress))
-        if partner_id and not statements and not _statement_rows(reads, partner_id, period):
+        found = list(_statement_commands(reads, span, partner_id, progress))
+        if partner_id and not found and not _statement_rows(reads, partner_id, period):
             raise NotFound(f"{partner_id} earned nothing in {period}")
-    named: list[tuple[str, _Issuing]] = [(one.partner_id, one) for one in statements]
-    named += [(f"{one.driver_id} {one.currency}", one) for one in invoices]
-    issued = _issue(ledger, [_request(*one, actor, at) for one in named], progress)
+    statements = _issue(ledger, [_request(one.partner_id, one, actor, at) for one in found])
+    invoices = [] if partner_id else _issue_invoices(ledger, span, actor, at, progress)
+    issued = statements + invoices
     if issued:  # from here on every pack's history is provable up to this close
         map_history(ledger, key_at(at, "map", period, issued[-1]), at)
-    made = len(statements)
-    collect_issued(ledger, issued[made:], at, SYSTEM)
-    return Closed(period, tuple(issued[:made]), tuple(issued[made:]))
+    collect_issued(ledger, invoices, at, SYSTEM)
+    if not partner_id:  # recorded now, so they stand on the statement after this one
+        accrue_pack_dues(ledger, period, actor=actor, at=at, waits=True)
+    return Closed(period, tuple(statements), tuple(invoices))
 
 
 def close_statements(
@@ -118,8 +123,8 @@ def close_statements(
     """Issue the statements of all partners for a period, without invoices; raises as above."""
     with ledger.reading() as reads:
         span = _ended_span(reads, period, at)
-        named = [(one.partner_id, one) for one in _statement_commands(reads, span, "", progress)]
-    return _issue(ledger, [_request(*one, actor, at) for one in named], progress)
+        found = list(_statement_commands(reads, span, "", progress))
+    return _issue(ledger, [_request(one.partner_id, one, actor, at) for one in found])
 
 
 def close_invoices(
@@ -128,9 +133,7 @@ def close_invoices(
     """Issue the invoices of all drivers for a period, without statements; raises as above."""
     with ledger.reading() as reads:
         span = _ended_span(reads, period, at)
-        found = list(_invoice_commands(reads, span, at, progress))
-    named = [(f"{one.driver_id} {one.currency}", one) for one in found]
-    issued = _issue(ledger, [_request(*one, actor, at) for one in named], progress)
+    issued = _issue_invoices(ledger, span, actor, at, progress)
     collect_issued(ledger, issued, at, SYSTEM)
     return issued
 
@@ -143,15 +146,12 @@ def _ended_span(reads: Reads, period: str, at: int) -> Span:
     return span
 
 
-_Issuing = IssueStatement | IssueInvoice
-
-
-def _request(who: str, command: _Issuing, actor: Actor, at: int) -> Request:
+def _request(who: str, command: IssueStatement | IssueInvoice, actor: Actor, at: int) -> Request:
     name = (type(command).__name__, who, command.period, str(command.to_position))
     return Request(key=key_at(at, *name), principal="settling", actor=actor, at=at, command=command)
 
 
-def _issue(ledger: Ledger, requests: list[Request], progress: Progress) -> list[str]:
+def _issue(ledger: Ledger, requests: list[Request]) -> list[str]:
     """Issue documents batch by batch and give their numbers."""
     issued: list[str] = []
     for start in range(0, len(requests), BATCH_MAX):
@@ -159,7 +159,6 @@ def _issue(ledger: Ledger, requests: list[Request], progress: Progress) -> list[
         positions = [accepted(receipt).first for receipt in receipts if not_empty(receipt)]
         with ledger.reading() as reads:
             issued += [_document_id(one.event) for one in reads.at_positions(positions)]
-        progress("issued", min(start + BATCH_MAX, len(requests)), len(requests))
     return issued
 
 
@@ -182,10 +181,15 @@ def partner_lines(reads: Reads, partner_id: str, span: Span) -> Iterator[Stateme
     accounts = (PARTNERS_ACCRUED, PARTNERS_OWE)
     streams = [_entries_on(reads, account, partner_id, span) for account in accounts]
     last = -1
-    for one in merge(*streams, key=lambda entry: entry.envelope.position):
-        position, last = last, one.envelope.position
-        if position != last and one.envelope.kind in LINE_KINDS:
-            yield from lines_by_partner(one.envelope, one.event).get(partner_id, ())
+    for position, one in merge(*streams, key=itemgetter(0)):
+        before, last = last, position
+        event = one.event
+        if before == position or event.kind not in LINE_KINDS:
+            continue
+        if isinstance(event, ShareAccrued):  # nearly all: of those nothing else is decoded
+            yield from statement_lines(position, event, partner_id)
+        else:
+            yield from lines_by_partner(one.envelope, event).get(partner_id, ())
 
 
 def calculate(reads: Reads, partner_id: str, span: Span) -> Calculation:
@@ -197,7 +201,7 @@ def calculate(reads: Reads, partner_id: str, span: Span) -> Calculation:
 
 
 def calculate_all(
-    reads: Reads, span: Span, progress: Progress = no_progress
+    reads: Reads, span: Span, progress: Progress = no_progress, what: str = "lines"
 ) -> dict[str, Calculation]:
     """Sum the lines of every partner from scratch, in one pass over the entries of a span.
 
@@ -205,13 +209,19 @@ def calculate_all(
     """
     drafts: dict[str, StatementDraft] = {}
     first, end = span.from_position + 1, span.to_position + 1
-    for done, one in enumerate(reads.entries(first, end, LINE_KINDS)):
-        for partner, lines in lines_by_partner(one.envelope, one.event).items():
-            draft = drafts.setdefault(partner, StatementDraft())
-            for line in lines:
-                draft.add(line)
+    for done, (position, one) in enumerate(reads.placed(first, end, LINE_KINDS)):
+        event = one.event
+        if isinstance(event, ShareAccrued):  # as above
+            for partner, line in share_lines(position, event).items():
+                drafts.setdefault(partner, StatementDraft()).add(line)
+        else:
+            for partner, lines in lines_by_partner(one.envelope, event).items():
+                draft = drafts.setdefault(partner, StatementDraft())
+                for line in lines:
+                    draft.add(line)
         if done % POSITIONS_AT_ONCE == 0:
-            progress("lines", one.envelope.position - first, end - first)
+            progress(what, position - first, end - first)
+    progress(what, end - first, end - first)
     return {partner: drafts[partner].calculation() for partner in sorted(drafts)}
 
 
@@ -251,7 +261,10 @@ def _calculated(
 ) -> tuple[dict[str, Calculation], dict[str, Calculation]]:
     """Calculate twice from scratch: all partners, or the one that is named."""
     if not partner_id:
-        return calculate_all(reads, span, progress), calculate_all(reads, span, progress)
+        return (
+            calculate_all(reads, span, progress),
+            calculate_all(reads, span, progress, "lines once more"),
+        )
     both = (calculate(reads, partner_id, span), calculate(reads, partner_id, span))
     first, second = ({partner_id: one} if one.line_count else {} for one in both)
     return first, second
@@ -289,65 +302,29 @@ def driver_usages(reads: Reads, driver_id: str, span: Span) -> Iterator[Entry]:
 
     A usage that was taken back comes as one whose amounts are below zero.
     """
-    for one in _entries_on(reads, UNBILLED, driver_id, span):
+    for _, one in _entries_on(reads, UNBILLED, driver_id, span):
         if isinstance(one.event, UsageAccrued):
             yield one
         elif isinstance(one.event, UsageReversed):
             yield Entry(one.data, one.envelope, taken_back(one.event))
 
 
-def _invoice_commands(
-    reads: Reads, span: Span, at: int, progress: Progress
-) -> Iterator[IssueInvoice]:
-    drivers = _parties_on(reads, UNBILLED, span)
-    for done, driver in enumerate(drivers, 1):
-        for currency, used in sorted(_drafts(reads, driver, span).items()):
-            invoiced = reads.row(INVOICED, key_of(driver, currency)) or Ranges()
-            for part in _parts(span, invoiced):
-                whole = _with_carried(reads, driver, currency, part, invoiced)
-                draft = used if whole == span else _drafts(reads, driver, whole).get(currency)
-                if draft is None or draft.net_minor() < 0:
-                    continue  # nothing was used, or it waits for what is used next
-                yield IssueInvoice(
-                    driver_id=driver,
-                    period=part.period,
-                    zone=part.zone,
-                    currency=currency,
-                    from_position=whole.from_position,
-                    to_position=whole.to_position,
-                    line_count=draft.line_count,
-                    bases=draft.bases(),
-                    lines_root=draft.lines_root(),
-                    issued_at=at,
-                )
-        progress("invoices", done, len(drivers))
-
-
-def _drafts(reads: Reads, driver_id: str, span: Span) -> dict[str, InvoiceDraft]:
-    """Sum a driver's usages in a span by currency."""
-    drafts: dict[str, InvoiceDraft] = {}
-    for one in driver_usages(reads, driver_id, span):
-        event = one.event
-        assert isinstance(event, UsageAccrued)
-        draft = drafts.setdefault(event.currency, InvoiceDraft(event.currency))
-        draft.add(one.envelope.position, event)
-    return drafts
-
-
-def _with_carried(
-    reads: Reads, driver_id: str, currency: str, span: Span, invoiced: Ranges
-) -> Span:
-    """Begin a span earlier where more was taken back before it than used, and not invoiced yet."""
-    ends = [end for _, end in invoiced.spans if end <= span.from_position]
-    before = msgspec.structs.replace(
-        span, from_position=max(ends, default=-1), to_position=span.from_position
-    )
-    if before.from_position == before.to_position:
-        return span
-    draft = _drafts(reads, driver_id, before).get(currency)
-    if draft is None or draft.net_minor() >= 0:
-        return span
-    return msgspec.structs.replace(span, from_position=before.from_position)
+def _issue_invoices(
+    ledger: Ledger, span: Span, actor: Actor, at: int, progress: Progress
+) -> list[str]:
+    """Invoice some drivers after the others: what is kept in mind does not grow with them."""
+    cut = Cut(span.period, span.zone, span.from_position, span.to_position)
+    with ledger.reading() as reads:
+        drivers = parties_on(reads, cut)
+    issued: list[str] = []
+    for start in range(0, len(drivers), BATCH_MAX):
+        some = drivers[start : start + BATCH_MAX]
+        with ledger.reading() as reads:
+            found = list(invoice_commands(reads, some, cut, at))
+        named = [(f"{one.driver_id} {document_name(one)}", one) for one in found]
+        issued += _issue(ledger, [_request(*one, actor, at) for one in named])
+        progress("invoices", start + len(some), len(drivers))
+    return issued
 
 
 class BillView(msgspec.Struct, frozen=True):
@@ -380,17 +357,8 @@ def bill(reads: Reads, driver_id: str, period: str) -> BillView:
 # Lines of an account ----------------------------------------------------------
 
 
-def _parties_on(reads: Reads, account: str, span: Span) -> list[str]:
-    return [
-        item
-        for item in reads.items(account, first=span.from_position + 1, end=span.to_position + 1)
-        if item
-    ]
-
-
-def _entries_on(reads: Reads, account: str, item: str, span: Span) -> Iterator[Entry]:
-    """Yield the entries that post on an account and item, each once, page by page."""
-    first, end = span.from_position + 1, span.to_position + 1
-    while lines := reads.lines(account, item=item, first=first, end=end, limit=POSITIONS_AT_ONCE):
-        yield from reads.at_positions(sorted({line.position for line in lines}))
-        first = lines[-1].position + 1
+def _entries_on(reads: Reads, account: str, item: str, span: Span) -> Iterator[tuple[int, Entry]]:
+    """Yield (position, entry) of what posts on an account and item, each once, page by page."""
+    stretch = Stretch(item, item, span.from_position + 1, span.to_position + 1)
+    for page in reads.pages_by_item(account, stretch, POSITIONS_AT_ONCE):
+        yield from reads.placed_at([position for _, position in page])

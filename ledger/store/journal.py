@@ -70,20 +70,33 @@ def entry_bytes(tx: sa.Connection, log_id: int, position: int) -> bytes:
 
 
 def entries(
-    tx: sa.Connection, log_id: int, first: int, end: int, kinds: tuple[str, ...] = ()
+    tx: sa.Connection,
+    log_id: int,
+    first: int,
+    end: int,
+    kinds: tuple[str, ...] = (),
+    happened: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield (position, bytes) of the entries in [first, end) in order, optionally by kind."""
+    """Yield (position, bytes) of the entries in [first, end) in order, optionally by kind.
+
+    With `happened` those alone whose valid time lies in [from, to) (us).
+    """
     at = first
     while at < end:
-        rows = raw_entries(tx, log_id, at, min(at + CHUNK, end), kinds)
+        rows = raw_entries(tx, log_id, at, min(at + CHUNK, end), kinds, happened)
         yield from rows
         at += CHUNK
 
 
 def raw_entries(
-    tx: sa.Connection, log_id: int, first: int, end: int, kinds: tuple[str, ...] = ()
+    tx: sa.Connection,
+    log_id: int,
+    first: int,
+    end: int,
+    kinds: tuple[str, ...] = (),
+    happened: tuple[int, int] | None = None,
 ) -> list[tuple[int, bytes]]:
-    """Read (position, bytes) of the entries in [first, end) at once, in order."""
+    """Read (position, bytes) of entries in [first, end) as `entries` does, but at once."""
     chosen = (
         sa.select(entry.c.position, entry.c.bytes)
         .where(entry.c.log_id == log_id, entry.c.position >= first, entry.c.position < end)
@@ -91,7 +104,13 @@ def raw_entries(
     )
     if kinds:
         chosen = chosen.where(entry.c.kind.in_(kinds))
-    return [(position, bytes(data)) for position, data in tx.execute(chosen).all()]
+    if happened:
+        chosen = chosen.where(entry.c.occurred_at >= happened[0], entry.c.occurred_at < happened[1])
+    found = tx.execute(chosen)
+    if tx.dialect.name == "sqlite":  # the driver's own tuples: rows around them take as long again
+        cursor: Any = found.cursor
+        return list(cursor.fetchall())
+    return [(position, bytes(data)) for position, data in found.all()]
 
 
 def entries_at(tx: sa.Connection, log_id: int, positions: Iterable[int]) -> list[tuple[int, bytes]]:

@@ -12,7 +12,14 @@ from ledger.domain.money.posting_dates import PERIODS, Period
 from ledger.kernel.errors import Malformed, NotFound
 from ledger.kernel.instants import as_text
 from ledger.runtime.book_periods import calendar_of, zone_of
-from ledger.runtime.closing import Closed, checklist, close_books, period_report
+from ledger.runtime.closing import (
+    Closed,
+    checklist,
+    close_on,
+    closing_of,
+    period_report,
+    with_balances,
+)
 from ledger.runtime.closing_report import PeriodReport, report_bytes
 from mobilegrid import wiring
 from mobilegrid.cli.acting import (
@@ -149,8 +156,8 @@ _COLUMNS = ("No", "Item", "", "Found")
 
 def _checklist(period: str, accept: tuple[str, ...]) -> None:
     app = _app()
-    with wiring.reading(app.settings) as reads:
-        found = checklist(reads, period, judge, _reasons(accept))
+    with wiring.reading(app.settings) as reads, app.console.bars() as progress:
+        found = checklist(reads, period, judge, _reasons(accept), progress)
     shown = table(f"Checklist of {period}", _COLUMNS, _items(found), right=(0,))
     app.console.answer(found, shown)
     if not all(one.holds or one.accepted for one in found):
@@ -177,9 +184,10 @@ def _close(*, period: str, begin: bool, accept: tuple[str, ...], **given: str) -
             return
         reasons = _reasons(accept)
         at = wiring.CLOCK.now()
-        closed = close_books(
-            ledger, period, actor=acting.actor, at=at, programs=judge, reasons=reasons
-        )
+        with ledger.reading() as reads, app.console.bars() as progress:
+            found = closing_of(reads, period, judge, reasons, progress)
+            command = with_balances(reads, found)
+        closed = close_on(ledger, command, actor=acting.actor, at=at)
     _tell_closed(app, closed, acting)
 
 

@@ -124,19 +124,24 @@ class Movement(msgspec.Struct, frozen=True):
 def movements(
     tx: sa.Connection,
     log_id: int,
-    account: str,
+    account: str | tuple[str, str],
     *,
     at: tuple[int, int],
     after: tuple[int, int] = (-1, -1),
     limit: int,
 ) -> list[Movement]:
-    """List the lines on exactly one account by (position, line) after that key."""
+    """List the lines on exactly one account by (position, line) after that key.
+
+    `account` is a path, or a path and an item of it.
+    """
     columns = posting.c
+    path, *items = (account,) if isinstance(account, str) else account
+    wanted = [columns.item == item for item in items]
     chosen = (
         sa.select(
             columns.position, columns.line, columns.item, columns.quantity, columns.occurred_at
         )
-        .where(*_known(posting, log_id, at), columns.account == account)
+        .where(*_known(posting, log_id, at), columns.account == path, *wanted)
         .where(
             sa.or_(
                 columns.position > after[0],

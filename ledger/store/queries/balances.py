@@ -1,6 +1,6 @@
 """Balances: now from the view, at any (valid_at, known_at) from the postings themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -156,6 +156,57 @@ def lines(
         .order_by(posting.c.position, posting.c.line)
     )
     return [Line(*row) for row in rows]
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Items of an account from one to another, in their order, and positions in [first, end)."""
+
+    from_item: str
+    to_item: str
+    first: int
+    end: int
+
+
+def pages_by_item(
+    tx: sa.Connection, log_id: int, account: str, stretch: Stretch, *, limit: int
+) -> Iterator[list[tuple[str, int]]]:
+    """Yield pages of (item, position) of the postings in a stretch, by item, then by position.
+
+    An entry is named once for each item, however many postings it has there.
+    """
+    line = posting.c
+    item, position = stretch.from_item, stretch.first - 1
+    while True:
+        chosen = (
+            sa.select(line.item, line.position)
+            .where(line.log_id == log_id, line.account == account, *_within(stretch))
+            .where(sa.tuple_(line.item, line.position) > sa.tuple_(item, position))
+            .order_by(line.item, line.position)
+            .limit(limit)
+        )
+        page = list(dict.fromkeys((row[0], row[1]) for row in tx.execute(chosen)))
+        if not page:
+            return
+        yield page
+        item, position = page[-1]
+
+
+def items_in(tx: sa.Connection, log_id: int, account: str, stretch: Stretch) -> list[str]:
+    """List the items of an account that have postings in a stretch."""
+    chosen = sa.select(posting.c.item).where(
+        posting.c.log_id == log_id, posting.c.account == account, *_within(stretch)
+    )
+    return list(tx.execute(chosen.distinct().order_by(posting.c.item)).scalars())
+
+
+def _within(stretch: Stretch) -> tuple[sa.ColumnElement[bool], ...]:
+    item, position = posting.c.item, posting.c.position
+    return (
+        item >= stretch.from_item,
+        item <= stretch.to_item,
+        position >= stretch.first,
+        position < stretch.end,
+    )
 
 
 def items(

@@ -14,10 +14,13 @@ import sqlalchemy as sa
 
 from ledger.domain.money.posting_dates import Period
 from ledger.store.queries.balances import Balance
-from ledger.store.tables import posting
+from ledger.store.tables import balance, posting
 
 SPANS_AT_ONCE = 100
 """Spans of dated entries in one SELECT: a database limits how deep a condition is."""
+
+COMMODITIES_AT_ONCE = 20
+"""Commodities that are added up in one pass over the postings."""
 
 Span = tuple[int, int]
 
@@ -45,20 +48,40 @@ def cut_of(row: Period | None, before_at: int, size: int) -> Cut:
     return Cut(before_at, row.shut_position, inside)
 
 
-def totals(tx: sa.Connection, log_id: int, cut: Cut) -> list[Balance]:
-    """List what is booked per account and commodity, summed over items, non-zero ones only."""
-    columns = (posting.c.account, posting.c.commodity)
-    sums = _summed(tx, log_id, cut, columns)
-    return [Balance(account, "", of, sums[account, of]) for account, of in sorted(sums)]
-
-
 def balances(tx: sa.Connection, log_id: int, cut: Cut) -> list[Balance]:
-    """List what is booked per account, item and commodity, non-zero ones only."""
-    columns = (posting.c.account, posting.c.item, posting.c.commodity)
-    sums = _summed(tx, log_id, cut, columns)
-    return [
-        Balance(account, item, of, sums[account, item, of]) for account, item, of in sorted(sums)
-    ]
+    """List what is booked per account, item and commodity, non-zero ones only.
+
+    With memory for the sums alone: postings stand by account and item, and the sums of the
+    commodities stand side by side, for which nothing is sorted.
+    """
+    names = tx.execute(sa.select(balance.c.commodity).where(balance.c.log_id == log_id).distinct())
+    commodities = sorted(names.scalars())
+    sums: dict[tuple[str, str, str], int] = {}
+    for start in range(0, len(commodities), COMMODITIES_AT_ONCE):
+        _add_up(tx, log_id, cut, commodities[start : start + COMMODITIES_AT_ONCE], sums)
+    return [Balance(*key, quantity) for key, quantity in sorted(sums.items()) if quantity]
+
+
+def _add_up(
+    tx: sa.Connection,
+    log_id: int,
+    cut: Cut,
+    commodities: list[str],
+    sums: dict[tuple[str, str, str], int],
+) -> None:
+    line = posting.c
+    columns = [sa.func.sum(line.quantity).filter(line.commodity == of) for of in commodities]
+    for condition in _conditions(cut):
+        chosen = (
+            sa.select(line.account, line.item, *columns)
+            .where(line.log_id == log_id, condition)
+            .group_by(line.account, line.item)
+        )
+        for account, item, *quantities in tx.execute(chosen):
+            for of, quantity in zip(commodities, quantities, strict=True):
+                if quantity:
+                    key = account, item, of
+                    sums[key] = sums.get(key, 0) + int(quantity)
 
 
 class OpenItem(msgspec.Struct, frozen=True):
@@ -107,22 +130,6 @@ def _in_span(cut: Cut, position: int) -> bool:
     """Tell whether a position behind the end lies in a span; they are in order."""
     before = bisect_left(cut.spans, (position, -1)) - 1
     return before >= 0 and position <= cut.spans[before][1]
-
-
-def _summed(
-    tx: sa.Connection, log_id: int, cut: Cut, columns: tuple[sa.Column[str], ...]
-) -> dict[tuple[str, ...], int]:
-    total = sa.func.sum(posting.c.quantity)
-    sums: dict[tuple[str, ...], int] = {}
-    for condition in _conditions(cut):
-        chosen = (
-            sa.select(*columns, total)
-            .where(posting.c.log_id == log_id, condition)
-            .group_by(*columns)
-        )
-        for *key, quantity in tx.execute(chosen):
-            sums[tuple(key)] = sums.get(tuple(key), 0) + int(quantity)
-    return {key: quantity for key, quantity in sums.items() if quantity}
 
 
 def _conditions(cut: Cut) -> Iterator[sa.ColumnElement[bool]]:
