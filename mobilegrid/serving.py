@@ -36,6 +36,7 @@ from partner_api.app import bare_app, create_app
 from partner_api.auth import Gate
 from partner_api.clients import Client, read_clients
 from partner_api.deps import Documents, EvidenceStore, Parts, People
+from partner_api.finance.lasting import maker_of
 from partner_api.jobs import Jobs
 from partner_api.journey import Journey
 from partner_api.openapi import document
@@ -171,7 +172,7 @@ def _running(parts: Parts, ledger: Ledger) -> Iterator[None]:
     ended = threading.Event()
     sealer = threading.Thread(target=_keep_sealing, args=(ledger, ended), name="sealer")
     parts.access_log.start()
-    parts.jobs.start()
+    parts.jobs.start(maker_of(parts))
     sealer.start()
     try:
         yield

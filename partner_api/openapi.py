@@ -101,6 +101,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "revision": (_COUNT, "Which revision of a period, from 1; the newest when absent."),
     "period": (_TEXT, "A period of the books, YYYY-MM; all when absent."),
+    "on": (_TEXT, "A day, YYYY-MM-DD."),
 }
 """Every parameter behind a question mark: its schema, and what it says."""
 

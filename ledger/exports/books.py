@@ -31,12 +31,14 @@ from ledger.exports._files import publish, staged
 from ledger.exports._heads import HEADS, JOURNAL
 from ledger.exports._journal import Balances, Books, Control, Extent
 from ledger.exports.log import Progress
+from ledger.exports.spans import Span
 from ledger.kernel.envelope import Envelope, peek
+from ledger.kernel.instants import Window
 from ledger.runtime.book_periods import cut_at_end, cut_before, extent_of, totals, zone_of
-from ledger.runtime.reads import Reads
+from ledger.runtime.reads import FOREVER, Moment, Reads
 from ledger.store.queries.balances import Balance
 
-__all__ = ["CONTROL", "Balances", "Control", "Extent", "export_books", "write_books"]
+__all__ = ["CONTROL", "Balances", "Control", "Extent", "export_books", "export_span", "write_books"]
 
 CONTROL = "control.json"
 
@@ -73,9 +75,30 @@ def export_books(
     )
 
 
-def _read(reads: Reads, progress: Progress) -> Iterator[Envelope]:
+def export_span(reads: Reads, folder: Path, span: Span) -> Control:
+    """Write the books of some periods into a folder, as the first entries tell them.
+
+    Raises as `export_books`.
+    """
+    end = span.end or reads.size
+    found = _read(reads, lambda _done, _total: None, end)
+    zone = zone_of(reads)
+    if not span.first:
+        closing = _told(reads.totals(at=Moment(FOREVER, end)))
+        return write_books(found, closing, folder, extent=Extent(zone=zone))
+    window = Window(extent_of(reads, span.first).from_at, extent_of(reads, span.last).to_at)
+    return write_books(
+        (one for one in found if span.holds(posting_date(one, zone))),
+        _told(totals(reads, cut_at_end(reads, span.last, end))),
+        folder,
+        opening=_told(totals(reads, cut_before(reads, span.first, end))),
+        extent=Extent(span.name, window, zone=zone),
+    )
+
+
+def _read(reads: Reads, progress: Progress, end: int = 0) -> Iterator[Envelope]:
     """Read all envelopes; the events inside them are not needed."""
-    every, size = 1_000, reads.size
+    every, size = 1_000, end or reads.size
     for done, data in enumerate(reads.raw(0, size), 1):
         yield peek(data)
         if done % every == 0 or done == size:

@@ -11,11 +11,14 @@ from pathlib import Path
 import msgspec
 
 from ledger.domain.money.accounts import account_info
+from ledger.domain.money.bank_lines import LineBooked
 from ledger.domain.money.billing import UsageAccrued
-from ledger.domain.money.posting_dates import posting_date
+from ledger.domain.money.payouts import PayoutConfirmedBank, PayoutReturned
+from ledger.domain.money.posting_dates import local_day, posting_date
 from ledger.exports._accounts import commodity_of
 from ledger.exports._tables import Cell, Control, Summary, layout, write_table
 from ledger.exports.log import Progress
+from ledger.exports.spans import Span
 from ledger.kernel.errors import InvariantBroken
 from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.instants import as_text
@@ -145,40 +148,52 @@ def _energy_change(postings: Iterable[Posting], pack_id: str) -> int | None:
 def export_postings(
     reads: Reads,
     path: Path,
-    period: str | None = None,
+    period: str | Span | None = None,
     *,
     delimiter: str = ",",
     progress: Progress | None = None,
 ) -> Control:
-    """Write all postings of a ledger, or those of one period of its books.
+    """Write all postings of a ledger, or those of one period of its books, or of several.
 
     Raises:
         Malformed: the period is not ``YYYY-MM`` (or, while no periods are kept, ``YYYY-MM-DD``).
         Unavailable: the file cannot be written.
     """
-    told = Told(period or "", zone_of(reads))
+    told = told_of(reads, period)
     found = posted_in(reads, told, progress)
     return write_postings(found, path, told, delimiter=delimiter)
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What a table of postings tells of: a period, "" for everything, and the zone of its days."""
+    """What a table of postings tells of: a period, "" for everything, and the zone of its days.
+
+    `span` says which entries those are.
+    """
 
     period: str = ""
     zone: str = "UTC"
+    span: Span = Span()
+
+
+def told_of(reads: Reads, period: str | Span | None) -> Told:
+    """Say what a table tells of, by one period of the books, several, or all of them."""
+    span = period if isinstance(period, Span) else Span(period or "", period or "")
+    return Told(span.name, zone_of(reads), span)
 
 
 def posted_in(reads: Reads, told: Told, progress: Progress | None = None) -> Iterator[Entry]:
     """Yield the entries of a period of the books; `Malformed` for a text that is none."""
-    if told.period:
-        extent_of(reads, told.period)
-    found = _read(reads, progress)
-    return (one for one in found if posting_date(one.envelope, told.zone).startswith(told.period))
+    span = told.span
+    for one in (span.first, span.last):
+        if one:
+            extent_of(reads, one)
+    found = _read(reads, progress, span.end)
+    return (one for one in found if span.holds(posting_date(one.envelope, told.zone)))
 
 
-def _read(reads: Reads, progress: Progress | None) -> Iterator[Entry]:
-    size = reads.size
-    for done, entry in enumerate(reads.entries(), 1):
+def _read(reads: Reads, progress: Progress | None, end: int) -> Iterator[Entry]:
+    size = end or reads.size
+    for done, entry in enumerate(reads.entries(0, size), 1):
         yield entry
         if progress is not None and (done % 1_000 == 0 or done == size):
             progress(done, size)
@@ -193,7 +208,8 @@ def write_postings(
     """Write one row per posting, in the order of the entries; entries without any have no row.
 
     Money stands in `debit` and `credit`, packs and energy signed in `quantity`. `document_date` is
-    filled for entries that issue a document. The totals are debits and credits per commodity.
+    filled for entries that issue a document, and for what a bank booked. The totals are debits and
+    credits per commodity.
 
     Raises:
         InvariantBroken: an account or commodity is not in the chart of accounts.
@@ -248,7 +264,7 @@ class _About:
         kind = "correct" if envelope.corrects is not None else "post"
         if envelope.reverses is not None:
             kind = "reverse"
-        self.before: tuple[Cell, ...] = (day, _said(entry, "issued_on"), day[:7])
+        self.before: tuple[Cell, ...] = (day, _document_day(entry, zone), day[:7])
         self.after: tuple[Cell, ...] = (
             envelope.kind,
             kind,
@@ -272,6 +288,16 @@ class _About:
             *[dims.get(name, "") for name in _DIMS],
             *self.after,
         )
+
+
+def _document_day(entry: Entry, zone: str) -> Cell:
+    """Give the day on a document: of what was issued, or of a line of the bank."""
+    event = entry.event
+    if isinstance(event, LineBooked):
+        return event.line.booked_on
+    if isinstance(event, PayoutConfirmedBank | PayoutReturned):
+        return local_day(entry.envelope.valid_at, zone)
+    return _said(entry, "issued_on")
 
 
 def _amounts(posting: Posting) -> tuple[Cell, ...]:

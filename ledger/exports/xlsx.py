@@ -21,10 +21,10 @@ import msgspec
 
 from ledger.exports._files import publish, sha256_of, staged
 from ledger.exports._tables import Cell, Control, Layout, Summary
-from ledger.exports.history import POSTINGS, PostingTable, Told, posted_in
+from ledger.exports.history import POSTINGS, PostingTable, posted_in, told_of
 from ledger.exports.log import Progress
+from ledger.exports.spans import Span
 from ledger.kernel.errors import Unavailable
-from ledger.runtime.book_periods import zone_of
 from ledger.runtime.reads import Reads
 
 ROWS_MAX = 1_048_575
@@ -86,15 +86,15 @@ _PARTS = {
 
 
 def export_workbook(
-    reads: Reads, path: Path, period: str = "", *, progress: Progress | None = None
+    reads: Reads, path: Path, period: str | Span = "", *, progress: Progress | None = None
 ) -> Control:
-    """Write all postings of a ledger, or those of one period of its books, as a workbook.
+    """Write all postings of a ledger, or those of some periods of its books, as a workbook.
 
     Raises:
         Malformed: the period is not ``YYYY-MM`` (or, while no periods are kept, ``YYYY-MM-DD``).
         Unavailable: the file cannot be written, or has more rows than a sheet can hold.
     """
-    told = Told(period, zone_of(reads))
+    told = told_of(reads, period)
     table = PostingTable(posted_in(reads, told, progress), told)
     return write_workbook(path, POSTINGS, table.rows(), table.summary)
 

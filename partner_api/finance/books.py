@@ -88,17 +88,21 @@ class PostingsOut(msgspec.Struct, frozen=True, omit_defaults=True):
 @get(
     "/accounts/{code:str}/postings",
     operation_id="list_account_postings",
-    opt=asks(Action.READ_FINANCE, *MOMENT, *PAGE),
+    opt=asks(Action.READ_FINANCE, "item", *MOMENT, *PAGE),
     sync_to_thread=True,
 )
 def list_account_postings(request: Asking, code: FromPath[str]) -> Response[PostingsOut]:
-    """List the lines on a money account; each leads to its entry."""
+    """List the lines on a money account, or of one balance of it; each leads to its entry.
+
+    With the `item` of a balance and the moment it was read at, they sum to it.
+    """
     with looking(request, "list_account_postings", heavy=True, tagged=True) as look:
         key = (int(look.after[0]), int(look.after[1])) if look.after else (-1, -1)
+        account, item = _account(code).name, look.query.get("item")
         found = audit.movements(
             look.tx,
             look.log_id,
-            _account(code).name,
+            account if item is None else (account, item),
             at=look.at,
             after=key,
             limit=look.limit,

@@ -22,12 +22,13 @@ from litestar.params import FromPath
 from ledger.domain.money.credit_notes import CREDIT_NOTES
 from ledger.domain.money.invoices import INVOICES
 from ledger.exports import invoice_papers
-from ledger.exports.books import CONTROL, export_books
+from ledger.exports.books import CONTROL, export_span
 from ledger.exports.epcis import export_epcis
 from ledger.exports.history import export_postings
+from ledger.exports.spans import Span
 from ledger.exports.xlsx import export_workbook
 from ledger.kernel.envelope import base64_text, canonical
-from ledger.kernel.errors import Conflict, NotFound, Unavailable
+from ledger.kernel.errors import Conflict, Malformed, NotFound, Unavailable
 from ledger.kernel.ids import derived_id
 from ledger.kernel.instants import HOUR, as_text, period_window
 from ledger.runtime.crediting import issuing_entry
@@ -57,13 +58,35 @@ _HEADS = {
 Members = dict[str, bytes]
 
 
+Month = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}$")]
+
+
 class ExportIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is wanted: of one period of the books, ``YYYY-MM``, or of everything."""
+    """What is wanted: of one period of the books, ``YYYY-MM``, of several, or of everything.
+
+    `from` and `to` are the first and the last period. `known_at` is a time (RFC 3339) or
+    ``position:<n>``: as it was known then.
+    """
 
     kind: Kind
-    period: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}$")] | msgspec.UnsetType = (
-        msgspec.UNSET
-    )
+    period: Month | msgspec.UnsetType = msgspec.UNSET
+    from_month: Month | msgspec.UnsetType = msgspec.field(name="from", default=msgspec.UNSET)
+    to_month: Month | msgspec.UnsetType = msgspec.field(name="to", default=msgspec.UNSET)
+    known_at: Annotated[str, msgspec.Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Wanted(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="t", tag="export"):
+    """What an export is of, as its job keeps it: `end` entries are known, all of them for 0."""
+
+    kind: Kind
+    from_month: str = ""
+    to_month: str = ""
+    end: int = 0
+
+    @property
+    def span(self) -> Span:
+        """The periods, and how many entries are known."""
+        return Span(self.from_month, self.to_month, self.end)
 
 
 class ExportOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -96,31 +119,59 @@ async def ask_finance_export(request: HttpRequest) -> Response[ExportOut]:
     """Ask for an export; at most six in an hour."""
     body = await read_body(request, ExportIn)
     key, principal, parts = idempotency_key(request), principal_of(request), parts_of(request)
-    period = "" if body.period is msgspec.UNSET else body.period
-    if period:
-        period_window(period, "UTC")
     evidence_of(parts)
-    export_id, wanted = derived_id("XP", principal.id, key), f"{body.kind} {period}"
-    job = parts.jobs.find(export_id)
+    wanted = await sync_to_thread(_wanted, request, body)
+    words = canonical(wanted).decode()
+    export_id = derived_id("XP", principal.id, key)
+    job = await sync_to_thread(parts.jobs.find, export_id)
     if job is None:
         parts.rates.take("exports", principal.id, PER_HOUR, HOUR)
-        making = making_of(parts, body.kind, period)
-        job = await sync_to_thread(parts.jobs.make, export_id, principal.id, wanted, making)
-    elif job.asked_for != wanted:
+        making = making_of(parts, wanted)
+        job = await sync_to_thread(parts.jobs.make, export_id, principal.id, words, making)
+    if job.asked_for != words:
         raise DoorProblem("idempotency_key_reused")
     location = f"/finance/v1/exports/{export_id}"
     return Response(_out(job), status_code=202, headers={"Location": location})
 
 
+def _wanted(request: HttpRequest, body: ExportIn) -> Wanted:
+    """Read what is wanted; one period is the first and the last one, and none is everything."""
+    given = (body.period, body.from_month, body.to_month)
+    period, first, last = ("" if one is msgspec.UNSET else one for one in given)
+    if period and (first or last):
+        raise Malformed("a period, or from and to", field="period")
+    first, last = first or period, last or period
+    if bool(first) != bool(last) or first > last:
+        raise Malformed("from is not after to, and neither stands alone", field="from")
+    for one in (first, last):
+        if one:
+            period_window(one, "UTC")
+    if body.known_at is msgspec.UNSET:
+        return Wanted(body.kind, first, last)
+    with looking(request, "ask_finance_export") as look:
+        end = look.known("known_at", body.known_at)
+        look.leave_trace(0)
+    return Wanted(body.kind, first, last, end)
+
+
+def wanted_in(words: str) -> Wanted | None:
+    """Read the words of a job; None where it is no export."""
+    try:
+        return msgspec.json.decode(words, type=Wanted)
+    except msgspec.MsgspecError:
+        return None
+
+
 def _out(job: Job) -> ExportOut:
-    kind, _, period = job.asked_for.partition(" ")
-    made = job.made
-    known = ExportOut(job.job_id, kind, job.state, as_text(job.asked_at), period)
+    wanted, made = wanted_in(job.asked_for), job.made
+    assert wanted is not None, "the job of an export"
+    name = wanted.span.name
+    known = ExportOut(job.job_id, wanted.kind, job.state, as_text(job.asked_at), name)
     if made is None:
         return msgspec.structs.replace(known, explanation=job.explanation)
     return msgspec.structs.replace(
         known,
-        position=job.size - 1,
+        position=(wanted.end or job.size) - 1,
         name=made.name,
         size_bytes=made.size_bytes,
         sha256=made.sha256,
@@ -131,7 +182,8 @@ def _out(job: Job) -> ExportOut:
 
 def _own(look: Look, export_id: str) -> Job:
     job = look.parts.jobs.find(known_id(export_id))
-    if job is None or job.making is None or job.holder_id != principal_of(look.request).id:
+    is_export = job is not None and wanted_in(job.asked_for) is not None
+    if job is None or not is_export or job.holder_id != principal_of(look.request).id:
         raise NotFound("no such export")
     return job
 
@@ -167,15 +219,15 @@ def read_finance_export_file(request: Asking, export_id: FromPath[str]) -> Respo
 # Making -----------------------------------------------------------------------
 
 
-def making_of(parts: Parts, kind: Kind, period: str) -> Making:
-    """Give what makes an export of a kind, from one state of the log, and keeps it."""
-    kept = evidence_of(parts)
+def making_of(parts: Parts, wanted: Wanted) -> Making:
+    """Give what makes an export, from one state of the log, and keeps it."""
+    kept, kind, span = evidence_of(parts), wanted.kind, wanted.span
 
     def make(reads: Reads) -> Made:
-        members = _MAKERS[kind](reads, period, parts)
+        members = _MAKERS[kind](reads, span, parts)
         if not members:
-            raise NotFound(f"there is nothing to export in {period or 'the log'}")
-        name, media, data = _packed(kind, period, members)
+            raise NotFound(f"there is nothing to export in {span.name or 'the log'}")
+        name, media, data = _packed(kind, span.name, members)
         manifest = {
             "file": {"bytes": len(data), "name": name, "sha256": kept.put(data)},
             "kind": kind,
@@ -184,7 +236,8 @@ def making_of(parts: Parts, kind: Kind, period: str) -> Making:
                 {"name": name, "sha256": sha256(content).hexdigest()}
                 for name, content in sorted(members.items())
             ],
-            "period": period,
+            "known": span.end or reads.size,
+            "period": span.name,
             "root": base64_text(reads.head.root),
             "size": reads.size,
             "t": "mobilegrid/export/1",
@@ -236,46 +289,47 @@ def _read_all(folder: Path) -> Iterator[tuple[str, bytes]]:
         yield file.name, file.read_bytes()
 
 
-def _books(program: str) -> Callable[[Reads, str, Parts], Members]:
-    def make(reads: Reads, period: str, _parts: Parts) -> Members:
+def _books(program: str) -> Callable[[Reads, Span, Parts], Members]:
+    def make(reads: Reads, span: Span, _parts: Parts) -> Members:
         with TemporaryDirectory(prefix="mobilegrid-") as name:
             folder = Path(name)
-            export_books(reads, folder, period or None)
+            export_span(reads, folder, span)
             wanted = {"journal.txt", _HEADS[program], CONTROL}
             return {name: data for name, data in _read_all(folder) if name in wanted}
 
     return make
 
 
-def _csv(reads: Reads, period: str, _parts: Parts) -> Members:
+def _csv(reads: Reads, span: Span, _parts: Parts) -> Members:
     with TemporaryDirectory(prefix="mobilegrid-") as name:
-        export_postings(reads, Path(name) / "postings.csv", period or None)
+        export_postings(reads, Path(name) / "postings.csv", span)
         return dict(_read_all(Path(name)))
 
 
-def _xlsx(reads: Reads, period: str, _parts: Parts) -> Members:
+def _xlsx(reads: Reads, span: Span, _parts: Parts) -> Members:
     with TemporaryDirectory(prefix="mobilegrid-") as name:
         file = Path(name) / "postings.xlsx"
-        export_workbook(reads, file, period)
+        export_workbook(reads, file, span)
         return {file.name: file.read_bytes()}
 
 
-def _epcis(reads: Reads, _period: str, _parts: Parts) -> Members:
+def _epcis(reads: Reads, span: Span, _parts: Parts) -> Members:
     with TemporaryDirectory(prefix="mobilegrid-") as name:
         file = Path(name) / "epcis.jsonld"
-        signed = newest_signed(reads).size
+        signed = min(newest_signed(reads).size, span.end or reads.size)
         export_epcis(reads, file, (), msgspec.structs.replace(reads.moment(), end=signed))
         return {file.name: file.read_bytes()}
 
 
-def _invoices(form: Literal["ubl", "cii"]) -> Callable[[Reads, str, Parts], Members]:
-    def make(reads: Reads, period: str, parts: Parts) -> Members:
+def _invoices(form: Literal["ubl", "cii"]) -> Callable[[Reads, Span, Parts], Members]:
+    def make(reads: Reads, span: Span, parts: Parts) -> Members:
         head = parts.letterhead
         if head is None:
             raise Unavailable("nobody says here who issues invoices")
         found: Members = {}
         for number, entry in _documents(reads):
-            if invoice_papers.entry_day(entry).startswith(period):
+            is_known = entry.envelope.position < (span.end or reads.size)
+            if is_known and span.holds(invoice_papers.entry_day(entry)):
                 sheet = invoice_papers.sheet_of(reads, number, head, with_payments=False)
                 found[f"{number}.xml"] = invoice_papers.written(sheet, form)
         return found
@@ -290,7 +344,7 @@ def _documents(reads: Reads) -> Iterator[tuple[str, Entry]]:
         yield number, credit_note_entry(reads, number)[1]
 
 
-_MAKERS: dict[Kind, Callable[[Reads, str, Parts], Members]] = {
+_MAKERS: dict[Kind, Callable[[Reads, Span, Parts], Members]] = {
     "hledger": _books("hledger"),
     "beancount": _books("beancount"),
     "ledger": _books("ledger"),

@@ -5,6 +5,7 @@ the checklist as it was then, the position it was made at, and the digest of the
 something was booked in the period since, the close is refused.
 """
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -20,8 +21,6 @@ from ledger.domain.money.period_close import (
 )
 from ledger.domain.money.period_rows import CheckItem
 from ledger.domain.money.posting_dates import PERIODS
-from ledger.kernel.errors import Malformed, NotFound
-from ledger.kernel.instants import period_window
 from ledger.kernel.messages import Command
 from ledger.runtime.closing import checklist, closing_of, period_report
 from ledger.runtime.closing_report import PeriodReport, report_bytes
@@ -29,6 +28,13 @@ from ledger.runtime.reads import Reads
 from partner_api.auth import Action
 from partner_api.deps import asks, makes, parts_of, read_body
 from partner_api.finance.approvals import WaitingOut, ask_approval_from
+from partner_api.finance.judging import (
+    JudgedOut,
+    ask_judgement,
+    heard,
+    judged_out,
+    period_named,
+)
 from partner_api.finance.making import commands, lists, reads
 from partner_api.look import Asking, AsOf, looking
 from partner_api.writing import HttpRequest
@@ -51,21 +57,13 @@ class CloseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChecklistOut(msgspec.Struct, frozen=True):
-    """The items of a close; `is_complete` when each holds."""
+    """The items of a close; `is_complete` when each holds. `programs` tells of the 13th its age."""
 
     period: str
     is_complete: bool
     items: tuple[CheckItem, ...]
+    programs: JudgedOut
     as_of: AsOf
-
-
-def _period(text: str) -> str:
-    """Read the period of a path; one that can be none is not found."""
-    try:
-        period_window(text, "UTC")
-    except Malformed as error:
-        raise NotFound("no such period") from error
-    return text
 
 
 @get(
@@ -75,11 +73,17 @@ def _period(text: str) -> str:
     sync_to_thread=True,
 )
 def read_checklist(request: Asking, period: FromPath[str]) -> Response[ChecklistOut]:
-    """Ask every item of a close; accounting programs that are installed here judge the books."""
+    """Ask every item of a close; what accounting programs say of the books is what they said last.
+
+    `POST` here has them asked; it counts until something is booked in the period.
+    """
     with looking(request, "read_checklist", heavy=True) as look:
-        items = checklist(look.reads, _period(period), look.parts.programs)
+        name = period_named(period)
+        items = checklist(look.reads, name, partial(heard, look.parts))
         whole = all(one.holds for one in items)
-        return look.answer(ChecklistOut(period, whole, items, look.as_of()), len(items))
+        programs = judged_out(look.parts, look.reads, name)
+        said = ChecklistOut(period, whole, items, programs, look.as_of())
+        return look.answer(said, len(items))
 
 
 @post(
@@ -92,7 +96,7 @@ async def close_period(request: HttpRequest, period: FromPath[str]) -> Response[
     """Ask for the close of a period on its checklist; another person signs it."""
     body = await read_body(request, CloseIn)
     reasons = {one.no: one.reason for one in body.accept}
-    name, programs = _period(period), parts_of(request).programs
+    name, programs = period_named(period), partial(heard, parts_of(request))
 
     def wanted(found: Reads) -> Command:
         return closing_of(found, name, programs, reasons)
@@ -116,7 +120,7 @@ def read_period_report(request: Asking, period: FromPath[str]) -> Response[Perio
     """
     with looking(request, "read_period_report", heavy=True) as look:
         revision = look.number("revision", 0) or None
-        report = period_report(look.reads, _period(period), revision)
+        report = period_report(look.reads, period_named(period), revision)
         look.leave_trace(len(report.accounts))
         data: bytes = report_bytes(report)
         headers = {"Ledger-Position": str(max(report.closing_position - 1, 0))}
@@ -128,6 +132,7 @@ ROUTES = (
     reads("/periods/{period:str}", "read_period", "Give a period.", PERIODS),
     commands("/periods", "open_books", "Say with which month the books begin.", OpenBooks),
     read_checklist,
+    ask_judgement,
     commands("/periods/{period:str}/closing", "begin_closing", "Begin to close.", BeginClosing),
     close_period,
     commands("/periods/{period:str}/reopen", "reopen_period", "Open it again.", ReopenPeriod),

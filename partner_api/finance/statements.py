@@ -18,6 +18,7 @@ from ledger.domain.money.line_resolutions import (
     ReviewLineDispute,
 )
 from ledger.domain.money.netting import ApproveStatement, NetStatement
+from ledger.domain.money.pack_dues import PackDuesAccrued
 from ledger.domain.money.settlement_ends import CloseStatement, ReconcileStatement
 from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.domain.money.settlement_steps import (
@@ -27,6 +28,7 @@ from ledger.domain.money.settlement_steps import (
     SubmitStatement,
 )
 from ledger.kernel.messages import Command, Event
+from ledger.runtime.pack_dues import order_of
 from ledger.runtime.reads import Reads
 from ledger.runtime.settling import partner_lines
 from ledger.runtime.settling_cycle import (
@@ -70,6 +72,18 @@ class CutIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     partner_id: Name
     period: Name
+
+
+class PackDuesIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """By which contract of which partner to owe for the days of packs in a month or a day.
+
+    A bank with more than 300 liens is owed in parts, from 1 on.
+    """
+
+    partner_id: Name
+    contract_id: Name
+    period: Name
+    part: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
 
 
 class VerdictIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,6 +143,29 @@ async def cut_statement(request: HttpRequest) -> Response[MadeOut]:
     def is_same(event: Event) -> bool:
         named = (body.partner_id, body.period)
         return isinstance(event, StatementCut) and (event.partner_id, event.period) == named
+
+    return await done_from(request, wanted, is_same)
+
+
+@post(
+    "/pack-dues",
+    operation_id="accrue_pack_dues",
+    opt=asks(Action.MAKE_FINANCE, body=PackDuesIn) | makes("AccruePackDues"),
+    status_code=201,
+)
+async def accrue_pack_dues(request: HttpRequest) -> Response[MadeOut]:
+    """Owe a title holder rent, or a bank instalments, for the days of packs in a period."""
+    body = await read_body(request, PackDuesIn)
+
+    def wanted(found: Reads) -> Command:
+        return order_of(found, body.partner_id, body.contract_id, body.period, body.part)
+
+    def is_same(event: Event) -> bool:
+        named = (body.partner_id, body.contract_id, body.period, body.part)
+        return (
+            isinstance(event, PackDuesAccrued)
+            and (event.partner_id, event.contract_id, event.period, event.part) == named
+        )
 
     return await done_from(request, wanted, is_same)
 
@@ -222,6 +259,7 @@ ROUTES = (
     ),
     list_statement_lines,
     cut_statement,
+    accrue_pack_dues,
     calculate_statement,
     commands(
         "/statements/{statement_id:str}/submit",

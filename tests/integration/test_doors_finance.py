@@ -40,6 +40,11 @@ def test_the_chart_tells_every_account_with_its_rule(town):
 def test_a_balance_leads_to_its_lines_and_they_to_their_entries(town):
     balance = said(town, "/accounts/1120/balance")
     lines = said(town, "/accounts/1120/postings")["items"]
+    for held in balance["items"]:  # each figure opens into the lines that it is the sum of
+        moment = {"item": held["item"], "known_at": f"position:{balance['as_of']['position']}"}
+        opened = said(town, "/accounts/1120/postings", **moment)["items"]
+        assert {one["item"] for one in opened} == {held["item"]}
+        assert sum(one["quantity"] for one in opened) == held["quantity"]
     held = {each["item"]: each["quantity"] for each in balance["items"]}
     for driver, quantity in held.items():
         assert quantity == sum(one["quantity"] for one in lines if one["item"] == driver)

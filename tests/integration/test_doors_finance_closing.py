@@ -9,7 +9,7 @@ from ledger.kernel.instants import DAY, HOUR, parse_instant
 from ledger.kernel.messages import Actor
 from ledger.runtime.settling import close_period
 from tests.support.bank_month import BANK, PSP, open_month
-from tests.support.doors import check_problem
+from tests.support.doors import check_problem, until
 from tests.support.finance_doors import V1, finance_doors, finance_over
 from tests.support.ledgers import made_ledger, opening, sqlite_url
 from tests.support.town import MARCH, PERIOD, new_town
@@ -35,6 +35,15 @@ def waiting(finance, key=""):
     return answer.json()
 
 
+def late_entry():
+    lines = [
+        {"account": account, "commodity": "EUR", "quantity": minor, "dims": {}}
+        for account, minor in (("Expenses:Rounding", 100), ("Equity:Capital", -100))
+    ]
+    named = {"manual_id": "ME-1", "posting_date": "2026-05-31", "reason": "late"}
+    return {**named, "lines": lines, "documents": ["a" * 64]}
+
+
 # Periods ----------------------------------------------------------------------
 
 
@@ -48,15 +57,40 @@ def test_an_item_that_is_open_keeps_the_period_open(finance):
 
 def test_what_was_booked_since_the_checklist_keeps_the_period_open(finance):
     wait = waiting(finance)
-    lines = [
-        {"account": account, "commodity": "EUR", "quantity": minor, "dims": {}}
-        for account, minor in (("Expenses:Rounding", 100), ("Equity:Capital", -100))
-    ]
-    late = {"manual_id": "ME-1", "posting_date": "2026-05-31", "lines": lines, "reason": "late"}
-    late["documents"] = ["a" * 64]
-    finance.agreed("/entries", late)
+    finance.agreed("/entries", late_entry())
     check_problem(finance.agree(wait), 409, "period_moved")
     assert finance.agree(waiting(finance)).status_code == 201
+
+
+def test_programs_are_asked_by_a_job_and_count_until_something_is_booked(tmp_path):
+    asked = []
+
+    def programs(_reads, period):
+        asked.append(period)
+        return {"hledger": ""}
+
+    with finance_doors(tmp_path, programs=programs) as finance:
+        finance.done("/periods", {"period": "2026-05", "zone": "UTC"})
+        finance.done("/periods/2026-05/closing")
+        path = "/periods/2026-05/checklist"
+        before = finance.said(path)
+        assert "nobody has asked them yet" in before["items"][12]["found"]
+        assert "position" not in before["programs"]
+        waiting(finance)
+        assert asked == []  # no program runs inside a request
+        answer = finance.post(path, {}, key="ASK")
+        assert answer.status_code == 202, answer.text
+        check_problem(finance.post("/periods/2026-5/checklist", {}), 404, "not_found")
+        other = finance.post("/periods/2026-06/checklist", {}, key="ASK")
+        check_problem(other, 422, "idempotency_key_reused")
+        said = until(lambda: finance.said(path), lambda one: "position" in one["programs"])
+        assert (said["items"][12]["holds"], said["programs"]["is_current"]) == (True, True)
+        assert said["programs"]["said"] == {"hledger": ""}
+        finance.agreed("/entries", late_entry())
+        after = finance.said(path)
+        assert (after["items"][12]["holds"], after["programs"].get("is_current")) == (False, None)
+        assert "it moved since" in after["items"][12]["found"]
+        assert asked == ["2026-05"]
 
 
 def test_the_wish_to_close_is_the_same_under_its_key(finance):

@@ -232,6 +232,39 @@ def test_the_same_export_of_the_same_state_is_the_same_file(finance, kind):
     assert (again["sha256"], copy.content) == (first["sha256"], file.content)
 
 
+def rows_of(file):
+    with zipfile.ZipFile(io.BytesIO(file.content)) as packed:
+        text = packed.read("postings.csv").decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_an_export_of_several_periods_is_told_as_it_was_known(finance):
+    _, whole = export(finance, "csv", "FI-T", **{"from": "2026-05", "to": "2026-06"})
+    said, early = export(
+        finance, "csv", "FI-T", known_at="position:20", **{"from": "2026-05", "to": "2026-06"}
+    )
+    assert (said["position"], said["manifest"]["known"]) == (20, 21)
+    assert (said["period"], said["name"]) == (
+        "2026-05-to-2026-06",
+        "csv-2026-05-to-2026-06.zip",
+    )
+    known = [row for row in rows_of(whole) if int(row["position"]) <= 20]
+    assert [row["position"] for row in rows_of(early)] == [row["position"] for row in known] != []
+    assert len(known) < len(rows_of(whole))
+
+
+def test_books_of_several_periods_close_on_what_was_known(finance, tmp_path):
+    program = need_tool("hledger")
+    _, file = export(
+        finance, "hledger", "FI-T", known_at="position:20", **{"from": "2026-04", "to": "2026-05"}
+    )
+    with zipfile.ZipFile(io.BytesIO(file.content)) as packed:
+        packed.extractall(tmp_path)
+    words = [program, "-f", "hledger.journal", "check", "-s", "ordereddates"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_export_of_nothing_fails_and_says_so(finance):
     asked = finance.post("/exports", {"kind": "ubl", "period": "2020-01"}, who="FI-T")
     path = asked.headers["location"]
@@ -253,10 +286,25 @@ def test_an_export_is_for_who_asked_for_it_alone(finance):
 
 
 @pytest.mark.parametrize(
-    "body", [{"kind": "datev"}, {}, {"kind": "csv", "period": "2026"}, {"kind": "csv", "x": 1}]
+    "body",
+    [
+        {"kind": "datev"},
+        {},
+        {"kind": "csv", "period": "2026"},
+        {"kind": "csv", "x": 1},
+        {"kind": "csv", "from": "2026-05"},
+        {"kind": "csv", "from": "2026-06", "to": "2026-05"},
+        {"kind": "csv", "from": "2026-05", "to": "2026-05", "period": "2026-05"},
+        {"kind": "csv", "known_at": "yesterday"},
+    ],
 )
 def test_an_export_that_is_none_is_malformed(finance, body):
     check_problem(finance.post("/exports", body), 400, "malformed")
+
+
+def test_an_export_of_what_is_not_known_yet_is_refused(finance):
+    body = {"kind": "csv", "known_at": "position:999999"}
+    check_problem(finance.post("/exports", body), 422, "not_known_yet")
 
 
 def test_exports_are_few_in_an_hour(bare):
