@@ -74,9 +74,11 @@ def approve(desk: Desk, name: str = STM, at: int = JUNE_2026) -> None:
     desk.do(ApproveStatement(statement_id=name), at=at)
 
 
-def batch(payouts: tuple[str, ...] = ("PO-1",), at: int = PAY_AT) -> PayoutBatch:
+def batch(
+    payouts: tuple[str, ...] = ("PO-1",), at: int = PAY_AT, route: str = "bank_file"
+) -> PayoutBatch:
     """Make what PB-1 shall order."""
-    return PayoutBatch("PB-1", payouts, "EUR", "bank_file", "BA-1", "2026-06-08", at, "", 0)
+    return PayoutBatch("PB-1", payouts, "EUR", route, "BA-1", "2026-06-08", at, "", 0)
 
 
 def ordered(desk: Desk, route: str = "bank_file", payee: str = "PE-1") -> bytes:
@@ -91,14 +93,14 @@ def ordered(desk: Desk, route: str = "bank_file", payee: str = "PE-1") -> bytes:
     )
     desk.do(plan, at=PAY_AT)
     with desk.ledger.reading() as reads:
-        command, content = approving(reads, batch(), HOLDER)
+        command, content = approving(reads, batch(route=route), HOLDER)
     desk.do(command, at=PAY_AT)
     return content
 
 
-def released(desk: Desk) -> bytes:
+def released(desk: Desk, route: str = "bank_file", payee: str = "PE-1") -> bytes:
     """Release PB-1; give its bytes."""
-    content = ordered(desk)
+    content = ordered(desk, route, payee)
     with desk.ledger.reading() as reads:
         command = releasing(reads, "PB-1", content, HOLDER)
     desk.do(command, at=PAY_AT)

@@ -3,8 +3,8 @@
 Ours are: the memory of idempotency keys (replay, another body, in use); refunds within the charge;
 402 `authentication_required` off session; what the balance sums to; fields that the stand-in does
 not take (`transfer_group`, `description`, `reason`, filters of lists); `amount_received`; answers
-that are lost; failures on order; messages that come twice, late and in another order. A test whose
-name says `proxy` rests on one of them.
+that are lost; failures on order; messages that come twice, late and in another order; transfers to
+connected accounts. A test whose name says `proxy` rests on one of them.
 """
 
 import json
@@ -21,6 +21,7 @@ from typing_extensions import override
 
 NOT_TAKEN = ("transfer_group", "description", "reason", "expand", "types", "created", "delivery")
 REFUNDS = "/v1/refunds"
+TRANSFERS = "/v1/transfers"
 INTENTS = "/v1/payment_intents"
 HELD = "/held"
 """Where the stand-in shall send its messages."""
@@ -55,6 +56,8 @@ class Proxy:
         self.foreign_minor = 0
         """So much is held there that is in no list."""
         self.address = ""
+        self.transfers: list[dict[str, Any]] = []
+        """What was sent to connected accounts."""
         self.reached: list[str] = []
         """Keys that reached the stand-in itself."""
 
@@ -110,6 +113,11 @@ class Proxy:
         if parts.path == "/v1/balance":
             return Answer(200, self._balance())
         query = dict(parse_qsl(parts.query))
+        if parts.path == TRANSFERS:
+            group = query["transfer_group"]
+            sent = [one for one in self.transfers if one["transfer_group"] == group]
+            page = {"object": "list", "data": sent, "has_more": False, "url": TRANSFERS}
+            return Answer(200, page)
         payer = query.pop("customer", "") if parts.path == INTENTS else ""
         taken = {name: value for name, value in query.items() if _is_taken(name)}
         answer = self._forward("GET", f"{parts.path}?{urlencode(taken)}", b"")
@@ -134,6 +142,8 @@ class Proxy:
         if "amount_to_capture" in said:
             self._captured[target.split("/")[3]] = int(said["amount_to_capture"])
         self.reached.append(key)
+        if target == TRANSFERS:
+            return Answer(200, self._transfer(said))
         taken = urlencode([(name, value) for name, value in form if _is_taken(name)])
         answer = self._forward("POST", target, taken.encode())
         made = self._completed(answer.body)
@@ -145,6 +155,24 @@ class Proxy:
             made["status"] = "requires_payment_method"
             return _error(402, "card_error", "authentication_required", payment_intent=made)
         return Answer(answer.status, made)
+
+    def _transfer(self, said: dict[str, str]) -> dict[str, Any]:
+        metadata = {
+            name[len("metadata[") : -1]: text
+            for name, text in said.items()
+            if name.startswith("metadata[")
+        }
+        made = {
+            "id": f"tr_{len(self.transfers) + 1}",
+            "object": "transfer",
+            "amount": int(said["amount"]),
+            "currency": said["currency"],
+            "destination": said["destination"],
+            "transfer_group": said["transfer_group"],
+            "metadata": metadata,
+        }
+        self.transfers.append(made)
+        return made
 
     def _refund_fault(self, said: dict[str, str]) -> Answer | None:
         intent = self._forward("GET", f"{INTENTS}/{said['payment_intent']}", b"").body

@@ -122,6 +122,7 @@ def touches(command: SettlementAnswersCommand) -> Keys:
         touch(STATEMENTS, command.statement_id),
         touch(DISPUTED_LINES, command.statement_id),
         touch(CASES, _case_id(command.statement_id)),
+        touch(CASES, _late_case_id(command.statement_id)),
     )
 
 
@@ -132,6 +133,10 @@ def follows(_world: World, _command: SettlementAnswersCommand) -> Keys:
 
 def _case_id(statement_id: str) -> str:
     return derived_id("CA", "statement", statement_id, "root")
+
+
+def _late_case_id(statement_id: str) -> str:
+    return derived_id("CA", "late answer", statement_id)
 
 
 # decide -----------------------------------------------------------------------
@@ -158,6 +163,8 @@ def _accept(world: World, row: Statement, command: AcceptStatement) -> Outcome:
         return Refusal(RefusalCode.ANSWER_INVALID, facts)
     if command.lines_root != row.calculation.lines_root:
         return _contest(world, row, command)
+    if row.state == DEEMED:
+        return _late(world, row, command)
     if row.state in ANSWERED:
         return ()
     if row.state != ISSUED:
@@ -173,6 +180,20 @@ def _accept(world: World, row: Statement, command: AcceptStatement) -> Outcome:
         disputed=disputed,
     )
     return (Draft(event, observed=command.observed),)
+
+
+def _late(world: World, row: Statement, command: AcceptStatement) -> Outcome:
+    """Keep an answer that came after silence was taken for one; a person may want to know."""
+    case_id = _late_case_id(row.statement_id)
+    if world.get(CASES, case_id) is not None:
+        return ()
+    opened = CaseOpened(
+        case_id=case_id,
+        case_type="LATE_ANSWER",
+        subjects=(row.statement_id, row.partner_id),
+        reason=f"the partner answered after clause {row.clause} had accepted for him",
+    )
+    return (Draft(opened, observed=command.observed),)
 
 
 def _contest(world: World, row: Statement, command: AcceptStatement) -> Outcome:

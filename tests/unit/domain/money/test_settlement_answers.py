@@ -3,20 +3,16 @@ import pytest
 
 from ledger.domain.cases import CASES
 from ledger.domain.money.bank_rows import SETTLED_ITEMS, Settled, item_key
-from ledger.domain.money.breaks import BREAK_COUNTS, PARTNER, BreakCount
 from ledger.domain.money.netting import ApproveStatement, NetStatement, decide, postings
 from ledger.domain.money.netting import follows as netting_follows
 from ledger.domain.money.payout_rows import PAYABLES, Payable, change_payable
-from ledger.domain.money.posting_dates import CLOSED, CLOSING, PERIODS, Period
 from ledger.domain.money.settlement_answers import (
     AcceptStatement,
     DeemStatementAccepted,
 )
 from ledger.domain.money.settlement_answers import follows as answer_follows
 from ledger.domain.money.settlement_answers import postings as answer_postings
-from ledger.domain.money.settlement_ends import CloseStatement, ReconcileStatement
-from ledger.domain.money.settlement_ends import follows as end_follows
-from ledger.domain.money.settlement_ends import postings as end_postings
+from ledger.domain.money.settlement_ends import ReconcileStatement
 from ledger.domain.money.settlement_rows import STATEMENTS, Amounts
 from ledger.domain.money.templates_partners import PARTNERS_OWE
 from ledger.domain.waiting import TIMERS
@@ -134,6 +130,16 @@ def test_silence_is_acceptance_by_the_clause_and_only_after_its_time():
     assert answer_postings(event) == ()
     assert world.need(TIMERS, key_of("statement", STM)).due_at == 0
     assert deem(world, JUNE + 11 * DAY) == ()
+
+
+def test_an_answer_after_silence_was_taken_for_one_is_kept_as_a_case():
+    world = partner(deemed_clause="C-7", response_days=10)
+    issue(world, LINES)
+    deem(world, JUNE + 10 * DAY)
+    (late,) = events(accept(world))
+    assert (late.case_type, late.subjects) == ("LATE_ANSWER", (STM, "OP-1"))
+    assert "C-7" in late.reason
+    assert state(world) == "deemed_accepted"
     assert accept(world) == ()
 
 
@@ -307,69 +313,3 @@ def test_currencies_are_approved_one_by_one():
     (event,) = events(approve_statement(world))
     assert [(one.currency, one.total_minor) for one in event.amounts] == [("EUR", 180), ("USD", 7)]
     assert isinstance(world.need(STATEMENTS, STM).calculation.amounts[0], Amounts)
-
-
-# The end ------------------------------------------------------------------------
-
-
-def settle_all(world):
-    """Have nothing of the statement owed any more, as after a confirmed payout."""
-    for one in world.need(PAYABLES, "OP-1").open:
-        change = Payable(one.statement_id, one.currency, -one.owed_minor)
-        change_payable(world, "OP-1", change)
-
-
-def test_a_statement_is_reconciled_when_nothing_of_it_is_owed_and_closed_with_its_month():
-    world = partner()
-    issue(world, LINES)
-    accept(world)
-    approve_statement(world)
-    reconcile, close = ReconcileStatement(statement_id=STM), CloseStatement(statement_id=STM)
-    assert codes(act(world, reconcile)) == (STATE,)
-    assert codes(act(world, close)) == (STATE, RefusalCode.PERIOD_NOT_ENDED)
-    settle_all(world)
-    (event,) = events(act(world, reconcile))
-    assert end_postings(event) == ()
-    assert act(world, reconcile) == ()
-    assert codes(act(world, close)) == (RefusalCode.PERIOD_NOT_ENDED,)
-    world.put(PERIODS, "2026-05", Period("2026-05", CLOSING, 0))
-    assert codes(act(world, close)) == (RefusalCode.PERIOD_NOT_ENDED,)
-    world.put(PERIODS, "2026-05", Period("2026-05", CLOSED, 0))
-    (closed,) = events(act(world, close))
-    assert end_postings(closed) == ()
-    assert state(world) == "closed"
-    assert act(world, close) == ()
-
-
-def test_a_statement_with_an_open_dispute_is_not_closed():
-    world = partner()
-    issue(world, LINES)
-    act(world, disputing(LINES, 0))
-    accept(world)
-    approve_statement(world)
-    settle_all(world)
-    events(act(world, ReconcileStatement(statement_id=STM)))
-    world.put(PERIODS, "2026-05", Period("2026-05", CLOSED, 0))
-    refusal = act(world, CloseStatement(statement_id=STM))
-    assert codes(refusal) == (RefusalCode.OPEN_DISPUTE,)
-
-
-def test_a_statement_that_the_partners_file_contradicts_is_not_reconciled():
-    world = partner()
-    issue(world, LINES)
-    accept(world)
-    approve_statement(world)
-    settle_all(world)
-    counts = key_of(PARTNER, f"{STM} EUR")
-    reconcile = ReconcileStatement(statement_id=STM)
-    world.put(BREAK_COUNTS, counts, BreakCount(2, 1))
-    assert codes(act(world, reconcile)) == (RefusalCode.OPEN_BREAK,)
-    world.put(BREAK_COUNTS, counts, BreakCount(2, 2))
-    assert len(events(act(world, reconcile))) == 1
-
-
-def test_a_statement_nobody_issued_has_no_end():
-    world = partner()
-    command = CloseStatement(statement_id="STM-9")
-    assert codes(act(world, command)) == (RefusalCode.STATEMENT_UNKNOWN,)
-    assert end_follows(world, command) == ()
