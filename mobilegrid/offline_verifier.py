@@ -36,10 +36,10 @@ import time
 import zipfile
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
@@ -1101,12 +1101,45 @@ COMPONENTS = {
     "SERVICE": ("service", "Income:Swap-Service"),
     "SWAP": ("service", "Income:Swap-Service"),
     "BOOKING": ("service", "Income:Booking-Fees"),
+    "CLASS_UPGRADE": ("service", "Income:Swap-Service"),
+    **dict.fromkeys(
+        ("NO_SHOW", "LATE", "IDLE", "EXTRA_PACK"), ("service", "Income:Damage-Late-Fees")
+    ),
+    "DAMAGE": ("compensation", "Income:Damage-Late-Fees"),
+    "SUBSCRIPTION": ("service", "Income:Subscriptions"),
+    "V2G": ("energy", "Income:V2G"),
+    "DISCOUNT": ("service", "Income:Discounts"),
 }
-UNITS = {"KWH": "WH", "SWAP": "SWAP", "MINUTE": "MINUTE", "DAY": "DAY", "ITEM": "ITEM"}
+"""Tax product and income account of each component, unless an element names others."""
+FEES = {"BOOKING", "NO_SHOW", "LATE", "CLASS_UPGRADE", "EXTRA_PACK", "IDLE", "DAMAGE"}
+UNITS = {each: each for each in ("SWAP", "MINUTE", "DAY", "MONTH", "ITEM", "SOH_BP")}
+UNITS["KWH"] = "WH"
+DRIVEN = ("swap", "charging_session")
+TIMED = ("charging_session", "v2g", "subscription")
+BY_KWH = {"ENERGY", "SERVICE", "SWAP", "DISCOUNT", "BOOKING"}
+FREE = {"ENERGY", "SERVICE", "SWAP"}
+"""Components that an allowance pays for."""
+COUNT_MAX = 10**9
 LINES_PER_ENTRY = 100
-FACTS = {"charge_session_ended", "swap_completed", "swap_closed_incomplete"}
+BOOKING_FACTS = {"booking_no_show", "booking_canceled", "booking_failed"}
+FACTS = {"charge_session_ended", "swap_completed", "swap_closed_incomplete", *BOOKING_FACTS}
+WORD = ("booking", "custody", "subscription")
+"""Kinds of usages that are counted, not metered: fees of bookings, of days, of damage."""
+COUNTED = {
+    ("NO_SHOW", "ITEM"): ("is_no_show", 1),
+    **{(name, "ITEM"): (f"{name.lower()}_s", 1) for name in ("LATE", "IDLE")},
+    **{(name, "MINUTE"): (f"{name.lower()}_s", 60) for name in ("LATE", "IDLE")},
+    **{(name, "DAY"): (f"{name.lower()}_s", 86_400) for name in ("LATE", "IDLE")},
+    ("CLASS_UPGRADE", "DAY"): ("class_days", 1),
+    ("EXTRA_PACK", "ITEM"): ("extra_packs", 1),
+    ("EXTRA_PACK", "DAY"): ("extra_pack_days", 1),
+    ("DAMAGE", "SOH_BP"): ("damage_bp", 1),
+    ("SUBSCRIPTION", "MONTH"): ("months", 1),
+}
+"""What the lines of a fee count, by component and unit: name, and how many of it are one."""
 LEGS = {"pack_swapped_out": 1, "pack_returned": -1}
 BILLED = {"usage.accrued", "usage.reversed"}
+PLANS = {"subscription.began", "subscription.ended", "subscription.invoiced", "subscription.used"}
 SHARED = {"share.accrued", "share.reversed", "share.reduced"}
 
 
@@ -1128,9 +1161,13 @@ def divide(total: int, weights: Sequence[int]) -> list[int]:
 
 
 class Usage(NamedTuple):
-    """What a price depends on; begin and end are one instant for a swap."""
+    """What a price depends on; begin and end are one instant unless it lasts.
 
-    is_swap: bool
+    `counts` are what fees count, by name; `used` what was used before it, by period and counter;
+    `intervals` are (begin, end, Wh) of a meter; `promos` take something off before tax.
+    """
+
+    kind: str
     begin: int
     end: int
     energy_wh: int
@@ -1140,9 +1177,28 @@ class Usage(NamedTuple):
     is_booked: bool
     limit_wh: int
     slack: int
-    is_free: bool
     price_at: int = 0  # of a booking that was kept: its prices, as published below
     price_position: int = 0  # this position
+    zone: str = ""
+    group: str = ""
+    soc_bp: int | None = None
+    counts: Mapping[str, int] = {}
+    intervals: tuple[tuple[int, int, int], ...] = ()
+    period: str = ""  # of the driver's subscription
+    free_swaps: int = 0
+    free_wh: int = 0
+    used: Mapping[str, int] = {}
+    promos: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def is_swap(self) -> bool:
+        """Whether packs were changed."""
+        return self.kind == "swap"
+
+    @property
+    def source(self) -> str:
+        """How its energy is known."""
+        return "SOC_DIFFERENCE" if self.is_swap else "METER" if self.kind in TIMED else "EVENT"
 
 
 class Version(NamedTuple):
@@ -1190,7 +1246,7 @@ class Tariff:
         self.days: dict[int, Version] = {}
         self.lasting: list[Version] = []
         for new in versions:
-            expect(_is_known(new.terms), "tariff: prices of a kind that this program cannot check")
+            expect(_is_known(new.terms), "tariff: terms of a kind that this program cannot check")
             if take(new.terms, "hours_micro", list, []):
                 self.days[new.begin // DAY] = new
                 continue
@@ -1204,19 +1260,24 @@ class Tariff:
         if day and hour not in take(day.terms, "hours_missing", list, []):
             rate = take(day.terms, "hours_micro", list)[hour]
             found["ENERGY"] = Price("ENERGY", "KWH", rate, day, None)
-        lasting = next((v for v in reversed(self.lasting) if v.begin <= at), None)
-        if lasting is None or (lasting.end and at >= lasting.end):
+        lasting = self.lasting_at(at)
+        if lasting is None:
             return found or None
         zone = take(lasting.terms, "zone", str)
         for element in take(lasting.terms, "elements", list, []):
             name, limits = take(element, "component", str), take(element, "restrictions", dict, {})
             source = take(element, "quantity_source", str, "EVENT")
-            if source not in ("EVENT", "SOC_DIFFERENCE" if usage.is_swap else "METER"):
+            if source not in ("EVENT", usage.source):
                 continue
             if name not in found and _applies(limits, usage, at, zone):
                 per, rate = take(element, "per", str), take(element, "rate_micro", int)
                 found[name] = Price(name, per, rate, lasting, element)
         return found
+
+    def lasting_at(self, at: int) -> Version | None:
+        """Find the version in force that is not for one day."""
+        found = next((one for one in reversed(self.lasting) if one.begin <= at), None)
+        return None if found is None or (found.end and at >= found.end) else found
 
     def edges(self, begin: int, end: int) -> list[int]:
         """List the times strictly between two at which a price may change."""
@@ -1239,27 +1300,40 @@ class Tariff:
 TERMS = {
     *("country", "currency", "zone", "valid_from_at", "valid_to_at", "elements", "hours_micro"),
     *("hours_missing", "negative_energy", "terms_sha256", "party", "border_rule", "rounding"),
+    *("tax_included", "min_bill_minor", "max_bill_minor"),
 }
 ELEMENT = {
     *("component", "per", "rate_micro", "restrictions", "min_quantity", "max_quantity"),
-    *("tax_product", "revenue_account", "element_id", "quantity_source"),
+    *("tax_product", "revenue_account", "element_id", "quantity_source", "tier"),
 }
 LIMITS = {
     *("days", "start_local", "end_local", "date_from", "date_to", "stations", "pack_classes"),
+    *("zones", "groups", "min_soc_bp"),
 }
-ELSEWHERE = {"NO_SHOW", "LATE", "IDLE", "EXTRA_PACK", "DAMAGE", "SUBSCRIPTION", "V2G"}
-"""Components that no swap and no charging session has on its bill."""
 
 
 def _is_known(terms: dict[str, Any]) -> bool:
-    """Tell whether a version has nothing but prices that can be checked here."""
+    """Tell whether a version has nothing but terms that can be checked here."""
     elements = take(terms, "elements", list, [])
-    return set(terms) <= TERMS and all(
-        set(one) <= ELEMENT
-        and set(take(one, "restrictions", dict, {})) <= LIMITS
-        and take(one, "component", str) in {*COMPONENTS, *ELSEWHERE}
-        and take(one, "per", str) in {*UNITS, "MONTH", "SOH_BP"}
-        for one in elements
+    tiers = [take(one, "tier", dict, {}) for one in elements]
+    return (
+        set(terms) <= TERMS
+        and take(terms, "border_rule", str, "cheaper_for_driver") == "cheaper_for_driver"
+        and take(terms, "rounding", str, "line_half_up") == "line_half_up"
+        and all(
+            set(one) <= ELEMENT
+            and set(take(one, "restrictions", dict, {})) <= LIMITS
+            and take(one, "component", str) in COMPONENTS
+            and take(one, "per", str) in UNITS
+            for one in elements
+        )
+        and all(
+            one.get("scope") in ("swap", "calendar_month", "contract_period")
+            and one.get("mode") in ("graduated", "volume")
+            and take(take(one, "steps", list)[0], "from_quantity", int) == 0
+            for one in tiers
+            if one
+        )
     )
 
 
@@ -1280,6 +1354,21 @@ def _with_version(lasting: Sequence[Version], new: Version) -> list[Version]:
     return sorted([*kept, new], key=lambda version: version.begin)
 
 
+def _intervals(facts: dict[str, Any], begin: int, end: int) -> tuple[tuple[int, int, int], ...]:
+    """Take the intervals of a meter, which follow each other and sum to what it counted."""
+    found = [
+        (take(one, "begin_at", int), take(one, "end_at", int), take(one, "energy_wh", int))
+        for one in take(facts, "intervals", list, [])
+    ]
+    ends = [begin, *(one[1] for one in found)]
+    whole = [one[0] for one in found] == ends[:-1] and sorted(set(ends)) == ends
+    whole = whole and ends[-1] == end and min((one[2] for one in found), default=0) >= 0
+    energy = take(facts, "energy_in_wh", int, 0)
+    whole = whole and sum(one[2] for one in found) == energy
+    require(whole or not found, "the intervals of a meter are not those of its session")
+    return tuple(found)
+
+
 def _local(at: int, zone: str) -> datetime:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(
         ZoneInfo(zone)
@@ -1287,10 +1376,17 @@ def _local(at: int, zone: str) -> datetime:
 
 
 def _applies(limits: dict[str, Any], usage: Usage, at: int, zone: str) -> bool:
-    """Tell whether an element applies at a station, for a class of packs, at a time."""
+    """Tell whether an element applies at a place, for a class, a group and a charge, at a time."""
     if usage.station not in limits.get("stations", [usage.station]):
         return False
     if usage.pack_class not in limits.get("pack_classes", [usage.pack_class]):
+        return False
+    if usage.zone not in limits.get("zones", [usage.zone]):
+        return False
+    if usage.group not in limits.get("groups", [usage.group]):
+        return False
+    least_soc = limits.get("min_soc_bp", 0)
+    if least_soc and (usage.soc_bp is None or usage.soc_bp < least_soc):
         return False
     if not set(limits) & {"days", "start_local", "date_from", "date_to"}:
         return True
@@ -1344,7 +1440,7 @@ def rate(usage: Usage, tariff: Tariff, tax: Tax) -> tuple[list[dict[str, Any]], 
     low, high = usage.begin - usage.slack, usage.end + usage.slack + 1
     borders = tariff.edges(low, high) if usage.slack else []
     shifts = [-usage.slack, usage.slack]
-    if usage.is_swap:
+    if usage.kind not in TIMED:
         shifts = [-usage.slack, *(border - usage.begin for border in borders)]
     for shift in shifts if borders else ():
         other = _lines(usage, tariff, shift, tax)
@@ -1361,11 +1457,8 @@ def _lines(usage: Usage, tariff: Tariff, shift: int, tax: Tax) -> list[dict[str,
     """Make the lines of one reading of the clock; None when there can be no bill."""
     begin, end = usage.begin + shift, usage.end + shift
     bands = list(pairwise((begin, *tariff.edges(begin, end), end)))
-    shares = [usage.energy_wh]
-    if len(bands) > 1:
-        shares = divide(usage.energy_wh, [stop - start for start, stop in bands])
     rows: dict[str, list[Part]] = {}
-    for (start, stop), share in zip(bands, shares, strict=True):
+    for (start, stop), share in zip(bands, _shares(usage, bands, shift), strict=True):
         prices = tariff.at(usage, start)
         if prices is None:
             return None
@@ -1381,36 +1474,104 @@ def _lines(usage: Usage, tariff: Tariff, shift: int, tax: Tax) -> list[dict[str,
     ruled = all(tax(usage.country, one["tax_product"], one["service_start_at"]) for one in lines)
     small = (usage.is_swap or usage.energy_wh >= 0) and abs(usage.energy_wh) <= usage.limit_wh
     small = small and sum(abs(line["amount_nano"]) for line in lines) < LAST
-    return lines if lines and covered and ruled and small else None
+    small = small and all(0 <= number <= COUNT_MAX for number in usage.counts.values())
+    if not (lines and covered and ruled and small):
+        return None
+    terms = next(iter(rows.values()))[0].price.version.terms
+    lines = _bounded_bill(usage, lines, tariff.lasting_at(begin))
+    lines = _promoted(usage, lines, take(terms, "currency", str))
+    return _without_tax(usage.country, lines, tax)
+
+
+def _shares(usage: Usage, bands: list[tuple[int, int]], shift: int) -> list[int]:
+    """Divide the energy over bands by time, inside each interval of the meter where it has any."""
+    if len(bands) == 1:
+        return [usage.energy_wh]
+    spans = usage.intervals or ((usage.begin, usage.end, usage.energy_wh),)
+    shares = [0] * len(bands)
+    for begin, end, energy_wh in spans:
+        inside = [
+            max(0, min(stop, end + shift) - max(start, begin + shift)) for start, stop in bands
+        ]
+        shares = [have + more for have, more in zip(shares, divide(energy_wh, inside), strict=True)]
+    return shares
 
 
 def _component(usage: Usage, row: list[Part], shift: int) -> Iterator[dict[str, Any]]:
-    """Make the lines of one component: one per stretch of energy, or one for the event."""
+    """Make the lines of one component: one per stretch of energy and step, or one for the event."""
     first = row[0].price
-    if first.component in ELSEWHERE or (first.component == "BOOKING" and not usage.is_booked):
+    name = first.component
+    if name == "BOOKING" and not usage.is_booked:
         return
     if first.per == "KWH":
-        metered = [part for part in row if part.price.per == "KWH"]
-        actual = [part.quantity for part in metered]
-        total = sum(actual)
-        billed = _bounded(total, first)
-        parts = actual
-        if billed != total and len(metered) == 1:
-            parts = [billed]
-        elif billed != total:
-            lengths = [part.end - part.begin for part in metered]
-            parts = divide(billed, actual if total > 0 else lengths)
-        for part, quantity in zip(metered, parts, strict=True):
-            yield _line(usage, part, quantity, shift)
-        return
+        is_metered = name in BY_KWH if usage.kind in DRIVEN else name == usage.kind.upper() == "V2G"
+        parts = [part for part in row if is_metered and part.price.per == "KWH"]
+        formula = "meter-interval-1" if usage.intervals else "meter-time-1"
+        formula = "soc-diff-1" if usage.is_swap else formula
+    else:
+        number = _happened(usage, name, first.per)
+        if number is None or row[0].begin != usage.begin + shift:
+            return
+        parts = [Part(first, row[0].begin, usage.end + shift, number)]
+        formula = "event-1"
+    is_allowed = name in FREE and usage.kind in DRIVEN
+    free_wh, used = usage.free_wh if is_allowed else 0, dict(usage.used)
+    for part, billed in zip(parts, _billed(parts), strict=True):
+        if is_allowed and usage.is_swap and usage.free_swaps > 0:
+            pieces = [(billed, 0, "allowance-1", "")]
+        else:
+            free = min(free_wh, max(billed, 0)) if first.per == "KWH" else 0
+            free_wh -= free
+            pieces = [(free, 0, "allowance-wh-1", "")] if free else []
+            if billed > free or not pieces:
+                pieces += _stepped(usage, part.price, billed - free, formula, used)
+        left = part.quantity
+        for number, piece in enumerate(pieces, 1):
+            own = left if number == len(pieces) else max(min(piece[0], left), 0)
+            left -= own
+            yield _line(part._replace(quantity=own), piece, shift)
+
+
+def _happened(usage: Usage, name: str, per: str) -> int | None:
+    """Count what a price is for, other than energy; None where it did not happen."""
     lasted = usage.end - usage.begin
-    count: dict[str, int | None] = {"ITEM": 1, "SWAP": 1 if usage.is_swap else None}
-    if not usage.is_swap:
-        count |= {"MINUTE": lasted // MINUTE, "DAY": -(-lasted // DAY)}
-    number = count.get(first.per)
-    if number is not None and row[0].begin == usage.begin + shift:
-        event = Part(first, row[0].begin, usage.end + shift, number)
-        yield _line(usage, event, _bounded(number, first), shift)
+    plain: dict[str, int | None] = {"ITEM": 1, "SWAP": 1 if usage.is_swap else None}
+    if usage.kind in TIMED:
+        plain |= {"MINUTE": lasted // MINUTE, "DAY": -(-lasted // DAY)}
+    if name in ("BOOKING", "DISCOUNT"):
+        return plain.get(per)
+    if name in FREE:
+        return plain.get(per) if usage.kind in DRIVEN else None
+    many = usage.counts.get
+    seconds = many({"LATE": "late_s", "IDLE": "idle_s"}.get(name, ""), 0)
+    days = 0 if many("is_system_upgrade", 0) else many("class_days", 0)
+    fees = {
+        ("NO_SHOW", "ITEM"): many("is_no_show", 0),
+        (name, "MINUTE"): seconds // 60,
+        (name, "DAY"): -(-seconds // 86_400),
+        ("LATE", "ITEM"): int(seconds > 0),
+        ("IDLE", "ITEM"): int(seconds > 0),
+        ("CLASS_UPGRADE", "DAY"): days,
+        ("EXTRA_PACK", "ITEM"): many("extra_packs", 0),
+        ("EXTRA_PACK", "DAY"): many("extra_pack_days", 0),
+        ("DAMAGE", "SOH_BP"): many("damage_bp", 0) if usage.kind == "custody" else 0,
+        ("SUBSCRIPTION", "MONTH"): many("months", 0) if usage.kind == "subscription" else 0,
+    }
+    return fees.get((name, per)) or None
+
+
+def _billed(parts: list[Part]) -> list[int]:
+    """Bound what is billed of several stretches together, and divide it as the energy is."""
+    actual = [part.quantity for part in parts]
+    if not parts:
+        return []
+    total = sum(actual)
+    billed = _bounded(total, parts[0].price)
+    if billed == total:
+        return actual
+    if len(parts) == 1:
+        return [billed]
+    return divide(billed, actual if total > 0 else [part.end - part.begin for part in parts])
 
 
 def _bounded(quantity: int, price: Price) -> int:
@@ -1426,34 +1587,189 @@ def _bounded(quantity: int, price: Price) -> int:
     return max(min(quantity, most), least) if least else min(quantity, most)
 
 
-def _line(usage: Usage, part: Part, billed: int, shift: int) -> dict[str, Any]:
+Piece = tuple[int, int, str, str]
+"""What is billed at one rate: quantity, rate, formula, and the period over which it counts."""
+
+
+def _stepped(
+    usage: Usage, price: Price, quantity: int, formula: str, used: dict[str, int]
+) -> list[Piece]:
+    """Cut a quantity where a step of a tier ends, and count it in `used`."""
+    element = price.element or {}
+    tier = take(element, "tier", dict, {})
+    if not tier or quantity <= 0:
+        return [(quantity, price.rate, formula, "")]
+    period = {"swap": "", "contract_period": usage.period}.get(tier["scope"])
+    if period is None:
+        period = f"{_local(usage.begin, take(price.version.terms, 'zone', str)):%Y-%m}"
+    key = f"{period}/{counter_of(element)}"
+    before = used.get(key, 0)
+    after = used[key] = before + quantity
+    steps = [
+        (take(one, "from_quantity", int), take(one, "rate_micro", int)) for one in tier["steps"]
+    ]
+    if tier["mode"] == "volume":
+        reached = [rate_micro for start, rate_micro in steps if start < after]
+        return [(quantity, reached[-1], formula, period)]
+    cuts = []
+    for (start, rate_micro), (stop, _) in pairwise([*steps, (after, 0)]):
+        inside = min(stop, after) - max(start, before)
+        if inside > 0:
+            cuts.append((inside, rate_micro, formula, period))
+    return cuts
+
+
+def counter_of(element: dict[str, Any]) -> str:
+    """Name what a tier counts: its component, and the element where that has a name."""
+    return ":".join(filter(None, (element["component"], element.get("element_id"))))
+
+
+def _line(part: Part, piece: Piece, shift: int) -> dict[str, Any]:
+    billed, rate_micro, formula, period = piece
     price, element = part.price, part.price.element or {}
-    product, account = COMPONENTS.get(price.component, ("", ""))
-    is_free = usage.is_free and price.component != "BOOKING"
-    rate_micro = 0 if is_free else price.rate
+    product, account = COMPONENTS[price.component]
     nano = billed * rate_micro * (1 if price.per == "KWH" else 1000)
-    per_minor = 10 ** (9 - DECIMALS.get(take(price.version.terms, "currency", str), 2))
-    formula = "event-1"
-    if price.per == "KWH":
-        formula = "soc-diff-1" if usage.is_swap else "meter-time-1"
+    terms = price.version.terms
+    minor = round_half_up(nano, nano_per_minor(take(terms, "currency", str)))
     line = {
         "component": price.component,
         "quantity": part.quantity,
-        "unit": UNITS.get(price.per, ""),
+        "unit": UNITS[price.per],
         "rate_micro": rate_micro,
         "amount_nano": nano,
-        "net_minor": round_half_up(nano, per_minor),
+        "net_minor": minor,
         "tax_product": element.get("tax_product") or product,
         "revenue_account": element.get("revenue_account") or account,
         "tariff_version": price.version.number,
         "tariff_position": price.version.position,
         "service_start_at": part.begin - shift,
         "service_end_at": part.end - shift,
-        "formula": "allowance-1" if is_free else formula,
+        "formula": formula,
     }
-    if "element_id" in element:
-        line["element_id"] = element["element_id"]
+    more = {"element_id": element.get("element_id", ""), "tier": period}
+    line |= {name: text for name, text in more.items() if text}
+    if terms.get("tax_included"):
+        line["gross_minor"] = minor
     return line if billed == part.quantity else {**line, "billed_quantity": billed}
+
+
+def nano_per_minor(currency: str) -> int:
+    """Count the billionths of a major unit in a minor one."""
+    return int(10 ** (9 - DECIMALS.get(currency, 2)))
+
+
+# What depends on all lines of a bill together
+
+
+def _price_of(line: dict[str, Any]) -> int:
+    """Give what a line costs as its tariff says it: with tax where its prices have it."""
+    return int(line.get("gross_minor", line["net_minor"]))
+
+
+def _bounded_bill(
+    usage: Usage, lines: list[dict[str, Any]], version: Version | None
+) -> list[dict[str, Any]]:
+    """Hold a bill against the least and the most of its tariff; what was free stays free."""
+    if version is None or usage.kind not in DRIVEN:
+        return lines
+    least = take(version.terms, "min_bill_minor", int, 0)
+    most = take(version.terms, "max_bill_minor", int, 0)
+    total, dearest = sum(map(_price_of, lines)), max(lines, key=_price_of)
+    is_free = any(line["formula"].startswith("allowance-") for line in lines)
+    currency = take(version.terms, "currency", str)
+    if least and total < least and not is_free:
+        return [*lines, _beside(dearest, "SERVICE", "min-bill-1", least - total, currency)]
+    if most and total > most:
+        return [*lines, _beside(dearest, "DISCOUNT", "max-bill-1", most - total, currency)]
+    return lines
+
+
+def _beside(
+    like: dict[str, Any], component: str, formula: str, minor: int, currency: str
+) -> dict[str, Any]:
+    """Make a line of one item beside another: of its version, its product and its time."""
+    nano = minor * nano_per_minor(currency)
+    line = {key: like[key] for key in like if key not in ("billed_quantity", "element_id", "tier")}
+    line |= {"component": component, "revenue_account": COMPONENTS[component][1]}
+    line |= {"quantity": 1, "unit": "ITEM", "rate_micro": nano // 1000, "amount_nano": nano}
+    line |= {"net_minor": minor, "formula": formula}
+    return line | ({"gross_minor": minor} if "gross_minor" in like else {})
+
+
+def _promoted(usage: Usage, lines: list[dict[str, Any]], currency: str) -> list[dict[str, Any]]:
+    """Take promotions off: those that stack one after the other, or the best one alone."""
+    stacked: list[dict[str, Any]] = []
+    ways = [stacked]
+    for promo in usage.promos:
+        if not promo.get("valid_from_at", 0) <= usage.begin < promo.get("valid_to_at", LAST):
+            continue
+        if promo.get("stackable"):
+            stacked += _taken_off(usage, [*lines, *stacked], promo, currency)
+        else:
+            ways.append(_taken_off(usage, lines, promo, currency))
+    return [*lines, *min(ways, key=lambda found: sum(map(_price_of, found)))]
+
+
+def _taken_off(
+    usage: Usage, lines: list[dict[str, Any]], promo: dict[str, Any], currency: str
+) -> list[dict[str, Any]]:
+    """Make the lines of one promotion: one for each tax product and version that it lowers."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for line in lines:
+        name, chosen = line["component"], promo.get("components", ())
+        usual = name not in FEES and name != "DISCOUNT"
+        if (name in chosen if chosen else usual) or "promo" in line:
+            groups.setdefault((line["tax_product"], line["tariff_position"]), []).append(line)
+    off = [max(sum(map(_price_of, group)), 0) for group in groups.values()]
+    formula = "promo-free-swap-1"
+    if promo["kind"] == "percent":
+        formula = "promo-percent-1"
+        off = [round_half_up(base * promo.get("percent_bp", 0), 10_000) for base in off]
+    elif not (usage.is_swap and promo.get("swaps_left")):
+        off = [0] * len(off)
+    most = promo.get("max_minor", 0)
+    if most and sum(off) > most:
+        off = divide(most, off)
+    found = []
+    for group, minor in zip(groups.values(), off, strict=True):
+        if minor:
+            line = _beside(group[0], "DISCOUNT", formula, -minor, currency)
+            found.append({**line, "promo": promo["promo_id"]})
+    return found
+
+
+def _without_tax(country: str, lines: list[dict[str, Any]], tax: Tax) -> list[dict[str, Any]]:
+    """Give lines with tax their part of the net of all of one rate; signs are kept apart."""
+    groups: dict[tuple[str, int], list[int]] = {}
+    for place, line in enumerate(lines):
+        rule = tax(country, line["tax_product"], line["service_start_at"])
+        if "gross_minor" in line and rule is not None:
+            groups.setdefault(rule, []).append(place)
+    found = list(lines)
+    for (_, rate_bp), places in groups.items():
+        gross = [lines[place]["gross_minor"] for place in places]
+        net, below = (
+            net_inside(sum(gross), rate_bp),
+            net_inside(sum(min(0, one) for one in gross), rate_bp),
+        )
+        parts = [
+            *zip(places, _by_size(below, [min(0, one) for one in gross]), strict=True),
+            *zip(places, _by_size(net - below, [max(0, one) for one in gross]), strict=True),
+        ]
+        for place in places:
+            own = sum(part for where, part in parts if where == place)
+            found[place] = {**lines[place], "net_minor": own}
+    return found
+
+
+def net_inside(gross_minor: int, rate_bp: int) -> int:
+    """Take the net out of an amount that includes tax."""
+    return round_half_up(gross_minor * 10_000, 10_000 + rate_bp)
+
+
+def _by_size(total: int, amounts: list[int]) -> list[int]:
+    sizes = [abs(one) for one in amounts]
+    return divide(total, sizes) if any(sizes) else [0] * len(sizes)
 
 
 # Bills and statements that carry their proof (steps M1 to M7) ------------------
@@ -1511,10 +1827,18 @@ def take_ints(value: Any, name: str, *default: list[Any]) -> list[int]:
 class Books:
     """The proven entries of a bundle, and what they add up to."""
 
-    def __init__(self, entries: dict[int, dict[str, Any]], taxes: list[Any]) -> None:
+    def __init__(
+        self, entries: dict[int, dict[str, Any]], taxes: list[Any], *, is_whole: bool = True
+    ) -> None:
         self.entries = entries
+        self.is_whole = is_whole
+        self.stated: set[int] = set()
+        self.margins: set[int] = set()
+        self.counted: set[int] = set()
         self.stations: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.contracts: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        self.plans: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
+        self.bills: dict[str, list[tuple[int, bool, dict[str, Any]]]] = {}
         self.versions: dict[str, list[Version]] = {}
         self.taxes: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
         self._tariffs: dict[tuple[str, int], Tariff] = {}
@@ -1533,6 +1857,13 @@ class Books:
     def _file(self, position: int, kind: str, body: dict[str, Any]) -> None:
         if kind == "station_commissioned":
             self.stations.setdefault(take(body, "station_id", str), []).append((position, body))
+        elif kind in PLANS:
+            self.plans.setdefault(take(body, "driver_id", str), []).append((position, kind, body))
+        elif kind in BILLED:
+            is_back = kind == "usage.reversed"
+            bill = take(body, "original", dict) if is_back else body
+            driver = self.bills.setdefault(take(body, "driver_id", str), [])
+            driver.append((position, is_back, bill))
         elif kind == "contract_agreed":
             self.contracts.setdefault(take(body, "contract_id", str), []).append((position, body))
         elif kind == "tariff_published":
@@ -1579,7 +1910,8 @@ class Books:
 
     def rated_by(self, position: int) -> int:
         """Name what a usage was billed from: its facts, or below zero the bill that corrects."""
-        if "corrects" not in self.entries[position]:
+        body = take(self.entries[position], "body", dict)
+        if "corrects" not in self.entries[position] and body.get("usage_kind") not in WORD:
             return self.facts(position)
         part = take(take(self.entries[position], "body", dict), "part", int, 1)
         return -1 - (position - part + 1)
@@ -1589,12 +1921,16 @@ class Books:
         body = self.body(position, {"usage.accrued"})
         place = self.rated_by(position)
         if place not in self._rated:
-            is_free = any(take(one, "formula", str) == "allowance-1" for one in body["lines"])
-            if place < 0:
-                usage = self._corrected(position, body, is_free=is_free)
-            else:
-                usage = self._usage(place, body, position, is_free=is_free)
+            usage = (
+                self._corrected(position, body) if place < 0 else self._usage(place, body, position)
+            )
             tariff = self.tariff(take(body, "tariff_id", str), usage.price_position or position)
+            first = position - take(body, "part", int, 1) + 1
+            usage = (
+                self._before(usage, first, body)
+                if self.is_whole
+                else self._as_stated(usage, first, body, tariff)
+            )
             self._rated[place] = (usage, *rate(usage, tariff, self.tax))
         _, lines, shift = self._rated[place]
         part, parts = take(body, "part", int, 1), take(body, "parts", int, 1)
@@ -1609,22 +1945,29 @@ class Books:
         require(take(body, "energy_wh", int, 0) == wh, f"usage at {position}: other energy")
         return body, lines
 
-    def _usage(self, place: int, billed: dict[str, Any], position: int, *, is_free: bool) -> Usage:
+    def _usage(self, place: int, billed: dict[str, Any], position: int) -> Usage:
         """Take what a price depends on from the facts, the station and nothing else."""
         kind, facts = self.entries[place]["kind"], self.body(place, FACTS)
+        if kind in BOOKING_FACTS:
+            return self._booking_fee(place, billed, position)
         is_swap = kind != "charge_session_ended"
+        is_back = not is_swap and billed["usage_kind"] == "v2g"  # what a driver gave to the grid
         name = "swap_id" if is_swap else "session_id"
         station = self.station(take(facts, "station_id", str), position)
         same = (
-            billed["usage_kind"] == ("swap" if is_swap else "charging_session")
-            and take(facts, name, str) == billed["usage_id"]
+            billed["usage_kind"]
+            == ("swap" if is_swap else "v2g" if is_back else "charging_session")
+            and (is_back or take(facts, name, str) == billed["usage_id"])
             and take(facts, "driver_id", str) == billed["driver_id"]
             and facts["station_id"] == billed["station_id"] == station["station_id"]
-            and take(station, "tariff_id", str, "") == billed["tariff_id"]
             and take(station, "country", str) == billed["country"]
         )
         require(same, f"usage at {position}: its facts are of another usage")
         begin = take(facts, "out_at" if is_swap else "started_at", int)
+        plan = self.plan(facts["driver_id"], begin, position)
+        tariff = take(plan["terms"], "overage_tariff_id", str, "") if plan else ""
+        tariff = tariff or take(station, "tariff_id", str, "")
+        require(tariff == billed["tariff_id"], f"usage at {position}: by another tariff")
         end = begin if is_swap else take(facts, "ended_at", int)
         slack = take(facts, "clock_uncertainty_us", int, 0)
         good = 0 <= begin <= end < LAST and 0 <= slack <= DAY and end - begin <= 400 * DAY
@@ -1633,34 +1976,43 @@ class Books:
         require(take(facts, "level", int) >= 3, f"usage at {position}: evidence too weak to bill")
         if is_swap:
             self._legs(place, facts)
+        charges = [take(leg, "soc_bp", int) for leg in facts.get("legs_out", ()) if "soc_bp" in leg]
         return Usage(
-            is_swap=is_swap,
+            kind=billed["usage_kind"],
             begin=begin,
             end=end,
-            energy_wh=take(facts, "energy_wh" if is_swap else "energy_in_wh", int),
+            energy_wh=take(
+                facts,
+                "energy_wh" if is_swap else "energy_out_wh" if is_back else "energy_in_wh",
+                int,
+            ),
             station=facts["station_id"],
             pack_class=take(facts, "pack_class", str),
             country=billed["country"],
             is_booked=bool(take(facts, "booking_id", str, "")),
             limit_wh=(take(facts, "capacity_wh", int, 0) if is_swap else 0) or 1_000_000,
             slack=slack,
-            is_free=is_free and is_swap,
+            soc_bp=min(charges, default=None),
+            counts={"class_days": take(facts, "class_days", int, 0)},
             price_at=take(facts, "price_at", int, 0),
             price_position=take(facts, "price_position", int, 0),
+            intervals=() if is_swap or is_back else _intervals(facts, begin, end),
         )
 
-    def _corrected(self, position: int, body: dict[str, Any], *, is_free: bool) -> Usage:
+    def _corrected(self, position: int, body: dict[str, Any]) -> Usage:
         """Take place, class and clock from the first bill, energy and time from the legs anew."""
         first = position
         while "corrects" in self.entries[first]:
             before = take(self.entries[first], "corrects", int)
             require(before < first, f"usage at {position}: it corrects a later one")
             old = self.body(before, {"usage.accrued"})
-            names = ("usage_id", "usage_kind", "driver_id", "station_id")
+            names = ("usage_id", "usage_kind", "driver_id", "station_id", "tariff_id")
             same = all(old[name] == body[name] for name in names)
             require(same, f"usage at {position}: it corrects another usage")
             first = before
-        usage = self._usage(self.facts(first), body, position, is_free=is_free)
+        if body["usage_kind"] in WORD:
+            return self._agreed(position, self._counted(first))
+        usage = self._usage(self.facts(first), body, first)
         legs = [one for one in take_ints(self.entries[position], "causes") if one in self.entries]
         found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         for one in legs:
@@ -1679,8 +2031,88 @@ class Books:
             for _, leg in found.get(kind, ())
         )
         begin = max(at for at, _ in found.get("pack_swapped_out") or found["pack_returned"])
-        usage = usage._replace(energy_wh=energy, begin=begin, end=begin, limit_wh=1_000_000)
+        out = [leg for _, leg in found.get("pack_swapped_out", ()) if "soc_bp" in leg]
+        usage = usage._replace(
+            energy_wh=energy,
+            begin=begin,
+            end=begin,
+            limit_wh=1_000_000,
+            soc_bp=min((take(leg, "soc_bp", int) for leg in out), default=None),
+        )
         return self._agreed(position, usage)
+
+    def _booking_fee(self, place: int, billed: dict[str, Any], position: int) -> Usage:
+        """Take what a fee depends on from how a booking ended, and what it was made for."""
+        facts, kind = self.body(place, BOOKING_FACTS), self.entries[place]["kind"]
+        causes = [one for one in take_ints(self.entries[position], "causes") if one < place]
+        require(len(causes) == 1, f"usage at {position}: it is of no one booking")
+        wish = self.body(causes[0], {"booking_requested"})
+        terms = take(wish, "terms", dict, {})
+        at = take(self.entries[position], "occurred_at", int)
+        station = self.station(take(wish, "station_id", str), position)
+        names = ("booking_id", "driver_id", "station_id")
+        same = all(take(wish, name, str) == take(facts, name, str) for name in names)
+        same = same and billed["usage_kind"] == "booking"
+        same = same and wish["booking_id"] == billed["usage_id"]
+        same = same and wish["driver_id"] == billed["driver_id"]
+        same = same and wish["station_id"] == billed["station_id"]
+        same = same and take(station, "country", str) == billed["country"]
+        same = same and at == take(self.entries[place], "recorded_at", int)
+        same = same and take(facts, "is_billed", bool, False)  # noqa: FBT003  a missing member
+        require(same, f"usage at {position}: its facts are of another usage")
+        price_at = take(terms, "price_at", int)
+        plan = self.plan(wish["driver_id"], price_at, position)
+        tariff = take(plan["terms"], "overage_tariff_id", str, "") if plan else ""
+        tariff = tariff or take(station, "tariff_id", str, "")
+        require(tariff == billed["tariff_id"], f"usage at {position}: by another tariff")
+        return Usage(
+            kind="booking",
+            begin=at,
+            end=at,
+            energy_wh=0,
+            station=wish["station_id"],
+            pack_class=take(wish, "pack_class", str),
+            country=billed["country"],
+            is_booked=True,
+            limit_wh=1_000_000,
+            slack=0,
+            counts={"is_no_show": int(kind != "booking_canceled")},
+            price_at=price_at,
+            price_position=causes[0],
+        )
+
+    def _counted(self, position: int) -> Usage:
+        """Take what a fee counts at its word; what it costs follows from the tariff."""
+        body = self.body(position, {"usage.accrued"})
+        station = self.station(take(body, "station_id", str), position)
+        require(station["country"] == body["country"], f"usage at {position}: another country")
+        lines = take(body, "lines", list)
+        counts: dict[str, int] = {}
+        for line in lines:
+            name, each = COUNTED.get((line["component"], line["unit"]), ("", 0))
+            if name:
+                counts[name] = max(counts.get(name, 0), each * take(line, "quantity", int))
+        begin = min(take(line, "service_start_at", int) for line in lines)
+        causes = take_ints(self.entries[position], "causes", [])
+        told = [self.entries[one]["body"] for one in causes if one in self.entries]
+        shift = take(body, "price_shift_us", int, 0)
+        is_locked = body["usage_kind"] == "booking"
+        self.counted.add(position)
+        return Usage(
+            kind=body["usage_kind"],
+            begin=begin,
+            end=begin,
+            energy_wh=0,
+            station=body["station_id"],
+            pack_class=next((one["pack_class"] for one in told if "pack_class" in one), ""),
+            country=body["country"],
+            is_booked=is_locked,
+            limit_wh=1_000_000,
+            slack=0,
+            counts=counts,
+            price_at=begin + shift if is_locked else 0,
+            price_position=min(causes) if is_locked and causes else 0,
+        )
 
     def _agreed(self, position: int, usage: Usage) -> Usage:
         """Put what two persons found of a usage before what was told of it."""
@@ -1697,11 +2129,131 @@ class Books:
         same = len(said) == 1 and said[0]["usage_id"] == billed["usage_id"]
         require(same and set(about) <= set(causes), f"usage at {position}: agreed of another one")
         if take(found, "has_energy", bool, False):  # noqa: FBT003  what a missing member means
-            usage = usage._replace(energy_wh=take(found, "energy_wh", int, 0))
+            usage = usage._replace(energy_wh=take(found, "energy_wh", int, 0), intervals=())
         begin = take(found, "begun_at", int, 0)
         if begin:
-            usage = usage._replace(begin=begin, end=begin + usage.end - usage.begin, slack=0)
+            end = begin + usage.end - usage.begin
+            usage = usage._replace(begin=begin, end=end, slack=0, intervals=())
         return usage
+
+    # what was used before a usage
+
+    def plan(self, driver: str, at: int, before: int) -> dict[str, Any] | None:
+        """Find what a driver subscribed to, as told below a position, if it holds at a time."""
+        began: dict[str, Any] | None = None
+        last = ""
+        for place, kind, body in self.plans.get(driver, ()):
+            if place < before and kind == "subscription.began":
+                began, last = body, ""
+            elif place < before and kind == "subscription.ended":
+                last = take(body, "last_period", str)
+        if began is None:
+            return None
+        month = f"{_local(at, take(take(began, 'terms', dict), 'zone', str)):%Y-%m}"
+        in_force = take(began, "first_on", str)[:7] <= month <= (last or month)
+        return began if in_force else None
+
+    def _before(self, usage: Usage, first: int, body: dict[str, Any]) -> Usage:
+        """Add what was used before, from the entries that say so."""
+        driver, tariff, own = body["driver_id"], body["tariff_id"], body["usage_id"]
+        plan = self.plan(driver, usage.begin, first)
+        if plan is not None:
+            zone = take(plan["terms"], "zone", str)
+            period = f"{take(plan, 'contract_id', str)}.{_local(usage.begin, zone):%Y-%m}"
+            usage = usage._replace(period=period)
+        swaps, energy_wh = self._free(driver, usage.begin, own, first)
+        counted: dict[str, Counted] = {}
+        for place, is_back, bill in self.bills.get(driver, ()):
+            if place < first and bill["tariff_id"] == tariff and bill["usage_id"] != own:
+                for key, counts in counts_of(bill).items():
+                    counted.setdefault(key, Counted()).add(bill, counts, is_back=is_back)
+        used = {
+            f"{period}/{counter}": quantity
+            for period, row in counted.items()
+            for counter, quantity in row.before(usage.begin, own).items()
+        }
+        return usage._replace(free_swaps=swaps, free_wh=energy_wh, used=used)
+
+    def _free(self, driver: str, at: int, own: str, before: int) -> tuple[int, int]:
+        """Add up what is left of a driver's allowances for a usage: swaps, and Wh."""
+        told = [one for one in self.plans.get(driver, ()) if one[0] < before]
+        began = [body for _, kind, body in told if kind == "subscription.began"]
+        if not began:
+            return 0, 0
+        terms = take(began[-1], "terms", dict)
+        month = _local(at, take(terms, "zone", str))
+        newest = month.year * 12 + month.month - 1
+        oldest = newest - take(terms, "rollover_periods", int, 0)
+        left = {"SWAP": 0, "KWH": 0}
+        units: dict[str, str] = {}
+        taken: dict[str, dict[str, int]] = {}
+        now: set[str] = set()
+        for _, kind, body in told:
+            if kind == "subscription.invoiced":
+                units[take(body, "period", str)] = take(body, "unit", str)
+                left[body["unit"]] += _holds(body, oldest, newest) * take(body, "quantity", int)
+            elif kind == "subscription.used":
+                other, quantity = take(body, "usage_id", str), take(body, "quantity", int)
+                unit = units[take(body, "period", str)]
+                by_unit = taken.setdefault(other, {"SWAP": 0, "KWH": 0})
+                by_unit[unit] += quantity
+                if other != own and _holds(body, oldest, newest):
+                    left[unit] -= quantity
+                    now.add(other)
+        if "corrects" not in self.entries[before]:  # else others may be made anew beside it
+            self._taken_rightly(driver, taken, now, (own, before))
+        return max(left["SWAP"], 0), max(left["KWH"], 0)
+
+    def _taken_rightly(
+        self, driver: str, taken: dict[str, dict[str, int]], now: set[str], place: tuple[str, int]
+    ) -> None:
+        """See that usages took of the allowances what their bills say, no more and no less.
+
+        `now` are those that took of what can be used now: their bills must be here. `place` is the
+        usage whose turn it is, and where.
+        """
+        own, before = place
+        said: dict[str, dict[str, int]] = {}
+        for where, is_back, bill in self.bills.get(driver, ()):
+            if where < before and bill["usage_id"] != own:
+                sums = said.setdefault(bill["usage_id"], {"SWAP": 0, "KWH": 0})
+                for unit, quantity in taken_of(bill).items():
+                    sums[unit] += -quantity if is_back else quantity
+        nothing = {"SWAP": 0, "KWH": 0}
+        for usage_id in sorted(set(said) | now):
+            same = taken.get(usage_id, nothing) == said.get(usage_id, nothing)
+            require(same, f"usage {usage_id}: another allowance was used than its bill says")
+
+    def _as_stated(self, usage: Usage, first: int, body: dict[str, Any], tariff: Tariff) -> Usage:
+        """Take what was used before at the word of the bill: other usages of its driver decide it.
+
+        Only words that the bill can have: where a step begins, or ends with the first line of it.
+        """
+        lines = [
+            line
+            for place in range(first, first + take(body, "parts", int, 1))
+            for line in take(self.body(place, {"usage.accrued"}), "lines", list)
+        ]
+        free = taken_of({"lines": lines, "part": 1})
+        usage = usage._replace(free_swaps=free["SWAP"], free_wh=free["KWH"])
+        used: dict[str, int] = {}
+        tiers = {
+            (version.position, counter_of(one)): one["tier"]
+            for version in tariff.lasting
+            for one in take(version.terms, "elements", list, [])
+            if "tier" in one
+        }
+        for line in lines:
+            period, counter = line.get("tier", ""), counter_of(line)
+            key, tier = f"{period}/{counter}", tiers.get((line["tariff_position"], counter))
+            if not period or key in used or tier is None:
+                continue
+            if "." in period:  # of a contract; a month of a tariff has no dot
+                usage = usage._replace(period=period)
+            used[key] = _stated_before(tier, lines, line)
+        if used or free["SWAP"] or free["KWH"]:
+            self.stated.add(first)
+        return usage._replace(used=used)
 
     def taken_back(self, position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """See that a reversal says again what it takes back; give that usage and its lines."""
@@ -1752,15 +2304,10 @@ class Books:
         first, lines = rated[0]
         require(len(places) == 1 and len(rated) == first.get("parts", 1), "a usage not as a whole")
         usage = self._rated[places.copy().pop()][0]
-        nets = _nets(lines)
+        nets = sums_of(lines)
         terms = self._terms(position, body, usage.begin)
-        base = sum(nets.values())
         name = take(terms, "base", str)
-        if name != "TOTAL_NET":
-            base = nets["energy"] if name == "ENERGY_NET" else base - nets["energy"]
-        order, weights = take(terms, "order", list), take(terms, "weights", dict)
-        require(sorted(order) == sorted(weights), "a contract that shares nothing")
-        parts = divide(base, [take(weights, party, int) for party in order])
+        base = self._base(position, name, nets)
         station = self.station(usage.station, position)
         expected = {
             "usage_id": first["usage_id"],
@@ -1771,7 +2318,7 @@ class Books:
             "base": name,
             "base_minor": base,
             "ours": take(terms, "ours", str),
-            "shares": dict(zip(order, parts, strict=True)),
+            "shares": shares_of(terms, base, is_swap=usage.is_swap),
             "service_start_at": usage.begin,
             **{key: body.get(key) for key in ("contract_id", "contract_version")},
             **{f"{key}_net_minor": net for key, net in nets.items() if net},
@@ -1779,6 +2326,16 @@ class Books:
         }
         require(body == expected, f"share at {position}: not what contract and usage give")
         return body, next(iter(places))
+
+    def _base(self, position: int, name: str, nets: dict[str, int]) -> int:
+        """Give what is shared of a bill; what the energy of a margin cost is taken at its word."""
+        total = sum(nets.values())
+        if name == "MARGIN":
+            said = take(take(self.entries[position], "body", dict), "base_minor", int)
+            require(said <= total, f"share at {position}: a margin above the bill")
+            self.margins.add(position)
+            return said
+        return {"TOTAL_NET": total, "ENERGY_NET": nets["energy"]}.get(name, total - nets["energy"])
 
     def share_back(self, position: int) -> dict[str, Any]:
         """See that a reversal says again what it takes back; give that share."""
@@ -1803,11 +2360,11 @@ class Books:
             if one in self.entries and self.entries[one]["kind"] == "credit_note.issued"
         ]
         require(len(notes) == 1, f"reduction at {position}: without its credit note")
-        nets = _nets(
-            {"component": one["component"], "net_minor": one["credited_minor"]}
-            for one in take(notes[0], "lines", list)
-            if one["usage_id"] == original["usage_id"]
-        )
+        nets = {"energy": 0, "service": 0, "fee": 0}
+        for one in take(notes[0], "lines", list):
+            if one["usage_id"] == original["usage_id"]:
+                name = {"ENERGY": "energy", "BOOKING": "fee"}.get(one["component"], "service")
+                nets[name] += take(one, "credited_minor", int)
         same = all(body.get(f"{name}_net_minor", 0) == net for name, net in nets.items())
         same = same and body["credit_note_no"] == notes[0]["credit_note_no"]
         require(same, f"reduction at {position}: not what its credit note takes back")
@@ -1817,7 +2374,7 @@ class Books:
             if other.get("reduced_position") == place:
                 left = {party: left[party] - other["shares"].get(party, 0) for party in left}
         whole, base = sum(left.values()), sum(nets.values())
-        if original["base"] != "TOTAL_NET":
+        if original["base"] not in ("TOTAL_NET", "MARGIN"):
             base = nets["energy"] if original["base"] == "ENERGY_NET" else base - nets["energy"]
         given = sum(take(body, "shares", dict).values())
         fair = given in {whole, min(base, whole) if whole >= 0 else max(base, whole)}
@@ -1840,13 +2397,128 @@ class Books:
         return take(best, "terms", dict)
 
 
-def _nets(lines: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Sum lines into energy, service and fees."""
-    nets = {"energy": 0, "service": 0, "fee": 0}
+def shares_of(terms: dict[str, Any], base: int, *, is_swap: bool) -> dict[str, int]:
+    """Divide a base by a contract: fixed amounts of a swap first, the rest by weights.
+
+    Where the base does not reach that far, what is short is borne by the operator of the ledger.
+    """
+    order, weights = take(terms, "order", list), take(terms, "weights", dict)
+    require(sorted(order) == sorted(weights), "a contract that shares nothing")
+    fixed = take(terms, "fixed", dict, {}) if is_swap else {}
+    rest = base - sum(fixed.values())
+    if fixed and rest < 0:
+        parts = [rest if party == take(terms, "ours", str) else 0 for party in order]
+    else:
+        parts = divide(rest, [take(weights, party, int) for party in order])
+    return {party: part + fixed.get(party, 0) for party, part in zip(order, parts, strict=True)}
+
+
+def sums_of(lines: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Sum the nets of lines into energy, service and fees."""
+    sums = {"energy": 0, "service": 0, "fee": 0}
     for line in lines:
-        name = {"ENERGY": "energy", "BOOKING": "fee"}.get(line["component"], "service")
-        nets[name] += line["net_minor"]
-    return nets
+        name = line["component"]
+        is_energy = name in ("ENERGY", "V2G")
+        is_energy = is_energy or (name == "DISCOUNT" and line.get("tax_product") == "energy")
+        sums["energy" if is_energy else "fee" if name in FEES else "service"] += line["net_minor"]
+    return sums
+
+
+def _holds(month: dict[str, Any], oldest: int, newest: int) -> int:
+    """Tell (0 or 1) whether a month of a subscription can be used in a usage's month."""
+    year, number = take(month, "period", str).split("-")
+    return int(oldest <= int(year) * 12 + int(number) - 1 <= newest)
+
+
+def taken_of(bill: dict[str, Any]) -> dict[str, int]:
+    """Tell what (a part of) a bill took of allowances: a swap, and Wh, which pay each price."""
+    by_component: dict[str, int] = {}
+    swaps = 0
+    for line in take(bill, "lines", list):
+        if line["formula"] == "allowance-1":
+            swaps = int(bill.get("part", 1) == 1)
+        elif line["formula"] == "allowance-wh-1":
+            billed = line.get("billed_quantity", line["quantity"])
+            by_component[line["component"]] = by_component.get(line["component"], 0) + billed
+    return {"SWAP": swaps, "KWH": max(by_component.values(), default=0)}
+
+
+def counts_of(bill: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Sum what a bill adds to the counts of tiers, by period and counter."""
+    found: dict[str, dict[str, int]] = {}
+    for line in take(bill, "lines", list):
+        if line.get("tier"):
+            counts = found.setdefault(line["tier"], {})
+            billed = line.get("billed_quantity", line["quantity"])
+            counts[counter_of(line)] = counts.get(counter_of(line), 0) + billed
+    return found
+
+
+class Counted:
+    """The usages of a driver that tiers count in one period, in the order in which they count.
+
+    That is the order of their begins. Of one that comes late at most 50 move; it counts last else.
+    Beyond 2,000 the oldest keep their sum alone.
+    """
+
+    def __init__(self) -> None:
+        self.base: dict[str, int] = {}
+        self.rows: list[tuple[int, str, dict[str, int]]] = []
+
+    def add(self, bill: dict[str, Any], counts: dict[str, int], *, is_back: bool) -> None:
+        """Count a part of a bill, or take it out again."""
+        own = bill["usage_id"]
+        if is_back:
+            kept = [row for row in self.rows if row[1] != own]
+            if len(kept) == len(self.rows):
+                self.base = {name: n - counts.get(name, 0) for name, n in self.base.items()}
+            self.rows = kept
+            return
+        for _, usage_id, known in self.rows:
+            if usage_id == own:  # a further part
+                for name, number in counts.items():
+                    known[name] = known.get(name, 0) + number
+                return
+        begin = min(line["service_start_at"] for line in bill["lines"])
+        self.rows.insert(self._place(begin, own), (begin, own, dict(counts)))
+        if len(self.rows) > 2_000:
+            for name, number in self.rows.pop(0)[2].items():
+                self.base[name] = self.base.get(name, 0) + number
+
+    def before(self, begin: int, usage_id: str) -> dict[str, int]:
+        """Sum what counts before a usage."""
+        sums = dict(self.base)
+        for _, _, counts in self.rows[: self._place(begin, usage_id)]:
+            for name, number in counts.items():
+                sums[name] = sums.get(name, 0) + number
+        return sums
+
+    def _place(self, begin: int, usage_id: str) -> int:
+        place = len(self.rows)
+        while place and self.rows[place - 1][:2] > (begin, usage_id):
+            place -= 1
+        return place if len(self.rows) - place <= 50 else len(self.rows)
+
+
+def _stated_before(tier: dict[str, Any], lines: list[Any], first: dict[str, Any]) -> int:
+    """Find what must have been used before, for the first lines that a tier priced to be right.
+
+    Where all lines of a usage are of one step, the least will do; else the step ends among them.
+    """
+    steps = take(tier, "steps", list)
+    counter = first.get("tier"), counter_of(first)
+    own = [line for line in lines if (line.get("tier"), counter_of(line)) == counter]
+    inside = [*takewhile(lambda line: line["rate_micro"] == first["rate_micro"], own)]
+    billed = [take(line, "billed_quantity", int, line["quantity"]) for line in inside]
+    for number, step in enumerate(steps):
+        if step["rate_micro"] == first["rate_micro"]:
+            start = take(step, "from_quantity", int)
+            if len(inside) < len(own) and step is not steps[-1]:
+                end = take(steps[number + 1], "from_quantity", int)
+                return end - sum(map(int, billed))
+            least = max(start + 1 - int(billed[0]), 0)
+            return least if tier["mode"] == "volume" else start
+    return 0
 
 
 class BillPart(NamedTuple):
@@ -1857,6 +2529,7 @@ class BillPart(NamedTuple):
     account: str
     version: str
     net_minor: int
+    gross_minor: int | None = None  # where its price has the tax in it
 
 
 class Line(NamedTuple):
@@ -1869,10 +2542,10 @@ class Line(NamedTuple):
     currency: str
     data: bytes
     amounts: dict[str, int]
-    taxes: dict[tuple[str, str, int], int]
     parts: tuple[BillPart, ...] = ()
     usage: tuple[str, str] = ("", "")
     contract: str = ""
+    seller: str = ""
 
 
 def _bill_line(books: Books, position: int, party: str) -> Line:
@@ -1881,7 +2554,6 @@ def _bill_line(books: Books, position: int, party: str) -> Line:
     body, _ = (books.taken_back if is_back else books.usage)(position)
     sign = -1 if is_back else 1
     require(body["driver_id"] == party, f"usage at {position}: another driver")
-    taxes: dict[tuple[str, str, int], int] = {}
     parts = []
     for one in body["lines"]:
         rule = books.tax(body["country"], one["tax_product"], one["service_start_at"])
@@ -1889,9 +2561,9 @@ def _bill_line(books: Books, position: int, party: str) -> Line:
             refuse(f"usage at {position}: no tax rule")
         key = (body["country"], *rule)
         net = sign * one["net_minor"]
-        taxes[key] = taxes.get(key, 0) + net
         version = f"{body['tariff_id']}/{one['tariff_version']}"
-        parts.append(BillPart(key, one["component"], one["revenue_account"], version, net))
+        gross = sign * one["gross_minor"] if "gross_minor" in one else None
+        parts.append(BillPart(key, one["component"], one["revenue_account"], version, net, gross))
     row = {
         "position": position,
         "usage_id": body["usage_id"],
@@ -1901,7 +2573,8 @@ def _bill_line(books: Books, position: int, party: str) -> Line:
         "net_minor": sign * body["net_minor"],
     }
     amounts = {"net_minor": row["net_minor"]}
-    return Line(position, body["currency"], canonical(row), amounts, taxes, tuple(parts))
+    seller = take(body, "seller_id", str, "")
+    return Line(position, body["currency"], canonical(row), amounts, tuple(parts), seller=seller)
 
 
 def _statement_line(books: Books, position: int, party: str) -> Line:
@@ -1927,8 +2600,8 @@ def _statement_line(books: Books, position: int, party: str) -> Line:
         "currency": body["currency"],
         "share_minor": body["shares"][party],
         "share_rule_version": f"{body['contract_id']}/{body['contract_version']}",
-        body["usage_kind"]: body["usage_id"],
         **{name: body.get(name, 0) for name in names},
+        **({body["usage_kind"]: body["usage_id"]} if body["usage_kind"] in DRIVEN else {}),
     }
     if kind != "share.accrued":
         own = books.entries[position]["body"]
@@ -1945,13 +2618,13 @@ def _statement_line(books: Books, position: int, party: str) -> Line:
     amounts = {name: row[name] for name in ("share_minor", *names)} | {
         "energy_wh": row["energy_wh"]
     }
-    usage = (row["kind"], body["usage_id"])
+    is_driven = body["usage_kind"] in DRIVEN  # a line that names no usage stands alone
+    usage = (row["kind"], body["usage_id"] if is_driven else str(position))
     return Line(
         position,
         body["currency"],
         canonical(row),
         amounts,
-        {},
         usage=usage,
         contract=body["contract_id"],
     )
@@ -1980,31 +2653,74 @@ def _root_text(lines: Sequence[Line]) -> str:
     return base64.b64encode(tree_root(leaf_hash(line.data) for line in lines)).decode()
 
 
-def _invoice_figures(lines: list[Line]) -> dict[str, Any]:
-    """Compute what an invoice over these lines must say."""
-    bases: dict[tuple[str, str, int], int] = {}
+Base = tuple[str, str, int]
+"""What lines are taxed as together: country, category, rate in basis points."""
+
+
+def _bases(lines: Iterable[Line]) -> dict[Base, tuple[int, int, int]]:
+    """Sum nets by base; of lines with tax in their prices also the gross, and the net it had."""
+    bases: dict[Base, tuple[int, int, int]] = {}
     for line in lines:
-        for key, net in line.taxes.items():
-            bases[key] = bases.get(key, 0) + net
-    taxes = [
-        {
-            "country": country,
-            "category": category,
-            "rate_bp": rate_bp,
-            "net_minor": net,
-            "tax_minor": round_half_up(net * rate_bp, 10_000),
-        }
-        for (country, category, rate_bp), net in sorted(bases.items())
-    ]
-    net_minor = sum(bases.values())
+        for part in line.parts:
+            net, gross, inside = bases.get(part.tax, (0, 0, 0))
+            has_tax = part.gross_minor is not None
+            bases[part.tax] = (
+                net + part.net_minor,
+                gross + (part.gross_minor or 0),
+                inside + (part.net_minor if has_tax else 0),
+            )
+    return bases
+
+
+def _invoice_figures(lines: list[Line]) -> dict[str, Any]:
+    """Compute what an invoice over these lines must say.
+
+    Net is taken out of the sum of prices with tax, tax computed on it; what a minor unit is
+    missing then is the rounding, what the lines were accrued at more is the other difference.
+    """
+    taxes = []
+    rounding = more = net_minor = gross_minor = 0
+    for (country, category, rate_bp), (net, gross, inside) in sorted(_bases(lines).items()):
+        plain = net - inside
+        whole = plain + net_inside(gross, rate_bp)
+        tax = round_half_up(whole * rate_bp, 10_000)
+        if gross:
+            plain_tax = round_half_up(plain * rate_bp, 10_000)
+            rounding += gross - (whole - plain) - (tax - plain_tax)
+        more += net - whole
+        row = {"country": country, "category": category, "rate_bp": rate_bp}
+        taxes.append({**row, "net_minor": whole, "tax_minor": tax})
+        net_minor += whole
+        gross_minor += whole + tax
     return {
         "line_count": len(lines),
         "lines_root": _root_text(lines),
         "net_minor": net_minor,
         "taxes": taxes,
-        "gross_minor": net_minor
-        + sum(round_half_up(n * r, 10_000) for (_, _, r), n in bases.items()),
+        "gross_minor": gross_minor,
+        "rounding_minor": rounding,
+        "accrued_more_minor": more,
     }
+
+
+def _on_document(lines: Iterable[Line], taxes: list[dict[str, Any]]) -> dict[int, list[BillPart]]:
+    """Give the parts of lines the nets that they have on their invoice, so that these sum.
+
+    Where sums differ by prices with tax, the largest parts differ by one minor unit each.
+    """
+    found = {line.position: list(line.parts) for line in lines}
+    for row in taxes:
+        key = (row["country"], row["category"], row["rate_bp"])
+        own = [
+            (at, n) for at, row_ in found.items() for n, one in enumerate(row_) if one.tax == key
+        ]
+        missing = row["net_minor"] - sum(found[at][n].net_minor for at, n in own)
+        own.sort(key=lambda where: -abs(found[where[0]][where[1]].net_minor))
+        for number in range(abs(missing) if own else 0):
+            at, n = own[number % len(own)]
+            net = found[at][n].net_minor + (1 if missing > 0 else -1)
+            found[at][n] = found[at][n]._replace(net_minor=net)
+    return found
 
 
 def _statement_figures(lines: list[Line]) -> dict[str, Any]:
@@ -2041,7 +2757,9 @@ def verify_bundle(
     report.begin("M3", "each entry is canonical and says its own position")
     entries = {position: read_entry(data, position) for position, data in bundle.datas.items()}
     try:
-        _money(bundle, Books(entries, take(manifest, "tax", list)), kind, party, report)
+        taxes = take(manifest, "tax", list)
+        books = Books(entries, taxes, is_whole=kind != "statement")
+        _money(bundle, books, kind, party, report)
     except (MalformedInput, LookupError, TypeError, OverflowError, ValueError) as error:
         # the entries are proven by now: what they lack is the service's doing
         raise EvidenceRefused(f"an entry is not what its kind says: {error}") from error
@@ -2067,6 +2785,15 @@ def _money(bundle: Bundle, books: Books, kind: str, party: str, report: Report) 
         numbers = {version.number for version in versions}
         if len(numbers) != max(numbers):
             report.remarks.append(f"tariff {tariff_id}: versions are left out that others may need")
+    if books.counted:
+        number = len(books.counted)
+        report.remarks.append(f"{number} fees: how much they count is taken at their word")
+    if books.margins:
+        number = len(books.margins)
+        report.remarks.append(f"{number} margins: what the energy cost is taken at their word")
+    if books.stated:
+        number = len(books.stated)
+        report.remarks.append(f"{number} usages: what was used before is taken at their word")
     for country, product in sorted(books.taxes):
         rules = ", ".join(
             f"{r[1]} {r[2] / 100:g} % from {r[0]}" for r in books.taxes[country, product]
@@ -2093,32 +2820,36 @@ def _issued(manifest: dict[str, Any], books: Books, lines: list[Line], report: R
         is_statement = kind == "statement"
         body = books.body(place, {"statement.issued" if is_statement else "invoice.issued"})
         require(body["partner_id" if is_statement else "driver_id"] == party, "another party's")
-        first, last = take(body, "from_position", int), take(body, "to_position", int)
-        own = [
-            line
-            for line in left
-            if first < line.position <= last
-            and (is_statement or line.currency == take(body, "currency", str))
-        ]
+        own = [line for line in left if _is_on(body, line)]
         left = [line for line in left if line not in own]
         if kind == "usage":
             _member(manifest, body, own)
             continue
         figures = _statement_figures(own) if is_statement else _invoice_figures(own)
-        differ = [name for name, value in figures.items() if body.get(name) != value]
+        differ = [name for name, value in figures.items() if body.get(name, 0) != value]
         require(not differ, f"document at {place}: {', '.join(differ)} not what the lines give")
     require(not documents or not left, "lines that are in no document")
     if kind == "bill":
         _credited(manifest, books, lines)
 
 
+def _is_on(body: dict[str, Any], line: Line) -> bool:
+    """Tell whether a line belongs to a document: by its position, currency and seller."""
+    first, last = take(body, "from_position", int), take(body, "to_position", int)
+    seller = take(take(body, "seller", dict, {}), "party_id", str, "")
+    is_same = "currency" not in body or (line.currency, line.seller) == (body["currency"], seller)
+    return first < line.position <= last and is_same
+
+
 def _credited(manifest: dict[str, Any], books: Books, lines: list[Line]) -> None:
     """Check the credit notes over the invoices of a bill, in their order, to the last cent."""
-    invoices = {}
+    invoices: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[int, list[BillPart]]] = {}
     for place in take_ints(manifest, "documents"):
         body = books.body(place, {"invoice.issued"})
-        invoices[take(body, "invoice_no", str)] = body
-    parts = {line.position: line.parts for line in lines}
+        number = take(body, "invoice_no", str)
+        own_lines = [one for one in lines if _is_on(body, one)]
+        invoices[number], parts[number] = body, _on_document(own_lines, body["taxes"])
     gone: dict[tuple[int, int], int] = {}
     taxed: dict[tuple[str, tuple[str, str, int]], tuple[int, int]] = {}
     places = take_ints(manifest, "credit_notes", [])
@@ -2133,7 +2864,7 @@ def _credited(manifest: dict[str, Any], books: Books, lines: list[Line]) -> None
         nets: dict[tuple[str, str, int], int] = {}
         for one in take(note, "lines", list):
             key = take(one, "position", int), take(one, "line_no", int)
-            own = parts.get(key[0], ())
+            own = parts[number].get(key[0], [])
             inside = invoice["from_position"] < key[0] <= invoice["to_position"]
             require(inside and 0 < key[1] <= len(own), f"credit note at {place}: no such line")
             part, minor = own[key[1] - 1], take(one, "credited_minor", int)
@@ -2144,7 +2875,7 @@ def _credited(manifest: dict[str, Any], books: Books, lines: list[Line]) -> None
                 one.get("tariff_version", ""),
                 one["invoiced_minor"],
             )
-            require(named == tuple(part), f"credit note at {place}: another line than invoiced")
+            require(named == part[:5], f"credit note at {place}: another line than invoiced")
             gone[key] = gone.get(key, 0) + minor
             sign = -1 if part.net_minor < 0 else 1
             fits = sign * minor > 0 and sign * gone[key] <= sign * part.net_minor

@@ -2,12 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 
+from ledger.domain.booking import BookingRequested
+from ledger.domain.booking_ends import BookingCanceled, BookingFailed, BookingNoShow
 from ledger.domain.charging import ChargeSessionEnded
-from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.allowances import SubscriptionUsed
+from ledger.domain.money.billing import ShareAccrued, UsageAccrued, begun_at
 from ledger.domain.money.contracts import CONTRACTS
 from ledger.domain.money.credit_notes import ShareReduced
+from ledger.domain.money.plans import month_after, month_at
 from ledger.domain.money.rating_facts import UNCERTAINTY_MAX
 from ledger.domain.money.rerating import ShareReversed, UsageReversed
+from ledger.domain.money.subscriptions import (
+    SubscriptionBegan,
+    SubscriptionEnded,
+    SubscriptionInvoiced,
+)
 from ledger.domain.money.tariffs import TARIFF_DAYS, TARIFFS, day_text
 from ledger.domain.money.tax import RULES
 from ledger.domain.stations import StationCommissioned
@@ -15,6 +24,7 @@ from ledger.domain.swap import SwapClosedIncomplete, SwapCompleted
 from ledger.domain.world import key_of
 from ledger.kernel.errors import InvariantBroken, Malformed
 from ledger.kernel.instants import DAY
+from ledger.kernel.messages import Event
 from ledger.runtime.reads import Entry, Reads
 
 ENTRIES_MAX = 200_000
@@ -60,8 +70,11 @@ class Gathered:
         if len(self._found) > ENTRIES_MAX:
             raise Malformed(f"more than {ENTRIES_MAX:,} entries in one file", field="bundle")
 
-    def add_lines(self, lines: list[Entry]) -> None:
-        """Add lines, `usage.accrued` or `share.accrued`, and all that they follow from."""
+    def add_lines(self, lines: list[Entry], driver_id: str = "") -> None:
+        """Add lines, `usage.accrued` or `share.accrued`, and all that they follow from.
+
+        With a driver, also what he used before and may use by his plan, where prices depend on it.
+        """
         lines = [Entry(one.data) for one in lines]  # a reversal as itself, not as a usage
         self.keep(lines)
         lines += self._read({place for one in lines for place in _corrected(one)})
@@ -86,6 +99,10 @@ class Gathered:
         for tariff_id in sorted(tariffs):
             self._read(self._versions(tariff_id, facts))
         self._read(set(self._contracts(shares)))
+        if driver_id:
+            self.keep(used_before(self._reads, driver_id, usages))
+        else:
+            self.keep(_plans(self._reads, usages))
 
     def _with_first(self, usages: list[Entry]) -> list[Entry]:
         """Add the bills that corrected ones correct, back to the first."""
@@ -145,7 +162,80 @@ class Gathered:
                     yield version.position
 
 
-_FACTS = (ChargeSessionEnded, SwapCompleted, SwapClosedIncomplete)
+_OF_BOOKINGS = (BookingRequested, BookingCanceled, BookingFailed, BookingNoShow)
+_FACTS = (ChargeSessionEnded, SwapCompleted, SwapClosedIncomplete, *_OF_BOOKINGS)
+
+
+def used_before(reads: Reads, driver_id: str, usages: list[Entry]) -> Iterator[Entry]:
+    """Yield the plan of a driver and the bills that prices of some of his usages depend on.
+
+    These are bills that the same tiers count, and that took of the same allowances; what was used
+    in them they say themselves.
+    """
+    end = max(one.envelope.position for one in usages)
+    plans = [one for one in reads.entries(0, end, _PLANS) if _driver_of(one.event) == driver_id]
+    yield from plans
+    events = [one.event for one in usages if isinstance(one.event, UsageAccrued)]
+    tiers = {(one.tariff_id, line.tier) for one in events for line in one.lines if line.tier}
+    months = {month for one in events for month in _months(plans, begun_at(one))}
+    known = {one.usage_id for one in events}
+    if not (tiers or months):
+        return
+    for plan in plans:
+        if isinstance(plan.event, SubscriptionUsed) and plan.event.period in months:
+            known.add(plan.event.usage_id)
+    # not by their postings: a usage that cost nothing has none
+    own = f'"driver_id":"{driver_id}"'.encode()
+    for one in reads.entries(0, end, (UsageAccrued.kind, UsageReversed.kind)):
+        if own not in one.data:
+            continue
+        event = one.event
+        assert isinstance(event, UsageAccrued | UsageReversed), "no other kind is asked for"
+        usage = event.original if isinstance(event, UsageReversed) else event
+        counted = {(usage.tariff_id, line.tier) for line in usage.lines} & tiers
+        if usage.driver_id == driver_id and (counted or usage.usage_id in known):
+            yield one
+
+
+def _plans(reads: Reads, usages: list[Entry]) -> Iterator[Entry]:
+    """Yield what drivers subscribed to whose plan names the tariff they paid by."""
+    events = [one.event for one in usages if isinstance(one.event, UsageAccrued)]
+    paid = {(one.driver_id, one.tariff_id) for one in events}
+    end = max(one.envelope.position for one in usages)
+    named: set[str] = set()
+    for one in reads.entries(0, end, (SubscriptionBegan.kind, SubscriptionEnded.kind)):
+        event = one.event
+        if isinstance(event, SubscriptionBegan):
+            named.discard(event.driver_id)
+            if any(driver == event.driver_id for driver, _ in paid):
+                named |= {event.driver_id} if event.terms.overage_tariff_id else set()
+        if _driver_of(event) in named:
+            yield one
+
+
+_PLANS = (
+    SubscriptionBegan.kind,
+    SubscriptionEnded.kind,
+    SubscriptionInvoiced.kind,
+    SubscriptionUsed.kind,
+)
+
+
+def _driver_of(event: Event) -> str:
+    assert isinstance(
+        event, SubscriptionBegan | SubscriptionEnded | SubscriptionInvoiced | SubscriptionUsed
+    ), "no other kind is asked for"
+    return event.driver_id
+
+
+def _months(plans: list[Entry], at: int) -> list[str]:
+    """List the months of a plan that a usage at a time (us) may take from."""
+    began = [one.event for one in plans if isinstance(one.event, SubscriptionBegan)]
+    if not began:
+        return []
+    terms = began[-1].terms
+    month = month_at(at, terms.zone)
+    return [month_after(month, -step) for step in range(terms.rollover_periods + 1)]
 
 
 def _corrected(line: Entry) -> Iterator[int]:
@@ -179,6 +269,10 @@ def _span(facts: Entry) -> tuple[int, int]:
         begin, end, slack = event.out_at, event.out_at, event.clock_uncertainty_us
         if event.price_at:
             begin, end = min(begin, event.price_at), max(end, event.price_at)
+    elif isinstance(event, BookingRequested):
+        begin, end, slack = event.terms.price_at, event.terms.price_at, 0
+    elif isinstance(event, _OF_BOOKINGS):
+        begin, end, slack = facts.envelope.recorded_at, facts.envelope.recorded_at, 0
     else:
         raise InvariantBroken(f"a usage was billed from a {facts.envelope.kind}")
     slack = min(max(slack, 0), UNCERTAINTY_MAX)

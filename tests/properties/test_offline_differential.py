@@ -1,21 +1,12 @@
-"""Two verifiers, written apart, and two ways to rate a usage: they never disagree."""
+"""Two verifiers of proofs, policies and trees, written apart: they never disagree."""
 
 from functools import partial
 
-import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ledger.domain.money.rating import price_span, rate
-from ledger.domain.money.rating_facts import Bill, RatingContext, UsageFacts
-from ledger.domain.money.tariff_terms import Element, Restrictions, TariffTerms
-from ledger.domain.money.tariffs import TARIFFS, PublishTariff, TariffPublished, tariff_rows
-from ledger.domain.money.tax import RULES, tax_rule
-from ledger.domain.world import World
 from ledger.kernel.envelope import canonical
 from ledger.kernel.hashing import leaf_hash
-from ledger.kernel.instants import DAY, HOUR, MINUTE
-from ledger.kernel.money import split_by
 from ledger.tlog.checkpoint import Checkpoint, SignedCheckpoint
 from ledger.tlog.policy import open_under_policy, parse_policy, verify_under_policy
 from ledger.tlog.verify import check_consistency, check_inclusion
@@ -42,8 +33,6 @@ from tests.support.offline import (
     text64,
     verdict,
 )
-from tests.support.rules import act
-from tests.support.usage import MAY
 
 # Notes, policies, proofs ------------------------------------------------------
 
@@ -195,162 +184,7 @@ def test_both_have_one_canonical_form(value):
     assert offline.read_json(data, "value") == value
 
 
-# Money ------------------------------------------------------------------------
-
-CLOCKS = st.sampled_from(["00:00", "02:30", "06:00", "12:00", "22:15"])
-WINDOWS = st.one_of(
-    st.just(("", "")), st.tuples(CLOCKS, CLOCKS).filter(lambda pair: pair[0] != pair[1])
-)
-LIMITS = st.builds(
-    lambda days, window, dates, stations, classes: Restrictions(
-        days, window[0], window[1], dates[0], dates[1], stations, classes
-    ),
-    st.sampled_from([(), (), ("mon", "tue"), ("sat", "sun")]),
-    WINDOWS,
-    st.sampled_from([("", ""), ("", ""), ("2018-04-30", "2018-05-02"), ("2018-05-02", "")]),
-    st.sampled_from([(), (), ("ST-1",), ("ST-2",)]),
-    st.sampled_from([(), (), ("L",)]),
-)
-RATES = st.integers(-400_000, 900_000)
-ELEMENTS = st.builds(
-    lambda component, per, rate_micro, limits, bounds, more: Element(
-        component, per, rate_micro, limits, min(bounds), max(bounds), **more
-    ),
-    st.sampled_from(["ENERGY", "SERVICE", "SWAP", "BOOKING", "LATE"]),
-    st.sampled_from(["KWH", "KWH", "SWAP", "MINUTE", "ITEM", "DAY", "MONTH"]),
-    RATES,
-    LIMITS,
-    st.sampled_from([(0, 0), (0, 0), (0, 20_000), (20_000, 30_000)]),
-    st.sampled_from(
-        [
-            *({}, {}, {"element_id": "EL-1"}),
-            *({"quantity_source": one} for one in ("METER", "SOC_DIFFERENCE", "EVENT")),
-        ]
-    ),
-)
-CURRENCY = st.shared(st.sampled_from(["EUR", "JPY", "KWD"]), key="currency")
-CREDIT = st.sampled_from(["floor_zero", "credit"])
-
-
-@st.composite
-def terms_of(draw) -> TariffTerms:
-    begin = MAY + draw(st.integers(-3, 4)) * 12 * HOUR
-    zone = draw(st.sampled_from(["Europe/Berlin", "UTC", "America/New_York", "Asia/Kolkata"]))
-    currency, credit = draw(CURRENCY), draw(CREDIT)
-    if draw(st.booleans()):
-        missing = tuple(sorted(draw(st.sets(st.integers(0, 23), max_size=3))))
-        prices = draw(st.lists(RATES, min_size=24, max_size=24))
-        hours = tuple(0 if hour in missing else price for hour, price in enumerate(prices))
-        day = begin // DAY * DAY
-        return TariffTerms(
-            "DE", currency, zone, day, day + DAY, (), hours, missing, negative_energy=credit
-        )
-    elements = tuple(draw(st.lists(ELEMENTS, min_size=1, max_size=5)))
-    end = draw(st.sampled_from([0, 0, begin + 18 * HOUR]))
-    return TariffTerms("DE", currency, zone, begin, end, elements, negative_energy=credit)
-
-
-@st.composite
-def usages(draw) -> UsageFacts:
-    begin = MAY + draw(st.integers(-30 * 60, 60 * 60)) * MINUTE
-    is_swap = draw(st.booleans())
-    end = begin + draw(st.integers(0, 40 * 60)) * MINUTE + draw(st.integers(0, 59))
-    return UsageFacts(
-        kind="swap" if is_swap else "charging_session",
-        usage_id="U-1",
-        driver_id="DR-1",
-        station_id=draw(st.sampled_from(["ST-1", "ST-2"])),
-        operator_id="OP-1",
-        country=draw(st.sampled_from(["DE", "FR", "XX"])),
-        tariff_id="T1",
-        occurred_at=begin,
-        begin_at=0 if is_swap else begin,
-        end_at=0 if is_swap else end,
-        energy_wh=draw(st.integers(-50_000 if is_swap else -1, 80_000)),
-        level=3,
-        clock_quality="S",
-        clock_uncertainty_us=draw(st.sampled_from([0, 0, 5 * MINUTE, 3 * HOUR, DAY])),
-        pack_class=draw(st.sampled_from(["M", "L"])),
-        capacity_wh=draw(st.sampled_from([0, 75_000])) if is_swap else 0,
-        booking_id=draw(st.sampled_from(["", "BK-1"])),
-    )
-
-
-def tax(country: str, product: str, at: int) -> tuple[str, int] | None:
-    rule = tax_rule(country, product, at)
-    return None if rule is None else (rule.category, rule.rate_bp)
-
-
-@given(st.lists(terms_of(), min_size=1, max_size=5), usages(), st.integers(0, 1), st.booleans())
-@settings(max_examples=600)
-def test_both_rate_every_usage_to_the_same_lines(published, facts, free_swaps, supersedes):
-    world = World(complete=True)
-    versions = []
-    for each in published:
-        held = world.get(TARIFFS, "T1")
-        there = held.at(each.valid_from_at) if held else None
-        old = there.version if there and supersedes and not each.hours_micro else 0
-        outcome = act(world, PublishTariff(tariff_id="T1", terms=each, supersedes=old))
-        if isinstance(outcome, tuple) and outcome:
-            event = outcome[0].event
-            assert isinstance(event, TariffPublished)
-            versions.append((event.tariff_version, each, old))
-    rows = tariff_rows(world, "T1", *price_span(facts))
-    ours = rate(facts, rows, RatingContext(free_swaps=free_swaps))
-    known = [*(rows.tariff.lasting if rows.tariff else ()), *rows.days.values()]
-    places = {version.version: version.position for version in known}
-    tariff = offline.Tariff(
-        [
-            offline.Version(
-                places.get(number, -1),
-                number,
-                each.valid_from_at,
-                each.valid_to_at,
-                msgspec.json.decode(msgspec.json.encode(each)),
-                old,
-            )
-            for number, each, old in versions
-        ]
-    )
-    begin, end = facts.service_time
-    usage = offline.Usage(
-        is_swap=facts.kind == "swap",
-        begin=begin,
-        end=end,
-        energy_wh=facts.energy_wh,
-        station=facts.station_id,
-        pack_class=facts.pack_class,
-        country=facts.country,
-        is_booked=bool(facts.booking_id),
-        limit_wh=facts.capacity_wh or 1_000_000,
-        slack=facts.clock_uncertainty_us,
-        is_free=facts.kind == "swap" and free_swaps > 0,
-    )
-    try:
-        lines, shift = offline.rate(usage, tariff, tax)
-    except offline.EvidenceRefused:
-        assert not isinstance(ours, Bill)
-    else:
-        assert isinstance(ours, Bill), (ours, lines)
-        assert lines == msgspec.json.decode(msgspec.json.encode(ours.lines))
-        assert (shift, sum(line["net_minor"] for line in lines)) == (
-            ours.price_shift_us,
-            ours.net_minor,
-        )
-
-
-@given(
-    st.integers(-(10**12), 10**12),
-    st.lists(st.integers(0, 10**9), min_size=1, max_size=6).filter(any),
-)
-def test_both_divide_alike(total, weights):
-    assert offline.divide(total, weights) == split_by(total, weights)
-
-
-def test_the_tax_rules_of_the_tests_are_those_of_the_ledger():
-    assert tax("DE", "energy", MAY) == ("S", 1900)
-    assert tax("XX", "energy", MAY) is None
-    assert len(RULES) > 5
+# Leaves -----------------------------------------------------------------------
 
 
 def test_a_leaf_is_a_leaf():
