@@ -16,7 +16,20 @@ from ledger.runtime.documents_audit import (
     check_documents,
     check_taken_back,
 )
+from ledger.runtime.findings_audit import check_findings
 from ledger.runtime.holding import check_billing_waits, check_holding
+from ledger.runtime.money_audit import (
+    check_bank_sums,
+    check_billed_once,
+    check_bills,
+    check_dates,
+    check_given_back,
+    check_provider,
+    check_reversals,
+    check_second_persons,
+    check_suspense,
+    check_units,
+)
 from ledger.runtime.owing import check_debts
 from ledger.runtime.proving import check_newest_checkpoint
 from ledger.runtime.reads import Reads
@@ -67,6 +80,17 @@ INVARIANTS: dict[str, Callable[[Reads], None]] = {
     "documents_are_what_their_lines_say": check_documents,
     "what_is_taken_back_is_what_was_written": check_taken_back,
     "bank_statements_open_with_the_last_closing": check_bank_chain,
+    "findings_are_what_they_were_found_in": check_findings,
+    "reversals_are_exact_and_at_most_once": check_reversals,
+    "no_usage_is_billed_twice": check_billed_once,
+    "no_more_is_given_back_than_was_taken": check_given_back,
+    "bills_are_their_lines_and_lines_their_rates": check_bills,
+    "money_on_suspense_is_somebodys_until_a_day": check_suspense,
+    "transactions_of_the_provider_are_posted_once": check_provider,
+    "bank_statements_close_with_their_lines": check_bank_sums,
+    "packs_energy_and_titles_sum_to_zero": check_units,
+    "nothing_is_booked_in_a_closed_month": check_dates,
+    "nobody_checks_himself": check_second_persons,
     "replaying_every_rule_gives_every_table": _replay,
 }
 """Every invariant by name; the last one takes as long as the log is."""

@@ -42,13 +42,6 @@ from tests.support.offline import NOW_S, policy_text, seeded_signer
 SEED = 20_261_128
 DRAWN = 40
 RULES, INVARIANTS, STRANGERS, BANK, UNSEEN = "rules", "invariants", "strangers", "bank", ""
-STAY = {
-    "bank.line_booked": b"left_minor",
-    "break.opened": b"told",
-    "credit_note.issued": b"applied_minor",
-}
-"""Amounts that nothing else says: what a line left open, what a break was told of (findings, which
-move nothing), and how much of a credit note lowered an open invoice."""
 
 
 class Month:
@@ -109,14 +102,6 @@ def month(tmp_path_factory) -> Month:
     return Month(tmp_path_factory.mktemp("month"))
 
 
-def is_known_to_stay(month: Month, where: tuple[int, int, int]) -> bool:
-    """Tell whether an amount is one of those that are known to change unseen."""
-    position, begin, _ = where
-    data = month.entries[position]
-    word = STAY.get(json.loads(data)["kind"])
-    return word is not None and word in data[max(0, begin - 200) : begin]
-
-
 def test_a_log_that_tells_the_truth_is_found_to_lie_by_nobody(month, tmp_path):
     assert len(amounts(month.entries)) > 200
     assert month.found_by(month.entries, tmp_path) == UNSEEN
@@ -131,7 +116,7 @@ def test_a_lie_about_any_one_amount_is_found(month, tmp_path):
         folder.mkdir()
         by = month.found_by(lied(month.entries, where), folder)
         score[by] += 1
-        if by == UNSEEN and not is_known_to_stay(month, where):
+        if by == UNSEEN:
             position, begin, end = where
             unseen.append((position, month.entries[position][begin - 40 : end]))
     assert unseen == []
@@ -146,6 +131,10 @@ def test_a_lie_about_any_one_amount_is_found(month, tmp_path):
         ("payout_batch.approved", b'"total_minor":'),
         ("bank.statement_booked", b'"opening_minor":'),
         ("share.reduced", b'"base_minor":'),
+        ("bank.line_booked", b'"left_minor":'),
+        ("break.opened", b'"external_minor":'),
+        ("break.opened", b'"ledger_minor":'),
+        ("credit_note.issued", b'"applied_minor":'),
     ],
 )
 def test_the_invariants_alone_find_what_no_rule_can_see(month, tmp_path, kind, word):

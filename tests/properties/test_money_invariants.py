@@ -10,6 +10,7 @@ worth less than its residual value · 15 closed periods take nothing · 16 nobod
 17 other programs accept the books · 18 no amount changes unseen.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,15 @@ from ledger.kernel.instants import parse_instant
 from ledger.kernel.messages import Actor, Command
 from ledger.kernel.money import split
 from ledger.kernel.refusal import Refusal, RefusalCode
+from ledger.runtime.money_invariants import CHECKED_BY
 from tests.support.rules import act, events
 
 TESTS = Path(__file__).parents[1]
+PAGE = TESTS.parent / "docs" / "invariants.md"
 MONTHS = "properties/test_book_months.py"
 CYCLES = "properties/test_settlement_machine.py"
 HERE = "properties/test_money_invariants.py"
+RANDOM = "properties/test_random_months.py"
 MONEY = "unit/domain/money"
 
 TRIED: dict[int, tuple[tuple[str, str], ...]] = {
@@ -67,6 +71,7 @@ TRIED: dict[int, tuple[tuple[str, str], ...]] = {
     8: (
         ("unit/kernel/test_money.py", "test_parts_of_five_thousand_splits_resum"),
         (HERE, "test_6_and_8_credit_notes_take_back_no_more_than_was_invoiced_and_at_last_all"),
+        (f"{MONEY}/test_agency.py", "test_after_the_last_refund_nothing_is_left_of_a_sale"),
     ),
     9: ((CYCLES, "no_line_is_in_two_statements_or_lost"),),
     10: (
@@ -108,13 +113,26 @@ TRIED: dict[int, tuple[tuple[str, str], ...]] = {
 """By number: in which file, and which test (or invariant of a machine) begins with what name."""
 
 
-def test_all_eighteen_are_tried():
-    assert list(TRIED) == list(range(1, 19))
+def test_all_eighteen_are_tried_and_asked_of_random_months():
+    assert list(TRIED) == list(CHECKED_BY) == list(range(1, 19))
     told = __doc__ or ""
+    months = (TESTS / RANDOM).read_text()
+    assert "CHECKED_BY" in months
     for number, tests in TRIED.items():
         assert f"{number} " in told
         for file, name in tests:
             assert f"def {name}" in (TESTS / file).read_text(), (number, file, name)
+
+
+def test_the_table_of_the_documents_is_this_one():
+    rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(CHECKED_BY)
+    for row, (number, checks) in zip(rows, CHECKED_BY.items(), strict=True):
+        place, _, asked, tried = (cell.strip() for cell in row.strip("|").split("|"))
+        assert int(place) == number
+        assert re.findall(r"`(\w+)`", asked) == list(checks), row
+        files = dict.fromkeys(Path(file).name for file, _ in TRIED[number])
+        assert re.findall(r"`(\w+\.py)`", tried) == list(files), row
 
 
 # 6 and 8: what is credited -----------------------------------------------------

@@ -30,12 +30,12 @@ from ledger.kernel.instants import DAY, HOUR
 from ledger.kernel.messages import Actor, Request
 from ledger.runtime.adopting import UNKNOWN, Copy, adopt
 from ledger.runtime.crediting import credit_order
-from ledger.runtime.ledger import Ledger, create_ledger
+from ledger.runtime.ledger import Ledger
 from ledger.runtime.reconciliation_import import Importing, import_statements
 from ledger.runtime.settling import close_period
 from ledger.tlog.checkpoint import Checkpoint, sign_checkpoint
 from tests.support.bank_files import OWN_IBAN, camt053, entry, payment, statement
-from tests.support.ledgers import opening, sqlite_url
+from tests.support.ledgers import made_ledger, opening, sqlite_url
 from tests.support.logs import naive_root
 from tests.support.offline import seeded_signer
 from tests.support.partners import CLERKS, IBAN
@@ -184,7 +184,7 @@ def written_anew(entries: list[bytes], folder: Path) -> Ledger:
     Raises `ReplayDiffers` where the rules could not have written it.
     """
     ledger_id = json.loads(entries[0])["ledger"]
-    made = create_ledger(sqlite_url(folder, "lie.db"), opening(ledger_id))
+    made = made_ledger(sqlite_url(folder, "lie.db"), opening(ledger_id))
     with made.reading() as reads:
         assert next(iter(reads.raw(0, 1))) == entries[0]
     origin = made.name.origin
