@@ -1,21 +1,17 @@
-"""Who brings one-time codes to drivers: a mail server, or in a demo a file and the console."""
+"""Who brings codes to drivers: the operator's post, or in a demo a file and the console."""
 
-import smtplib
-import ssl
 from collections.abc import Callable
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from pathlib import Path
 
 import msgspec
 from typing_extensions import override
 
-from ledger.kernel.errors import Misconfigured, Unavailable
-from mobilegrid.secret_files import read_secret
-from mobilegrid.settings import MailSettings
+from ledger.adapters.mail import MailPost
+from ledger.adapters.text_messages import TextPost
+from ledger.kernel.errors import Unavailable
+from ledger.runtime.notice_sending import Carried
 from partner_api.code_sending import Carrier, Message
 
-SECONDS = 20
 OUTBOX_MODE = 0o600
 
 
@@ -36,45 +32,25 @@ class Shown(Carrier):
                 file.write(msgspec.json.encode(message) + b"\n")
 
 
-class Mail(Carrier):
-    """Hands codes to a mail server over TLS (RFC 5321, RFC 8314); no code is sent in the clear."""
+class Posted(Carrier):
+    """Hands codes to a mail server, or to a gateway of text messages; never in the clear."""
 
-    def __init__(self, settings: MailSettings) -> None:
-        """Send through the server that the settings name.
-
-        Raises:
-            Misconfigured: no sender, or the file of the password cannot be used.
-        """
-        if not settings.sender:
-            raise Misconfigured("mail.sender: who sends the codes must be named")
-        self._settings = settings
-        path = settings.password_file
-        self._password = read_secret(Path(path), "mail.password_file") if path else ""
+    def __init__(
+        self, mail: MailPost | None, texts: TextPost | None, reference: Callable[[], str]
+    ) -> None:
+        """Send through those that there are; `reference` names a message for its gateway."""
+        self._mail = mail
+        self._texts = texts
+        self._reference = reference
 
     @override
     def carry(self, message: Message) -> None:
-        if message.channel != "email":
+        if message.channel == "email":
+            if self._mail is None:
+                raise Unavailable("no mail server is set")
+            self._mail.send(self._mail.message(message.address, message.subject, message.text))
+            return
+        if self._texts is None:
             raise Unavailable("no provider of text messages is set")
-        mail = EmailMessage()
-        mail["From"], mail["To"] = self._settings.sender, message.address
-        mail["Subject"] = message.subject
-        mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain="mobilegrid.invalid")
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.text)
-        with self._connection() as server:
-            if self._settings.login:
-                server.login(self._settings.login, self._password)
-            server.send_message(mail)
-
-    def _connection(self) -> smtplib.SMTP:
-        host, port = self._settings.host, self._settings.port
-        context = ssl.create_default_context(cafile=self._settings.ca_file or None)
-        if self._settings.tls == "implicit":
-            return smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)
-        server = smtplib.SMTP(host, port, timeout=SECONDS)
-        try:
-            server.starttls(context=context)
-        except BaseException:
-            server.close()
-            raise
-        return server
+        if self._texts.send(message.address, message.text, self._reference()) is not Carried.SENT:
+            raise Unavailable("the provider of text messages took it not")

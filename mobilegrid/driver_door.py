@@ -17,7 +17,8 @@ from ledger.runtime.ledger import Ledger
 from ledger.store.engine import ledger_url, sqlite_file
 from mobilegrid import driver_notices, personal, wiring
 from mobilegrid.clockwork import Job, Round
-from mobilegrid.code_carriers import Mail, Shown
+from mobilegrid.code_carriers import Posted, Shown
+from mobilegrid.post import post_of
 from mobilegrid.secret_files import read_secret, write_secret
 from mobilegrid.settings import Settings
 from partner_api.code_sending import Carrier, CodeSender, QueuedSender
@@ -89,8 +90,9 @@ def check_place(settings: Settings) -> None:
 
 def carrier_of(settings: Settings, tell: Tell | None) -> Carrier | None:
     """Give who brings codes to drivers; None where nobody can."""
-    if settings.mail.host:
-        return Mail(settings.mail)
+    post = post_of(settings)
+    if post.carriers:
+        return Posted(post.mail, post.texts, lambda: wiring.IDS.key().hex())
     if settings.mode == "production" or tell is None:
         return None
     path = settings.mail.outbox_file
@@ -141,4 +143,4 @@ def jobs_of(settings: Settings, ledger: Ledger) -> tuple[Job, ...]:
             f"{done.waiting} persons wait to be erased: something is open" if done.waiting else ""
         )
 
-    return Job("leaving", leave), *driver_notices.jobs_of(ledger)
+    return Job("leaving", leave), *driver_notices.jobs_of(settings, ledger)

@@ -5,9 +5,10 @@ nobody anything twice. What a notice says is a key of words and what fills them;
 has the words.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ledger.domain.booking_ends import BookingCanceled, BookingFailed, BookingNoShow
+from ledger.domain.booking_holds import BookingRejected
 from ledger.domain.claims import BOOKINGS, Booking
 from ledger.domain.money.invoices import INVOICES, InvoiceIssued
 from ledger.domain.money.payments_rows import CARD_PAYMENTS
@@ -23,6 +24,7 @@ from ledger.kernel.ids import derived_id
 from ledger.kernel.instants import HOUR, MINUTE, as_text
 from ledger.kernel.messages import Event
 from ledger.runtime.ledger import Ledger
+from ledger.runtime.notice_sending import Channel, plan
 from ledger.runtime.reads import Entry, Reads
 from ledger.store import following, notices
 from ledger.store.notices import NoticeBody, NoticeRow
@@ -51,6 +53,7 @@ _TOLD: tuple[type[Event], ...] = (
     BookingCanceled,
     BookingFailed,
     BookingNoShow,
+    BookingRejected,
     InvoiceIssued,
     PaymentMoved,
     SubscriptionInvoiced,
@@ -63,10 +66,13 @@ _TOLD: tuple[type[Event], ...] = (
 _KINDS = tuple(event.kind for event in _TOLD)
 
 
-def follow(ledger: Ledger, *, again: bool = False) -> int:
+def follow(
+    ledger: Ledger, *, again: bool = False, now: int = 0, carried: Sequence[Channel] = ()
+) -> int:
     """Make the notices of what was written since the last time; give how many are new.
 
-    `again` makes all of them anew; what was read counts as unread then.
+    `again` makes all of them anew; what was read counts as unread then. The new ones of the
+    day before `now` (us) also leave the house by the channels `carried`, as their drivers want.
     """
     log_id, made = ledger.name.log_id, 0
     while True:
@@ -81,7 +87,9 @@ def follow(ledger: Ledger, *, again: bool = False) -> int:
                 continue  # another follower was here first
             if again:
                 notices.clear(tx, log_id)
-            made += len(notices.add(tx, log_id, rows))
+            fresh = notices.add(tx, log_id, rows)
+            plan(tx, log_id, fresh, now, carried)
+            made += len(fresh)
         again = False
 
 
@@ -111,7 +119,7 @@ def _of_event(reads: Reads, event: Event) -> _Found | None:
             return _of_swap(event)
         case AllocationReplaced():
             return _of_booking(reads, event.booking_id, "booking.replaced", {})
-        case BookingCanceled() | BookingFailed() | BookingNoShow():
+        case BookingCanceled() | BookingFailed() | BookingNoShow() | BookingRejected():
             return _of_booking(reads, event.booking_id, _ENDS[type(event)], {})
         case InvoiceIssued() | SubscriptionInvoiced():
             facts = {"invoice_no": event.invoice_no, "due_on": event.due_on}
@@ -133,6 +141,7 @@ _ENDS: dict[type[Event], str] = {
     BookingCanceled: "booking.canceled",
     BookingFailed: "booking.failed",
     BookingNoShow: "booking.no_show",
+    BookingRejected: "booking.rejected",
 }
 
 
@@ -180,10 +189,11 @@ LastHeard = Callable[[str], int]
 """When a station reported last (us), 0 where that is not known."""
 
 
-def remind(ledger: Ledger, now: int, last_heard: LastHeard) -> int:
+def remind(ledger: Ledger, now: int, last_heard: LastHeard, carried: Sequence[Channel] = ()) -> int:
     """Tell drivers who have a booking that it ends soon, or that its station is not heard of.
 
-    Gives how many notices are new. To be called about once a minute.
+    Gives how many notices are new; they leave the house as those of `follow`. To be called about
+    once a minute.
     """
     with ledger.reading() as reads:
         bookings = list(_waiting(reads))
@@ -191,7 +201,9 @@ def remind(ledger: Ledger, now: int, last_heard: LastHeard) -> int:
     if not rows:
         return 0
     with ledger.writing() as tx:
-        return len(notices.add(tx, ledger.name.log_id, rows))
+        fresh = notices.add(tx, ledger.name.log_id, rows)
+        plan(tx, ledger.name.log_id, fresh, now, carried)
+        return len(fresh)
 
 
 def _waiting(reads: Reads) -> Iterator[Booking]:

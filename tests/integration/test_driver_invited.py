@@ -4,6 +4,7 @@ import json
 from datetime import date
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -13,14 +14,20 @@ from ledger.kernel.errors import Misconfigured
 from ledger.kernel.instants import DAY, Instant
 from ledger.kernel.messages import Actor
 from ledger.runtime.ledger import Ledger, accepted
+from ledger.runtime.notice_sending import plan
+from ledger.store import notices
+from ledger.store.notices import NoticeBody, NoticeRow
 from mobilegrid import driver_door, wiring
 from mobilegrid.clockwork import Round
-from mobilegrid.settings import Settings, load_settings
+from mobilegrid.settings import Settings, SmsSettings, load_settings
+from partner_api.driver.bodies_support import NoticeChannels, NoticeSettings
 from tests.support.cli import answer, error, run
 from tests.support.driving import Browser, open_driver_doors
 from tests.support.ledgers import asking
+from tests.support.text_gateway import text_gateway
 
 TODAY = date(2026, 1, 1)  # this job does not look at it
+CLOSED = NoticeBody("case.closed", {}, "case", "SC-1")
 PERSON = {"contact": {"email": "zoe@example.net", "phone": "+33612345678"}}
 
 
@@ -110,6 +117,42 @@ def test_without_the_vault_somebody_is_called(town, tmp_path):
         )
         said = job.work(Round(Instant(now + 8 * DAY), TODAY, "UTC", lambda: False))
     assert said.startswith("ALARM")
+
+
+def test_what_happened_goes_to_the_number_in_the_vault_and_who_has_none_gets_nothing(
+    town, tmp_path
+):
+    subject = registered(town, tmp_path)
+    wishes = NoticeSettings((NoticeChannels("case_answered", in_app=True, email=False, sms=True),))
+    with text_gateway() as gateway, Ledger(town) as ledger:
+        settings = replace(settings_of(town), sms=SmsSettings(gateway.url, "MobileGrid"))
+        job = next(one for one in driver_door.jobs_of(settings, ledger) if "letters" in one.name)
+        now = wiring.CLOCK.now()
+        rows = [
+            NoticeRow(f"NO-{who}", who, "case_answered", "SC-1", now, CLOSED)
+            for who in (subject, "DR-9")
+        ]
+        with ledger.writing() as tx:
+            for row in rows:
+                notices.put_settings(tx, 1, row.driver_id, msgspec.json.encode(wishes))
+            assert plan(tx, 1, notices.add(tx, 1, rows), now) == 2
+        given = Round(Instant(now), TODAY, "UTC", lambda: False)
+        assert job.work(given) == ""
+        assert job.work(given) == ""
+        ((body, _),) = gateway.calls
+        gateway.status = 404
+        with ledger.writing() as tx:
+            again = replace(rows[0], notice_id="NO-2")
+            plan(tx, 1, notices.add(tx, 1, [again]), now)
+        assert job.work(given) == "letters to drivers that could not be sent: 1 refused"
+    (dead,) = answer("letters", "list", ledger=town)
+    assert (dead["notice_id"], dead["reason"]) == ("NO-2", "refused")
+    assert "refused" in run("letters", "list", ledger=town).output
+    assert answer("letters", "retry", ledger=town) == {"again": 1}
+    assert answer("letters", "list", ledger=town) == []
+    assert len(answer("letters", "list", "--state", "waiting", ledger=town)) == 1
+    assert (body["to"], body["from"]) == ("+33612345678", "MobileGrid")
+    assert body["text"].startswith("Your request for help was closed.")
 
 
 @pytest.mark.parametrize(

@@ -50,13 +50,19 @@ def certificate(folder: Path) -> Path:
 
 
 class MailServer:
-    """Listens until the end of its block; `messages` and `said` are what came."""
+    """Listens until the end of its block; `messages` and `said` are what came.
+
+    `answers` says other things than usual, by the first letters of a command, and by ``.`` after a
+    message; after the command `hangs_up_after` it is gone.
+    """
 
     def __init__(self, folder: Path, *, starts: bool) -> None:
         self.file = certificate(folder)
         self.starts = starts
         self.messages: list[bytes] = []
         self.said: list[bytes] = []
+        self.answers: dict[bytes, bytes] = {}
+        self.hangs_up_after = b""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(self.file)
         self.listener = socket.create_server((HERE, 0))
@@ -87,15 +93,20 @@ class MailServer:
         """Answer line by line until the other side begins TLS, or goes."""
         answers = {b"EHLO": greeting, b"STAR": b"220 go\r\n", b"QUIT": b"221 bye\r\n"}
         answers |= {b"AUTH": b"235 ok\r\n", b"DATA": b"354 go\r\n"}
+        answers |= self.answers
         for line in lines:
             word = line.strip().upper()
             self.said.append(word)
+            if self.hangs_up_after == word[:4] != b"DATA":
+                return
             link.sendall(answers.get(word[:4], b"250 ok\r\n"))
             if word in (b"STARTTLS", b"QUIT"):
                 return
-            if word == b"DATA":
+            if word == b"DATA" and answers[b"DATA"].startswith(b"354"):
                 self.messages.append(b"".join(iter(lines.readline, b".\r\n")))
-                link.sendall(b"250 ok\r\n")
+                if self.hangs_up_after == b"DATA":
+                    return
+                link.sendall(answers.get(b".", b"250 ok\r\n"))
 
 
 @contextmanager

@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from ledger.kernel.errors import Misconfigured, Unavailable
-from mobilegrid.code_carriers import Mail, Shown
-from mobilegrid.settings import MailSettings
+from mobilegrid.code_carriers import Posted, Shown
+from mobilegrid.post import mail_post, post_of, text_post
+from mobilegrid.settings import MailSettings, Settings, SmsSettings
 from partner_api.code_sending import QUEUE_MAX, Message, QueuedSender
 from tests.support.mail_server import HERE, mail_server
+from tests.support.text_gateway import text_gateway
 
 MESSAGE = Message("email", "zoe@example.net", "enrol", code="123456")
 
@@ -27,6 +29,10 @@ def settings(server, **more):
     return MailSettings(**given | more)
 
 
+def posted(mail):
+    return Posted(mail_post(mail), None, str)
+
+
 @pytest.mark.parametrize("starts", [True, False])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_code_is_mailed_over_tls(tmp_path, starts, language):
@@ -35,7 +41,9 @@ def test_a_code_is_mailed_over_tls(tmp_path, starts, language):
     password.chmod(0o600)
     with mail_server(tmp_path, starts=starts) as server:
         more = {"login": "codes", "password_file": str(password)}
-        Mail(settings(server, **more)).carry(msgspec.structs.replace(MESSAGE, language=language))
+        posted(mail=settings(server, **more)).carry(
+            msgspec.structs.replace(MESSAGE, language=language)
+        )
     (data,) = server.messages
     mail = email.message_from_bytes(data, policy=default)
     assert (mail["From"], mail["To"]) == ("codes@example.net", "zoe@example.net")
@@ -52,18 +60,40 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(tmp_path):
     with mail_server(other, starts=True) as stranger, mail_server(tmp_path, starts=True) as server:
         wrong = settings(server, ca_file=str(stranger.file))
         with pytest.raises(OSError, match="certificate verify failed"):
-            Mail(wrong).carry(MESSAGE)
+            posted(mail=wrong).carry(MESSAGE)
     assert server.messages == []
 
 
 def test_what_is_not_set_is_named(tmp_path):
     with pytest.raises(Misconfigured, match=r"mail\.sender"):
-        Mail(MailSettings(host=HERE))
+        mail_post(MailSettings(host=HERE))
+    missing = MailSettings(HERE, sender="a@example.net", password_file=str(tmp_path / "no"))
     with pytest.raises(Misconfigured, match=r"mail\.password_file"):
-        Mail(MailSettings(host=HERE, sender="a@example.net", password_file=str(tmp_path / "no")))
-    mail = Mail(MailSettings(host=HERE, sender="a@example.net"))
+        mail_post(missing)
+    with pytest.raises(Misconfigured, match=r"sms\.sender"):
+        text_post(SmsSettings(url="https://sms.example.net"))
+    with pytest.raises(Misconfigured, match=r"sms\.url"):
+        text_post(SmsSettings(url="http://sms.example.net", sender="MG"))
+    assert not post_of(Settings()).carriers
+    nobody = Posted(None, None, str)
+    with pytest.raises(Unavailable, match="mail server"):
+        nobody.carry(MESSAGE)
     with pytest.raises(Unavailable, match="text messages"):
-        mail.carry(msgspec.structs.replace(MESSAGE, channel="sms"))
+        nobody.carry(msgspec.structs.replace(MESSAGE, channel="sms"))
+
+
+def test_a_code_goes_as_a_text_message_where_there_is_a_gateway(tmp_path):
+    message = msgspec.structs.replace(MESSAGE, channel="sms", address="+33600000000")
+    with text_gateway() as gateway:
+        given = SmsSettings(url=gateway.url, sender="MobileGrid")
+        by_text = Posted(None, text_post(given), lambda: "R-1")
+        by_text.carry(message)
+        gateway.status = 503
+        with pytest.raises(Unavailable, match="took it not"):
+            by_text.carry(message)
+    (body, _), _ = gateway.calls
+    assert (body["to"], body["reference"]) == ("+33600000000", "R-1")
+    assert "123456" in body["text"]
 
 
 def test_a_demo_tells_codes_and_keeps_them_in_a_file_of_its_own(tmp_path):
