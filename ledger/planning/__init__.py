@@ -1,1 +1,1 @@
-"""What to do next: proposals, never actions. Empty until charging and dispatch are planned."""
+"""What to do next: proposals, never actions."""

@@ -11,7 +11,7 @@ from ledger.runtime.availability import OFFLINE_AFTER_US
 from ledger.runtime.forecasting import MODEL_VERSION
 from partner_api.driver.station_prices import decimal_of
 from tests.support.doors import check_problem
-from tests.support.driver_town import CENTRAL, NOON, driver_town
+from tests.support.driver_town import CENTRAL, DRIVER, NOON, driver_town
 from tests.support.ledgers import sqlite_url
 
 RENNES = "481173000,-16778000"
@@ -228,3 +228,73 @@ def test_a_prediction_is_made_for_the_time_of_arrival(calm):
 def test_rates_are_written_as_decimals():
     assert decimal_of(1) == "0.000001"
     assert decimal_of(1_000_000) == "1.0000"
+
+
+# Trips ------------------------------------------------------------------------------
+
+TRIP: dict[str, Any] = {
+    "polyline": [
+        {"lat_e7": 481173000, "lon_e7": -18778000},
+        {"lat_e7": 481173000, "lon_e7": -14778000},
+    ],
+    "range_m": 20_000,
+    "full_range_m": 100_000,
+    "pack_class": "MG50",
+}
+
+
+def planned(town, **changed):
+    answer = town.doors.as_driver("POST", "/trips/plan", json=TRIP | changed, who=DRIVER)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_stations_along_a_way_come_in_the_order_of_travel(calm):
+    size = calm.ledger_size()
+    said = planned(calm, corridor_m=20_000)
+    rows = said["items"]
+    assert {row["station"]["id"] for row in rows} >= {"ST-CENTRAL", "ST-MARKET"}
+    assert [row["along_m"] for row in rows] == sorted(row["along_m"] for row in rows)
+    central = next(row for row in rows if row["station"]["id"] == "ST-CENTRAL")
+    assert central["detour_m"] <= 2
+    assert central["along_m"] == pytest.approx(14_845, rel=0.01)
+    assert "distance_m" not in central["station"]
+    stops = [row for row in rows if row["is_stop"]]
+    assert (len(stops), said["is_covered"], said["is_complete"]) == (1, True, True)
+    assert said["distance_m"] == pytest.approx(29_690, rel=0.01)
+    assert calm.ledger_size() == size
+    assert planned(calm, range_m=40_000)["is_covered"] is True
+    assert not any(row["is_stop"] for row in planned(calm, range_m=40_000)["items"])
+    short = planned(calm, range_m=5_000, full_range_m=5_000)
+    assert (short["is_covered"], [row["is_stop"] for row in short["items"]]) == (
+        False,
+        [False] * len(short["items"]),
+    )
+    assert planned(calm, pack_class="NONE")["items"] == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"polyline": TRIP["polyline"][:1]},
+        {"polyline": TRIP["polyline"] * 251},
+        {"polyline": [{"lat_e7": 900_000_001, "lon_e7": 0}] * 2},
+        {"polyline": [{"lat_e7": 0, "lon_e7": 0}, {"lat_e7": 0, "lon_e7": 90_000_000}]},
+        {"polyline": [{"lat_e7": 0, "lon_e7": 1.5}] * 2},
+        {"corridor_m": 20_001},
+        {"range_m": 0},
+        {"range_m": "far"},
+        {"more": 1},
+    ],
+)
+def test_a_trip_that_makes_no_sense_is_refused(calm, changed):
+    answer = calm.doors.as_driver("POST", "/trips/plan", json=TRIP | changed, who=DRIVER)
+    check_problem(answer, 400, "malformed")
+
+
+def test_a_way_of_five_hundred_points_is_answered_and_a_stranger_is_not(calm):
+    line = [{"lat_e7": 481173000, "lon_e7": -18778000 + 8_000 * n} for n in range(500)]
+    assert planned(calm, polyline=line)["items"]
+    check_problem(
+        calm.doors.call("POST", "/driver/v1/trips/plan", json=TRIP), 401, "not_authenticated"
+    )
