@@ -18,6 +18,7 @@ from ledger.domain.blocks import DRIVER_BLOCKS
 from ledger.domain.custody import DRIVER_PACKS
 from ledger.domain.money.plans import SUBSCRIPTIONS
 from ledger.domain.saga import SWAPS
+from ledger.domain.vehicles import VEHICLES
 from ledger.kernel.errors import Malformed, Unavailable
 from ledger.kernel.instants import as_text
 from ledger.runtime.personal_texts import PersonalTexts
@@ -140,6 +141,7 @@ async def change_profile(request: HttpRequest) -> Response[ProfileOut]:
         if len(sent) != 1 or sent[0] != tag_of(profile_of(own)):
             raise DoorProblem("precondition_failed")
         if "preferences" in given:
+            _check_vehicle(own, given["preferences"].get("default_vehicle_id", ""))
             before = texts.read(own.driver_id, ("preferences",)).get("preferences", {})
             assert isinstance(before, dict), "it was kept as one"
             given["preferences"] = before | given["preferences"]
@@ -148,6 +150,13 @@ async def change_profile(request: HttpRequest) -> Response[ProfileOut]:
 
     await read_own(request, change)
     return await read_own(request, lambda own: _tagged(own, profile_of(own)))
+
+
+def _check_vehicle(own: Own, vehicle_id: str) -> None:
+    """See that the vehicle he usually drives is his; another's is like none."""
+    row = own.reads.row(VEHICLES, vehicle_id) if vehicle_id else None
+    if vehicle_id and (row is None or row.driver_id != own.driver_id or row.is_removed):
+        raise Malformed("no vehicle of yours", field="preferences.default_vehicle_id")
 
 
 # Devices and passkeys ---------------------------------------------------------

@@ -179,7 +179,9 @@ def _owed_swap(own: Own) -> Swap | None:
 def _class_of(own: Own, body: SwapIn, booking_id: str) -> str:
     """Tell which class he wants: of his booking, as he says, of his vehicle, of his contract."""
     if booking_id:
-        return own.row(BOOKINGS, booking_id).pack_class
+        pack_class = own.row(BOOKINGS, booking_id).pack_class
+        check_vehicle(own, body.vehicle_id, pack_class)
+        return pack_class
     if body.pack_class:
         check_vehicle(own, body.vehicle_id, body.pack_class)
         return body.pack_class
