@@ -15,7 +15,7 @@ MaybeId = Annotated[str, msgspec.Meta(max_length=64)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
 
 CheckoutPurpose = Literal["top_up", "add_method", "pay_invoice", "confirm_payment"]
-PayWith = Literal["wallet", "card"]
+PayWith = Literal["wallet", "card", "wallet_and_card"]
 
 
 class LinkOut(msgspec.Struct, frozen=True):
@@ -149,7 +149,7 @@ class PaymentOut(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PayIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How an invoice shall be paid: from the wallet, or with a saved card."""
+    """How an invoice shall be paid: from the wallet, a saved card, or first one, then the other."""
 
     pay_with: PayWith
 

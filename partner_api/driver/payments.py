@@ -78,17 +78,25 @@ def payment_of(row: CardPayment) -> PaymentOut:
 async def pay_invoice(request: HttpRequest, invoice_id: FromPath[str]) -> Response[PaidOut]:
     """Pay what is open of an invoice: from credit and wallet, or with the default card.
 
+    `wallet_and_card` takes what credit and wallet have, and what they do not have from the card.
     Where the driver has no card, or his bank wants him, the answer is 402
     `payment_action_needed` with `checkout_id` and `url` of a page on which he pays.
     """
     body = await read_body(request, PayIn)
     invoice = await read_own(request, lambda own: own.row(INVOICES, invoice_id))
-    if body.pay_with == "wallet":
-        receipt = await _from_wallet(request, invoice)
-        payment_id = ""
-    else:
-        payment_id = derived_id("PY", invoice.driver_id, idempotency_key(request))
+    payment_id = derived_id("PY", invoice.driver_id, idempotency_key(request))
+    if body.pay_with == "card":
         receipt = await _by_card(request, invoice, payment_id)
+    else:
+        if body.pay_with == "wallet_and_card":
+            desk_of(request)  # or nothing is taken of the wallet either
+        receipt = await _from_wallet(request, invoice)
+        left = await read_own(request, lambda own: own.row(INVOICES, invoice_id))
+        known = await read_own(request, lambda own: own.reads.row(CARD_PAYMENTS, payment_id))
+        if body.pay_with == "wallet_and_card" and (known or left.open_minor):
+            receipt = await _by_card(request, left, payment_id, part="card")
+        else:
+            payment_id = ""
     said = await read_own(request, lambda own: _paid(own, invoice, body, payment_id, receipt))
     return created(said, receipt)
 
@@ -105,7 +113,9 @@ async def _from_wallet(request: HttpRequest, invoice: Invoice) -> Receipt:
     )
 
 
-async def _by_card(request: HttpRequest, invoice: Invoice, payment_id: str) -> Receipt:
+async def _by_card(
+    request: HttpRequest, invoice: Invoice, payment_id: str, *, part: str = ""
+) -> Receipt:
     """Take an invoice from the default card; `payment_action_needed` where a page is needed."""
     desk = desk_of(request)
     before = await read_own(request, lambda own: own.reads.row(CARD_PAYMENTS, payment_id))
@@ -122,7 +132,7 @@ async def _by_card(request: HttpRequest, invoice: Invoice, payment_id: str) -> R
         currency=invoice.currency,
         amount_minor=before.amount_minor if before else invoice.open_minor,
     )
-    receipt = await commanded(request, command)
+    receipt = await commanded(request, command, part=part)
     call_key = await read_own(request, lambda own: _last_call(own, invoice.invoice_no))
     await sync_to_thread(desk.make, call_key)
     row = await read_own(request, lambda own: own.row(CARD_PAYMENTS, payment_id))

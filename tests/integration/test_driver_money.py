@@ -263,11 +263,14 @@ def test_credit_and_wallet_pay_as_far_as_they_go(town):
     (invoice,) = invoice_of(town)
     issue_code(town, "SPRING-26", 500)
     grant = town.said("POST", "/promo-codes", {"code": "spring 26"}, key="K1")
-    assert grant["amount_minor"] == 500
     paid = town.said("POST", f"/invoices/{invoice}/pay", {"pay_with": "wallet"}, key="K2")
-    assert paid["paid_minor"] == 500
+    assert paid["paid_minor"] == grant["amount_minor"] == 500
     kinds = [one["text_key"] for one in town.said("GET", "/wallet/entries")["items"]]
     assert kinds == ["wallet.promo_used", "wallet.promo_granted"]
+    town.save_card()  # the wallet has nothing more, so the rest goes to the card
+    body = {"pay_with": "wallet_and_card"}
+    both = [town.said("POST", f"/invoices/{invoice}/pay", body, key="K3") for _ in range(2)]
+    assert [(one["state"], one["open_minor"]) for one in both] == [("CAPTURED", 0)] * 2
 
 
 def test_every_useless_code_is_refused_alike_and_five_tries_are_enough(town):
