@@ -133,7 +133,7 @@ class ReceiptOut(msgspec.Struct, frozen=True, omit_defaults=True):
     """The bill of a swap: ``PENDING`` (not priced yet), ``UNBILLED`` or ``PRICED``.
 
     `total_minor` is with tax and rounding. `entry_hash` is that of the entry that priced it
-    (base64), at `position` of the log.
+    (base64), at `position` of the log. `seller` is named where it is not us who sold.
     """
 
     swap_id: str
@@ -166,6 +166,7 @@ class ReceiptOut(msgspec.Struct, frozen=True, omit_defaults=True):
     proof_url: str = ""
     html_url: str = ""
     pdf_url: str = ""
+    seller: str = ""
 
 
 class DisputeLinesIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,6 +207,7 @@ class InvoiceRowOut(msgspec.Struct, frozen=True, omit_defaults=True):
     open_minor: int
     kind: str
     period: str = ""
+    seller: str = ""
 
 
 class InvoicesOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -242,7 +244,7 @@ class CreditNoteOut(msgspec.Struct, frozen=True):
 
 
 class InvoiceOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An invoice, and how it stands."""
+    """An invoice, and how it stands; `seller` is named where it is not us who sold."""
 
     invoice_id: str
     number: str
@@ -265,3 +267,4 @@ class InvoiceOut(msgspec.Struct, frozen=True, omit_defaults=True):
     credit_notes: list[CreditNoteOut]
     formats: list[str]
     position: int
+    seller: str = ""

@@ -235,6 +235,12 @@ class WaitOut(msgspec.Struct, frozen=True, omit_defaults=True):
     offered_until: str | None = None
 
 
+class WaitsOut(msgspec.Struct, frozen=True):
+    """The places at which a driver waits, by station and class."""
+
+    items: list[WaitOut]
+
+
 # Swaps ------------------------------------------------------------------------
 
 

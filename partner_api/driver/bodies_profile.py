@@ -13,6 +13,8 @@ Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 PackClass = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9][A-Za-z0-9-]{0,39}$")]
 Vin = Annotated[str, msgspec.Meta(pattern="^[A-HJ-NPR-Z0-9]{17}$")]
 Plate = Annotated[str, msgspec.Meta(pattern="^\\S(.{0,14}\\S)?$")]
+VinOrNone = Annotated[str, msgspec.Meta(pattern="^([A-HJ-NPR-Z0-9]{17})?$")]
+PlateOrNone = Annotated[str, msgspec.Meta(pattern="^(\\S(.{0,14}\\S)?)?$")]
 SetSize = Annotated[int, msgspec.Meta(ge=1, le=8)]
 TextVersion = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,40}$")]
 
@@ -89,13 +91,13 @@ class VehicleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VehiclePatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What changes of a vehicle; what is absent stays."""
+    """What changes of a vehicle; what is absent stays, an empty number or plate goes."""
 
     label: Name | msgspec.UnsetType = msgspec.UNSET
     pack_class: PackClass | msgspec.UnsetType = msgspec.UNSET
     packs_per_set: SetSize | msgspec.UnsetType = msgspec.UNSET
-    vin: Vin | msgspec.UnsetType = msgspec.UNSET
-    plate: Plate | msgspec.UnsetType = msgspec.UNSET
+    vin: VinOrNone | msgspec.UnsetType = msgspec.UNSET
+    plate: PlateOrNone | msgspec.UnsetType = msgspec.UNSET
 
 
 class VehicleOut(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -85,6 +85,7 @@ def _row(own: Own, row: Invoice) -> InvoiceRowOut:
         open_minor=row.open_minor,
         kind=_kind(event),
         period=event.period,
+        seller=row.seller.name if row.seller else "",
     )
 
 
@@ -140,6 +141,7 @@ def shown(own: Own, row: Invoice) -> InvoiceOut:
         credit_notes=[_note(own, note) for note in notes],
         formats=list(FORMATS),
         position=entry.envelope.position,
+        seller=row.seller.name if row.seller else "",
     )
 
 

@@ -190,6 +190,7 @@ def shown(own: Own, made: Receipt) -> ReceiptOut:
         proof_url=f"/driver/v1/swaps/{made.usage_id}/proof" if swap else "",
         html_url=paper_url(own, "receipt", made.usage_id, "html") if made.lines else "",
         pdf_url=paper_url(own, "invoice", invoice.invoice_no, "pdf") if invoice else "",
+        seller=made.seller,
     )
 
 

@@ -1,7 +1,7 @@
 """Help for drivers: requests with a thread of messages, pictures and documents.
 
 What is written lies sealed in the vault; what was erased is shown without its text. A file is known
-by its first bytes, whatever the sender calls it.
+by its content, whatever the sender calls it.
 """
 
 from hashlib import sha256
@@ -47,6 +47,7 @@ from partner_api.driver.bodies_support import (
     MessageOut,
 )
 from partner_api.driver.own import PAGE, Own, commanded, owning, read_own, time_text
+from partner_api.driver.pictures import cleaned
 from partner_api.driver.texts import evidence_of, sealed, texts_of
 from partner_api.look import Asking
 from partner_api.problems import DoorProblem
@@ -54,18 +55,6 @@ from partner_api.writing import HttpRequest, created, principal_of
 
 STATES = ("OPEN", "WAITING_DRIVER", "WAITING_US", "CLOSED")
 FILE_TYPES = tuple(sorted(MEDIA_TYPES))
-_BEGINNINGS = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"%PDF-1.", "application/pdf"),
-    (b"%PDF-2.", "application/pdf"),
-)
-_ENDINGS = {
-    "image/jpeg": b"\xff\xd9",
-    "image/png": b"IEND\xaeB`\x82",
-    "application/pdf": b"%%EOF",
-}
-_TAIL_BYTES = 2_048
 
 
 @get(
@@ -225,14 +214,16 @@ async def add_support_message(
     request_max_body_size=FILE_BYTES_MAX,
 )
 async def add_support_file(request: HttpRequest, case_id: FromPath[str]) -> Response[FileMadeOut]:
-    """Send a picture (JPEG, PNG) or a PDF of at most 10 MiB; the body is the file itself."""
+    """Send a picture (JPEG, PNG) or a PDF of at most 10 MiB; the body is the file itself.
+
+    What a camera notes in a picture, such as where it was taken, is not kept.
+    """
     row = await read_own(request, lambda own: own.row(SUPPORT_CASES, case_id))
     evidence, key = evidence_of(request), idempotency_key(request)
     said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if said not in MEDIA_TYPES:
         raise DoorProblem("media_type", f"send {', '.join(FILE_TYPES)}")
-    data = await request.body()
-    media_type = type_of(data)
+    media_type, data = await sync_to_thread(cleaned, await request.body())
     if media_type != said:
         raise Malformed("a JPEG, a PNG or a PDF, as its Content-Type says", field="body")
     file_id = derived_id("SF", row.case_id, key)
@@ -262,14 +253,6 @@ async def add_support_file(request: HttpRequest, case_id: FromPath[str]) -> Resp
     receipt = await commanded(request, command)
     made = FileMadeOut(file_id, row.case_id, media_type, len(data), receipt.first)
     return created(made, receipt)
-
-
-def type_of(data: bytes) -> str:
-    """Tell what a file is by its first and last bytes; "" for anything that is not taken."""
-    for begin, media_type in _BEGINNINGS:
-        if data.startswith(begin) and _ENDINGS[media_type] in data[-_TAIL_BYTES:]:
-            return media_type
-    return ""
 
 
 @get(

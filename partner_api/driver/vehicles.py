@@ -154,7 +154,10 @@ def fresh_key(request: HttpRequest) -> str:
 
 
 def _given(text: str | UnsetType, name: str) -> dict[str, str]:
-    return {} if isinstance(text, UnsetType) else {name: tidy(text, name)}
+    """Read what names a vehicle; "" takes it away."""
+    if isinstance(text, UnsetType):
+        return {}
+    return {name: tidy(text, name) if text else ""}
 
 
 async def _kept(request: HttpRequest, vehicle_id: str, given: dict[str, str]) -> bytes:
@@ -165,7 +168,8 @@ async def _kept(request: HttpRequest, vehicle_id: str, given: dict[str, str]) ->
     def keep() -> bytes:
         before = texts.read(driver_id, (name,)).get(name, {})
         assert isinstance(before, dict), "it was kept as one"
-        return texts.keep(driver_id, {name: before | given})[name]
+        named = {field: text for field, text in (before | given).items() if text}
+        return texts.keep(driver_id, {name: named})[name]
 
     return await sync_to_thread(keep)
 

@@ -11,7 +11,7 @@ from ledger.kernel.instants import MINUTE, as_text, parse_instant
 from ledger.kernel.messages import Command, Receipt
 from partner_api.auth import Action
 from partner_api.deps import asks, idempotency_key, read_body
-from partner_api.driver.bodies_journey import WaitIn, WaitOut
+from partner_api.driver.bodies_journey import WaitIn, WaitOut, WaitsOut
 from partner_api.driver.own import Own, owning, read_own
 from partner_api.driver.refusing import retold
 from partner_api.driver.station_view import Stations
@@ -96,6 +96,23 @@ async def join_waitlist(request: HttpRequest) -> Response[WaitOut]:
 
 
 @get(
+    "/waitlist",
+    operation_id="list_waiting",
+    opt=asks(Action.READ_DRIVER),
+    sync_to_thread=True,
+)
+def list_waiting(request: Asking) -> Response[WaitsOut]:
+    """List where a driver waits."""
+    with owning(request) as own:
+        stations = Stations(own.parts, own.reads, language(request))
+        rows = [row for _, row in own.reads.rows(WAITLISTS, listed="waiting")]
+        rows.sort(key=lambda row: (row.station_id, row.pack_class))
+        places = [(row, row.place_of(own.driver_id)) for row in rows]
+        items = [_out(own, stations, row, place) for row, place in places if place is not None]
+        return own.answer(WaitsOut(items))
+
+
+@get(
     "/waitlist/{waiting_id:str}",
     operation_id="show_waiting",
     opt=asks(Action.READ_DRIVER),
@@ -129,4 +146,4 @@ async def leave_waitlist(request: HttpRequest, waiting_id: FromPath[str]) -> Res
     return Response(None, status_code=204)
 
 
-ROUTES = (join_waitlist, show_waiting, leave_waitlist)
+ROUTES = (join_waitlist, list_waiting, show_waiting, leave_waitlist)

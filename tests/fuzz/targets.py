@@ -1,8 +1,8 @@
 """Every parser of bytes from outside, with what it reads and the words its format is made of.
 
 A parser gives a value or `Malformed`, for any bytes; what it reads, it writes again byte for byte.
-Only policies are written without their comments: there the written form reads back as the same
-value.
+Only policies are written without their comments, and pictures without what the camera noted: there
+the written form reads back as the same value.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,9 @@ from ledger.tlog.note import (
 from ledger.tlog.policy import Policy, parse_policy
 from ledger.tlog.tiles import decode_entries, encode_entries, parse_tile_path
 from ledger.tlog.witness import format_request, parse_request, parse_size
+from partner_api.driver.pictures import cleaned
 from tests.support.logs import SIGNER, VKEY, naive_path, sample_entry, sample_leaves
+from tests.support.pictures import JPEG, PDF, PNG, exif
 from tests.support.witnesses import (
     branch,
     cosigner,
@@ -171,6 +173,22 @@ TARGETS: dict[str, Target] = {
     ),
     "signer-answer": Target(
         wire.parse_answer, (canonical(wire.Staged(13, bytes(32))),), JSON_WORDS, canonical
+    ),
+    "picture": Target(
+        cleaned,
+        (JPEG, JPEG[:2] + exif(6) + JPEG[2:], PNG, PDF),
+        (
+            b"\xff\xe1",
+            b"\xff\xda",
+            b"\xff\xd9",
+            b"Exif\x00\x00",
+            b"IHDR",
+            b"IDAT",
+            b"IEND",
+            b"%%EOF",
+        ),
+        lambda found: found[1],
+        normalises=True,
     ),
     "document-heading": Target(read_heading, (canonical(HEADING),), JSON_WORDS),
 }

@@ -305,6 +305,8 @@ def test_a_driver_waits_in_line_and_leaves(town):
     check_problem(town.post("/waitlist", wish), 409, "waits_already")
     path = f"/waitlist/{second['id']}"
     assert town.get(path, who=DRIVER)["place"] == 2
+    assert town.get("/waitlist", who=DRIVER) == {"items": [town.get(path, who=DRIVER)]}
+    assert town.get("/waitlist", who=OTHER) == {"items": []}
     check_problem(town.doors.as_driver("GET", path, who=OTHER), 404, "not_found")
     assert town.doors.as_driver("DELETE", path, who=DRIVER).status_code == 204
     check_problem(town.doors.as_driver("GET", path, who=DRIVER), 404, "not_found")

@@ -112,13 +112,17 @@ def test_a_vehicle_is_kept_masked_changed_and_forgotten(doors, tmp_path):
     assert said.json() == kept | {"label": "Bus", "packs_per_set": 2}
     assert doors.as_driver("GET", "/vehicles").json()["items"] == [said.json()]
     assert doors.as_driver("GET", "/vehicles", who="DR-2").json()["items"] == []
+    said = doors.as_driver("PATCH", path, json={"plate": "XY-987-Z", "vin": ""}).json()
+    assert (said["label"], said["plate"], "vin" in said) == ("Bus", "•••••••Z", False)
+    assert doors.as_driver("PATCH", path, json={"vin": VIN}).json()["vin"] == kept["vin"]
+    check_problem(doors.as_driver("PATCH", path, json={"vin": "short"}), 400, "malformed")
     assert doors.as_driver("DELETE", path).status_code == 204
     assert doors.as_driver("GET", "/vehicles").json()["items"] == []
     check_problem(doors.as_driver("DELETE", path), 404, "not_found")
     check_problem(doors.as_driver("PATCH", path, json={"label": "Bus"}), 404, "not_found")
     with doors.parts.ledger.reading() as reads:
         entries = [entry for entry in reads.entries(0) if entry.event.kind.startswith("vehicle.")]
-        assert [bool(entry.envelope.sealed) for entry in entries] == [True, True, False]
+        assert [bool(entry.envelope.sealed) for entry in entries] == [True] * 4 + [False]
         verify(reads, deep=True)
         verify_openings(reads)
     for file in tmp_path.iterdir():
