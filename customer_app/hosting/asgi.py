@@ -25,6 +25,7 @@ from flet_web import fastapi as flet_server
 
 from customer_app.hosting import fonts, tiles
 from customer_app.hosting.answers import Receive, Scope, Send, answer, answer_file, header
+from customer_app.hosting.drops import Drops
 from customer_app.hosting.guard import Guard
 from customer_app.hosting.headers import DAY, FOREVER, ISOLATED, Headers, page_headers
 from customer_app.hosting.runtime import WEB, Runtime, media_type
@@ -33,6 +34,7 @@ from customer_app.session import HANDSHAKE, Handshake
 _log = logging.getLogger(__name__)
 
 PREFIX = "/app"
+DROPPED = "_files/"
 COOKIES = ("__Host-mg_session", "mg_session")
 SESSION_SECONDS = 300
 _TILE = re.compile(r"(light|dark)/(\d{1,2})/(\d{1,6})/(\d{1,6})\.png")
@@ -41,8 +43,10 @@ _GC = (50_000, 20, 100)
 COLLECT_SECONDS = 60.0
 """How often what ended sessions left is collected, while there are any: half a megabyte each."""
 
+OFFLINE = "offline.html"
 OWN_FILES = {
     "link.js": "text/javascript",
+    "sw.js": "text/javascript",
     "manifest.json": "application/manifest+json",
     "icons/icon.svg": "image/svg+xml",
     "icons/icon-192.png": "image/png",
@@ -71,11 +75,18 @@ class AppHost:
     Raises `OSError` when the folder for packed files cannot be made.
     """
 
-    def __init__(self, main: Callable[[ft.Page], Awaitable[None]], settings: HostSettings) -> None:
-        """Serve sessions of `main`."""
+    def __init__(
+        self,
+        main: Callable[[ft.Page], Awaitable[None]],
+        settings: HostSettings,
+        drops: Drops | None = None,
+    ) -> None:
+        """Serve sessions of `main`, whose browsers leave their files in `drops`."""
         self._settings = settings
         self.runtime = Runtime(settings.cache)
+        self.drops = Drops(time.monotonic) if drops is None else drops
         self._own = {name: _read(WEB / name) for name in OWN_FILES}
+        self._own["sw.js"] = self._own["sw.js"].replace(b"{version}", self._offline_version())
         flet_app = flet_server.app(
             main,
             no_cdn=True,
@@ -85,7 +96,7 @@ class AppHost:
         self.guard = Guard(
             _with_handshake(flet_app), settings.origins | {settings.origin}, time.monotonic
         )
-        self._page = self._make_page()
+        self._pages = {name: self._make_page(name) for name in ("index.html", OFFLINE)}
         self._collecting: asyncio.Task[None] | None = None
 
     async def startup(self) -> None:
@@ -123,6 +134,10 @@ class AppHost:
                 await receive()
                 await send({"type": "websocket.close", "code": 404})
             return
+        if scope["method"] in ("PUT", "POST") and name.startswith(DROPPED):
+            origins = self._settings.origins | {self._settings.origin}
+            await self.drops.take(name.removeprefix(DROPPED), scope, receive, send, origins)
+            return
         if scope["method"] not in ("GET", "HEAD"):
             allow = [*ISOLATED, (b"allow", b"GET, HEAD")]
             await answer(send, HTTPStatus.METHOD_NOT_ALLOWED, allow)
@@ -138,15 +153,21 @@ class AppHost:
             await self._runtime_file(name.removeprefix(runtime), scope, send)
         elif name.startswith("_tiles/"):
             await _tile(name.removeprefix("_tiles/"), scope, send)
+        elif name == OFFLINE:
+            await self._shown(name, scope, send)
         elif name in OWN_FILES:
             headers = _file_headers(OWN_FILES[name].encode(), self._own[name], b"no-cache")
             await answer_file(scope, send, self._own[name], headers)
         elif name.startswith("_") or re.search(r"\.\w{1,8}$", name):
             await _not_found(send)  # a file that is none; the client's routes have no such endings
         else:
-            own = dict(_file_headers(b"text/html; charset=utf-8", self._page, b"no-cache"))
-            headers = [*own.items(), *page_headers(self._settings.origin)]
-            await answer_file(scope, send, self._page, _once(headers))
+            await self._shown("index.html", scope, send)
+
+    async def _shown(self, name: str, scope: Scope, send: Send) -> None:
+        page = self._pages[name]
+        own = _file_headers(b"text/html; charset=utf-8", page, b"no-cache")
+        headers = [*own, *page_headers(self._settings.origin)]
+        await answer_file(scope, send, page, _once(headers))
 
     async def _runtime_file(self, name: str, scope: Scope, send: Send) -> None:
         if name.startswith("fallback/"):
@@ -168,8 +189,13 @@ class AppHost:
             headers.append((b"content-encoding", packing.encode()))
         await answer_file(scope, send, data, headers)
 
-    def _make_page(self) -> bytes:
-        text = (WEB / "index.html").read_text(encoding="utf-8")
+    def _offline_version(self) -> bytes:
+        """Name what the service worker keeps, so that browsers take what has changed."""
+        kept = self._own["link.js"] + _read(WEB / OFFLINE)
+        return sha256(kept).hexdigest()[:8].encode()
+
+    def _make_page(self, name: str) -> bytes:
+        text = (WEB / name).read_text(encoding="utf-8")
         values = {
             "{base}": f"{PREFIX}/",
             "{runtime}": f"{PREFIX}/_rt/{self.runtime.version}/",

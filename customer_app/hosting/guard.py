@@ -54,7 +54,7 @@ class Guard:
         ended = asyncio.ensure_future(watch.ended.wait())
         try:
             await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if not serving.done():
+            if not serving.done() and watch.is_registered:  # else there is nothing to tidy up
                 await asyncio.wait({serving}, timeout=GRACE_SECONDS)
         finally:
             self.ended_at = self._now()
@@ -77,7 +77,7 @@ class _Watch:
         self._guard = guard
         self._receive = receive
         self._send = send
-        self._is_registered = False
+        self.is_registered = False
         self._left = float(EVENTS_BURST)
         self._seen_at = guard.now()
         self.ended = asyncio.Event()
@@ -87,7 +87,7 @@ class _Watch:
         if self.ended.is_set():
             await asyncio.Event().wait()  # told once; who reads on waits for the grace to end
         try:
-            async with asyncio.timeout(None if self._is_registered else REGISTER_SECONDS):
+            async with asyncio.timeout(None if self.is_registered else REGISTER_SECONDS):
                 message = await self._receive()
         except TimeoutError:
             return await self._close("not_registered", NOT_REGISTERED)
@@ -99,7 +99,7 @@ class _Watch:
                 return await self._close("frame", TOO_LARGE)
             if not self._has_room():
                 return await self._close("too_many", TOO_MANY)
-            self._is_registered = True
+            self.is_registered = True
         return message
 
     async def send(self, message: Message) -> None:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -73,6 +74,7 @@ class Runtime:
         self._folder = folder / self.version
         self._folder.mkdir(parents=True, exist_ok=True)
         self._list = _read_list(self._folder / LIST)
+        self._listing = threading.Lock()
         self._held: dict[tuple[str, str], bytes] = {}
 
     @property
@@ -147,11 +149,13 @@ class Runtime:
         data = PACKERS[packing](source)
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, data)
-        self._list[place] = Packed(
+        packed = Packed(
             sha256(data).hexdigest(), len(data), sha256(source).hexdigest(), len(source)
         )
-        said = {key: asdict(one) for key, one in sorted(self._list.items())}
-        _write(self._folder / LIST, json.dumps(said, indent=1).encode())
+        with self._listing:
+            self._list[place] = packed
+            said = {key: asdict(one) for key, one in sorted(self._list.items())}
+            _write(self._folder / LIST, json.dumps(said, indent=1).encode())
         return data
 
 
@@ -195,6 +199,6 @@ def _read_list(path: Path) -> dict[str, Packed]:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file that is whole or not there, whoever else writes it."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     part.write_bytes(data)
     part.replace(path)

@@ -255,4 +255,16 @@
   window.addEventListener("pageshow", function () { leaving = false; });
   window.addEventListener("online", probe);
   document.addEventListener("visibilitychange", function () { if (!document.hidden) probe(); });
+
+  // The page that stands in for the app's own when that cannot be loaded ---------------------------
+
+  if (document.documentElement.hasAttribute("data-offline")) {
+    lost();
+    lostAt -= WAIT_MS;  // nothing will open a socket here: there is nothing to wait for
+    tick();
+  } else if (navigator.serviceWorker) {
+    window.addEventListener("load", function () {
+      navigator.serviceWorker.register("sw.js").catch(function () { /* then without it */ });
+    });
+  }
 })();

@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
+import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import brotli
@@ -12,6 +14,7 @@ import pytest
 
 from customer_app.hosting import tiles
 from customer_app.hosting.asgi import AppHost, HostSettings, _as_somebody, handshake_of
+from customer_app.hosting.drops import LIFE_S, OPEN_MOST, PATH, Drops
 from customer_app.hosting.runtime import LIST, WEB, Runtime
 
 ORIGIN = "http://127.0.0.1:8000"
@@ -67,6 +70,18 @@ def test_the_page_lets_nothing_in_from_elsewhere(host):
     assert "'unsafe-eval'" not in policy.replace("'wasm-unsafe-eval'", "")
     hosts = re.findall(r"\b(?:https?|wss?)://[^\s;]+", policy)
     assert hosts == ["ws://127.0.0.1:8000"]
+
+
+def test_where_there_is_no_network_a_page_of_our_own_is_shown(host):
+    worker = get(host, "/app/sw.js")
+    assert worker.headers["content-type"] == "text/javascript"
+    assert worker.headers["cache-control"] == "no-cache"
+    assert re.search(r'"mg-offline-[0-9a-f]{8}"', worker.text)
+    page = get(host, "/app/offline.html")
+    assert page.headers["cross-origin-embedder-policy"] == "require-corp"
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert '<base href="/app/">' in page.text
+    assert "data-offline" in page.text
 
 
 def test_a_secure_origin_stays_secure(tmp_path):
@@ -193,6 +208,17 @@ def test_a_list_of_packed_files_that_cannot_be_read_is_made_anew(tmp_path, text)
     data, packing = Runtime(tmp_path).get("main.dart.mjs", "gzip")
     assert packing == "gzip"
     assert gzip.decompress(data) == runtime.raw("main.dart.mjs")
+
+
+def test_many_browsers_may_come_first(tmp_path):
+    runtime = Runtime(tmp_path)
+    small = [name for name in runtime.names if len(runtime.raw(name)) < 50_000][:12]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda name: runtime.get(name, "gzip"), small * 8))
+    assert len(found) == len(small) * 8
+    kept = json.loads((tmp_path / runtime.version / LIST).read_text())
+    packed = {name for name, (_, packing) in zip(small * 8, found, strict=True) if packing}
+    assert {f"{name}.gz" for name in packed} == set(kept)
 
 
 def test_no_such_file(tmp_path):
@@ -322,3 +348,47 @@ def test_the_host_lives_with_its_server(tmp_path):
             return host.runtime.is_small
 
     assert asyncio.run(once()) is False
+
+
+# Files that browsers leave ------------------------------------------------------------------------
+
+
+def leave(host, drop_url, content, origin=ORIGIN):
+    async def asking():
+        transport = httpx.ASGITransport(app=host)
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+            return await client.put(drop_url, content=content, headers={"origin": origin})
+
+    return asking()
+
+
+def test_a_file_is_left_once_by_our_own_page_and_no_larger_than_asked_for(host):
+    async def leaving():
+        drop = host.drops.open(8)
+        foreign = await leave(host, drop.url, b"12345678", "https://else.example")
+        first = await leave(host, drop.url, b"12345678")
+        second = await leave(host, drop.url, b"12345678")
+        large = host.drops.open(8)
+        refused = await leave(host, large.url, b"123456789")
+        statuses = [each.status_code for each in (foreign, first, second, refused)]
+        assert statuses == [403, 200, 404, 413]
+        assert (await drop.content(), await large.content()) == (b"12345678", b"")
+
+    asyncio.run(leaving())
+
+
+def test_places_for_files_are_few_and_end():
+    async def opening():
+        now = [0.0]
+        drops = Drops(lambda: now[0])
+        oldest = drops.open(8)
+        for _ in range(OPEN_MOST):
+            newest = drops.open(8)
+        now[0] = LIFE_S - 1
+        assert len(drops._open) == OPEN_MOST
+        assert oldest.url.removeprefix(PATH) not in drops._open
+        now[0] = LIFE_S + 1
+        drops.open(8)
+        assert newest.url.removeprefix(PATH) not in drops._open
+
+    asyncio.run(opening())
