@@ -150,6 +150,20 @@ def test_its_messages_are_signed_as_stripe_signs_and_wait_for_the_door(provider)
         verify_event(body, signature, ("other",), NOW)
 
 
+def test_a_message_that_two_bring_at_once_is_no_fault(provider):
+    provider.choose(done(provider.perform("p", PAGE)), "pay")
+
+    def deliver(_body, _signature):
+        """Be overtaken by another who brings the same message."""
+        if len(said) < 2:
+            said.append(1)
+            provider.send(SECRET, deliver)
+
+    said = []
+    assert provider.send(SECRET, deliver) == 1
+    assert provider.send(SECRET, deliver) == 0
+
+
 def test_what_it_knows_survives_in_its_file(tmp_path):
     file = tmp_path / "stand-in.json"
 
