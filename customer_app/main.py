@@ -113,9 +113,12 @@ class Session:
         self._services.observer.fault(error, place, self._services.new_id()[:REFERENCE_CHARACTERS])
 
     async def _recall(self, app: App) -> None:
-        """Take up the language and the theme that this device was set to."""
+        """Take up how this device was set to look, and whether a screen reader is used."""
         app.use_language(await app.device.read("mg.lang") or "")
         app.use_theme(await app.device.read("mg.theme") or "system")
+        app.use_units(await app.device.read("mg.units") or "")
+        app.use_scale(await app.device.read("mg.scale") or "")
+        await app.device.see_reader()
 
     # Events of the page ----------------------------------------------------------------------
 

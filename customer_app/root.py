@@ -32,6 +32,7 @@ from customer_app.views import (
     station,
     swap,
     ticket,
+    trip,
     verify,
     wallet,
 )
@@ -72,6 +73,7 @@ ROUTES = (
         below="/station/:station_id",
         is_private=True,
     ),
+    Route("/trip", "trip", "trip.title", is_private=True),
     Route("/booking/:booking_id", "booking", "booking.title", is_private=True),
     Route(
         "/booking/:booking_id/code",
@@ -127,6 +129,7 @@ SCREENS: dict[str, Callable[..., Any]] = {
     "station": station.view,
     "swap": swap.view,
     "ticket": ticket.view,
+    "trip": trip.view,
     "verify": verify.view,
     "wallet": wallet.view,
 }

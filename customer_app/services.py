@@ -50,6 +50,16 @@ async def no_notices(_driver_id: str) -> AsyncIterator[Notice]:
         yield notice
 
 
+class Drop(Protocol):
+    """A place where the browser leaves one file for this session."""
+
+    url: str
+
+    async def content(self) -> bytes | None:
+        """Wait for the file; nothing when none came."""
+        ...
+
+
 @dataclass(frozen=True)
 class Services:
     """The parts from outside that the app works with.
@@ -60,6 +70,8 @@ class Services:
     - `verifier`: checks a proof bundle against the policy, offline.
     - `policy`: the log's and the witnesses' keys, shipped with the release.
     - `now`: the time in UTC.
+    - `drop`: opens a place for one file of at most so many bytes; without one, as on a phone, the
+      file comes with the answer of the picker.
     - `qr_png`: draws a code as a one-bit PNG with a quiet zone of four modules.
     """
 
@@ -69,6 +81,7 @@ class Services:
     verifier: Callable[[bytes, str], Any]
     policy: str = ""
     notices: Callable[[str], AsyncIterator[Notice]] = no_notices
+    drop: Callable[[int], Drop] | None = None
     observer: Observer = field(default_factory=LoggingObserver)
     new_id: Callable[[], str] = new_id
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -16,6 +16,8 @@ class AppSettings:
     step_up_path: str = "/auth/step-up"
     support_phone: str = "+49 30 5550 100"
     emergency_phone: str = "112"
+    support_from: str = ""  # of a day at `zone`, such as "08:00"; empty: day and night
+    support_until: str = ""
     centre_lat_e7: int = 525_200_000  # where the map opens when nobody told us more
     centre_lon_e7: int = 134_050_000
     zone: str = "Europe/Berlin"  # of times that belong to no single station

@@ -38,7 +38,7 @@ ACTIONS = {
     "booking_ended": "home",
     "booking_stage": "refresh",
     "booking_unknown": "home",
-    "ticket_used": "help",
+    "ticket_used": "not_me",
     "ticket_invalid": "code",
     "ticket_expired": "code",
     "wrong_station": "open_booking",
@@ -61,6 +61,7 @@ ACTIONS = {
     "invoice_state": "receipts",
     "invoice_unknown": "receipts",
     "swap_not_billable": "receipts",
+    "receipt_unknown": "receipts",
     "dispute_exists": "cases",
     "dispute_state": "cases",
     "case_closed": "help",
@@ -75,6 +76,7 @@ ACTIONS = {
     "open_balance": "pay",
     "internal_error": "retry",
 }
+SECOND = {"station_offline": "next_best"}  # what else can be done
 OF_KINDS = {
     Kind.OFFLINE: "retry",
     Kind.TIMEOUT: "retry",
@@ -103,6 +105,7 @@ ROUTES = {
     "receipts": "/receipts",
     "cases": "/help",
     "help": "/help",
+    "not_me": "/help",
 }
 
 
@@ -125,6 +128,6 @@ def route_of(error: ApiError) -> str:
     for fact, place in (("invoice_id", "/invoices/"), ("case_id", "/help/")):
         if action in {"pay", "cases"} and error.facts.get(fact):
             return f"{place}{error.facts[fact]}"
-    if action == "open_booking" and error.facts.get("booking_id"):
+    if action in {"open_booking", "pay"} and error.facts.get("booking_id"):
         return f"/booking/{error.facts['booking_id']}"
     return ROUTES.get(action, "")

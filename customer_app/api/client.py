@@ -7,10 +7,11 @@ from customer_app.api.client_journey import JourneyCalls
 from customer_app.api.client_money import MoneyCalls
 from customer_app.api.client_stations import StationCalls
 from customer_app.api.client_support import SupportCalls
+from customer_app.api.client_trips import TripCalls
 from customer_app.api.http import Transport
 
 
-class ApiClient(StationCalls, JourneyCalls, MoneyCalls, SupportCalls, AccountCalls):
+class ApiClient(StationCalls, TripCalls, JourneyCalls, MoneyCalls, SupportCalls, AccountCalls):
     """All calls of one session; each gives a frozen dataclass or raises `ApiError`."""
 
 

@@ -1,6 +1,9 @@
 """Calls about the driver: profile, vehicles, devices, passkeys, privacy."""
 
-from customer_app.api.calls import Calls, Versioned, given, path, read_answer
+from collections.abc import Mapping
+
+from customer_app.api.calls import Calls, Versioned, path, read_answer
+from customer_app.api.http import Ask
 from customer_app.api.wire_account import (
     Consents,
     Devices,
@@ -30,12 +33,14 @@ class AccountCalls(Calls):
         """List the driver's vehicles."""
         return await self._get(Vehicles, path("vehicles"))
 
-    async def add_vehicle(
-        self, label: str, pack_class: str, packs_per_set: int, key: str
-    ) -> Vehicle:
-        """Tell us a vehicle."""
-        body = given(label=label, pack_class=pack_class, packs_per_set=packs_per_set)
-        return await self._command(Vehicle, path("vehicles"), body, key)
+    async def add_vehicle(self, about: Mapping[str, str | int], key: str) -> Vehicle:
+        """Tell us a vehicle: `label`, `pack_class`, `packs_per_set`, perhaps `plate` and `vin`."""
+        return await self._command(Vehicle, path("vehicles"), about, key)
+
+    async def change_vehicle(self, vehicle_id: str, about: Mapping[str, str | int]) -> Vehicle:
+        """Change some of a vehicle; what is not given stays."""
+        ask = Ask("PATCH", path("vehicles", vehicle_id), body=dict(about))
+        return read_answer(Vehicle, await self.transport.send(ask))
 
     async def remove_vehicle(self, vehicle_id: str) -> None:
         """Forget a vehicle."""

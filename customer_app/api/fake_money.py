@@ -91,9 +91,16 @@ def _plan() -> Json:
 def receipt(
     door: FakeDoor, swap_id: str, energy_wh: int, lines: tuple[int, int], total: int
 ) -> Json:
-    """Make the itemised bill of a swap; amounts are what the door says, never added up here."""
+    """Make the itemised bill of a swap whose prices include 19 % of tax.
 
-    def line(line_id: str, kind: str, unit_price: str, net: int, billed: int) -> Json:
+    `lines` are the amounts of energy and service with their tax, `total` is what is to be paid. As
+    on a real bill the tax is that of the net as a whole, and what a cent is missing is rounding.
+    """
+    net_minor = _rounded(total * 100, 119)
+    tax_minor = _rounded(net_minor * 19, 100)
+    energy_net = _rounded(net_minor * lines[0], sum(lines))
+
+    def line(line_id: str, kind: str, unit_price: str, gross: int, net: int, billed: int) -> Json:
         return {
             "line_id": line_id,
             "kind": kind,
@@ -110,8 +117,11 @@ def receipt(
             "begin_at": _at(door, -2),
             "end_at": _at(door, -2),
             "is_minimum": billed != energy_wh,
-            "gross_minor": net,
+            "gross_minor": gross,
         }
+
+    energy, service = f"{swap_id}-1", f"{swap_id}-2"
+    service_net = net_minor - energy_net
 
     return {
         "swap_id": swap_id,
@@ -124,15 +134,16 @@ def receipt(
         "packs_in": [_side(door, "pk_old", "4", 1230)],
         "packs_out": [_side(door, "pk_new", "7", 9600)],
         "lines": [
-            line(f"{swap_id}-1", "energy", "0.70", lines[0], energy_wh),
-            line(f"{swap_id}-2", "service", "0.40", lines[1], max(energy_wh, 20_000)),
+            line(energy, "energy", "0.70", lines[0], energy_net, energy_wh),
+            line(service, "service", "0.40", lines[1], service_net, max(energy_wh, 20_000)),
         ],
-        "tax": [{"category": "S", "rate": "19", "net_minor": total, "tax_minor": 0}],
+        "tax": [{"category": "S", "rate": "19", "net_minor": net_minor, "tax_minor": tax_minor}],
         "payments": [{"kind": "wallet", "on": "2026-11-22", "amount_minor": total}],
         "corrections": [],
         "disputed_lines": [],
         "currency": "EUR",
-        "net_minor": total,
+        "net_minor": net_minor,
+        "rounding_minor": total - net_minor - tax_minor,
         "total_minor": total,
         "tariff_id": "tf_1",
         "invoice_id": "in_1",
@@ -141,6 +152,11 @@ def receipt(
         "proof_url": f"/driver/v1/swaps/{swap_id}/proof",
         "html_url": f"/driver/v1/receipts/{swap_id}/document?format=html",
     }
+
+
+def _rounded(dividend: int, divisor: int) -> int:
+    """Divide, half up."""
+    return (2 * dividend + divisor) // (2 * divisor)
 
 
 def _side(door: FakeDoor, pack_id: str, slot: str, soc_bp: int) -> Json:
@@ -200,14 +216,29 @@ def put_invoice(door: FakeDoor, invoice_id: str, state: str, **more: Any) -> Non
                 "quantity": 52_000,
                 "unit": "kwh",
                 "unit_price": "0.70",
-                "net_minor": 3640,
+                "net_minor": 3059,
                 "tax_category": "S",
                 "tax_rate": "19",
                 "service_period": ["2026-10-01", "2026-10-31"],
                 "quantity_wh": 52_000,
                 "swap_id": "sw_low",
                 "tariff_version": 3,
-            }
+            },
+            {
+                "line_id": "l2",
+                "kind": "service",
+                "text": "Service",
+                "quantity": 60_000,
+                "unit": "kwh",
+                "unit_price": "0.40",
+                "net_minor": 2017,
+                "tax_category": "S",
+                "tax_rate": "19",
+                "service_period": ["2026-10-01", "2026-10-31"],
+                "quantity_wh": 60_000,
+                "swap_id": "sw_low",
+                "tariff_version": 3,
+            },
         ],
         "tax": [{"category": "S", "rate": "19", "net_minor": 5076, "tax_minor": 964}],
         "net_minor": 5076,

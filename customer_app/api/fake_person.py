@@ -262,6 +262,15 @@ def _add_profile(door: FakeDoor) -> None:
         door.things["/vehicles"]["items"].append(made)
         return made
 
+    def change_vehicle(body: Json, vehicle_id: str) -> Json:
+        found: Json = next(
+            each for each in door.things["/vehicles"]["items"] if each["id"] == vehicle_id
+        )
+        named = [name for name in ("plate", "vin") if name in body]
+        hidden = {name: f"\u2022\u2022{body[name][-4:]}" for name in named}
+        found |= body | hidden
+        return found
+
     def forget(where: str, last: str = "") -> Work:
         def work(_body: Json, thing_id: str) -> Json:
             left = [each for each in door.things[where]["items"] if each["id"] != thing_id]
@@ -275,6 +284,7 @@ def _add_profile(door: FakeDoor) -> None:
     door.works |= {
         "PATCH /profile": change,
         "POST /vehicles": add_vehicle,
+        "PATCH /vehicles/([^/]+)": change_vehicle,
         "DELETE /vehicles/([^/]+)": forget("/vehicles"),
         "DELETE /devices/([^/]+)": forget("/devices"),
         "DELETE /passkeys/([^/]+)": forget("/passkeys", "last_passkey"),

@@ -143,6 +143,7 @@ class TownDoor(FakeDoor):
         self.things["/swaps"] = lambda: self._list("/swaps/")
         one = "/([^/]+)"
         self.works |= {
+            "POST /trips/plan": self._plan,
             "POST /quotes": self._quote,
             "POST /bookings": self._reserve,
             f"POST /bookings{one}/extend": self._extend,
@@ -164,6 +165,25 @@ class TownDoor(FakeDoor):
         ]
         return {"items": items[::-1], "as_of": POSITION}
 
+    def _plan(self, body: Json, _id: str) -> Json:
+        stations = self.things["/stations"]["items"]
+        items = [
+            {
+                "station": {name: value for name, value in row.items() if name != "distance_m"},
+                "along_m": 60_000 * place,
+                "detour_m": 400,
+                "is_stop": body["range_m"] < 60_000 * (len(stations) + 1),
+            }
+            for place, row in enumerate(stations, 1)
+        ]
+        return {
+            "distance_m": 180_000,
+            "items": items,
+            "is_covered": True,
+            "is_complete": True,
+            "as_of": POSITION,
+        }
+
     def _quote(self, body: Json, _id: str) -> Json:
         return {
             "quote_id": f"qt_{self.position}",
@@ -176,7 +196,7 @@ class TownDoor(FakeDoor):
                     "text": "Energy",
                     "per": "kwh",
                     "unit_price": "0.70",
-                    "estimate_minor": 840,
+                    "estimate_minor": 706,
                     "quantity_wh": 12_000,
                 },
                 {
@@ -184,7 +204,7 @@ class TownDoor(FakeDoor):
                     "text": "Service",
                     "per": "kwh",
                     "unit_price": "0.40",
-                    "estimate_minor": 800,
+                    "estimate_minor": 672,
                     "minimum_wh": 20_000,
                 },
             ],

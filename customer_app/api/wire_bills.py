@@ -156,6 +156,7 @@ class Receipt:
     proof_url: str = ""
     html_url: str = ""
     pdf_url: str = ""
+    seller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class InvoiceRow:
     open_minor: int
     kind: str
     period: str = ""
+    seller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,3 +247,4 @@ class Invoice:
     credit_notes: tuple[CreditNote, ...]
     formats: tuple[str, ...]
     position: int
+    seller: str = ""

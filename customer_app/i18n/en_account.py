@@ -52,6 +52,8 @@ TEXTS = {
     "help.file_sending": "Sending the file…",
     "help.file_sent": "File sent",
     "help.file": "{kind}, {size}",
+    "help.file_remove": "Leave out",
+    "help.file_rule": "JPEG, PNG or PDF, up to 10 MiB each, three at most.",
     "help.file_size": "{n} KiB",
     "help.file_kind.image": "Picture",
     "help.file_kind.pdf": "PDF",
@@ -75,6 +77,7 @@ TEXTS = {
     "settings.theme.system": "As the device",
     "settings.theme.light": "Light",
     "settings.theme.dark": "Dark",
+    "settings.scale": "Size of text",
     "settings.units": "Distances",
     "settings.units.metric": "Kilometres",
     "settings.units.imperial": "Miles",
@@ -98,6 +101,12 @@ TEXTS = {
     "settings.vehicle_set": "Packs a set",
     "settings.vehicle_packs": "{n} packs a set",
     "settings.vehicle_packs_one": "One pack a set",
+    "settings.vehicle_change": "Change",
+    "settings.vehicle_plate": "Number plate",
+    "settings.vehicle_plate_bad": "Write the plate as it stands on the vehicle.",
+    "settings.vehicle_vin": "Vehicle number (VIN)",
+    "settings.vehicle_vin_bad": "A VIN has 17 letters and figures, without I, O and Q.",
+    "settings.vehicle_masked": "Plate and VIN are kept sealed; only their ends are shown.",
     "settings.vehicle_remove": "Remove vehicle",
     "settings.contract": "Plan {plan}, {n} packs",
     "settings.contract_one": "Plan {plan}, one pack",
@@ -144,6 +153,10 @@ TEXTS = {
     "data.withdrawn": "Withdrawn. Nothing is erased.",
     "data.done": (
         "Erased. Backups expire within 31 days. Invoices stay sealed until {date} by law. "
+        "Proof: position {n}."
+    ),
+    "data.done_plain": (
+        "Erased. Backups expire within 31 days. Invoices stay sealed as long as the law says. "
         "Proof: position {n}."
     ),
     "data.step_up_failed": "We could not confirm it is you. Nothing was erased.",

@@ -11,6 +11,7 @@ TEXTS = {
     ),
     "refused.no_pack_ready.plain": "No pack of this class will be ready then. Nothing was charged.",
     "refused.no_pack_available": "No pack of this class will be ready then. Nothing was charged.",
+    "refused.not_booked": "We could not book. No money was taken.",
     "refused.quote_expired": "The price is no longer locked. See the new price first.",
     "refused.booking_limit_reached": "You already hold a pack at {station}.",
     "refused.booking_limit_reached.plain": "You already hold a pack at another station.",
@@ -78,6 +79,7 @@ TEXTS = {
     "refused.subscription_unknown": "You have no plan.",
     "refused.currency_mismatch": "That is another currency than that of your contract.",
     # J7
+    "refused.receipt_unknown": "No such receipt in your account.",
     "refused.dispute_exists": "We are looking at this line already. You need not pay it now.",
     "refused.dispute_state": "This dispute has moved on; see its case.",
     "refused.swap_not_billable": "Nothing is to be paid for this swap.",

@@ -41,6 +41,7 @@ TEXTS = {
     "passport.status.re-used": "re-used",
     "passport.status.remanufactured": "remanufactured",
     "passport.status.waste": "waste",
+    "passport.own": "Since it is with you",
     "passport.updated": "as of {date}",
     "passport.public_note": (
         "Health, cycles and history of a single pack are shown to its holder only."
@@ -56,6 +57,7 @@ TEXTS = {
     "verify.title": "Verify my swap",
     "verify.button": "Verify my swap",
     "verify.download": "Save proof file",
+    "verify.policy": "Save keys (policy.txt)",
     "verify.intro": (
         "We check the proof of this swap in four steps, under the keys this app came with."
     ),

@@ -52,6 +52,10 @@ _NO_MINOR = {"JPY", "KRW"}
 NOTHING = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _KM_M = 1000
+UNITS = ("metric", "imperial")  # of distances
+IMPERIAL = UNITS[1]
+_MILE_M = Decimal("1609.344")
+_MILES = {"en": "mi", "zh": "英里"}
 
 _AGES = {
     "en": ("{n} s", "{n} min", "{n} h", "{n} days", "1 day"),
@@ -82,9 +86,20 @@ def choose_language(chosen: str, accepted: str) -> str:
 class Texts:
     """The words and forms of one language."""
 
-    def __init__(self, language: str, catalogue: Mapping[str, str] | None = None) -> None:
-        """Take a language of `LANGUAGES`; the catalogue is its own unless a test gives another."""
+    def __init__(
+        self,
+        language: str,
+        catalogue: Mapping[str, str] | None = None,
+        units: str = UNITS[0],
+        zone: str = "UTC",
+    ) -> None:
+        """Take a language of `LANGUAGES`; the catalogue is its own unless a test gives another.
+
+        Distances are said in `units`, one of `UNITS`, the times of refusals in `zone`.
+        """
         self.language = language
+        self.units = units
+        self.zone = zone
         self._words = load_catalogue(language) if catalogue is None else catalogue
 
     def __contains__(self, key: str) -> bool:
@@ -103,7 +118,7 @@ class Texts:
 
         Where a fact that the text wants is missing, its plain form is said instead.
         """
-        forms = Forms(self.money, self.moment, self.distance, self.energy)
+        forms = Forms(self.money, lambda at: self.moment(at, self.zone), self.distance, self.energy)
         facts = spoken(error.facts, forms)
         facts.setdefault("s", error.retry_after_s or 1)
         facts.setdefault("ref", error.shown_reference)
@@ -177,11 +192,25 @@ class Texts:
 
         >>> Texts("en", {}).distance(850), Texts("zh", {}).distance(2_400)
         ('850 m', '2.4 公里')
+        >>> Texts("en", {}, "imperial").distance(2_400)
+        '1.5 mi'
         """
+        if self.units == IMPERIAL:
+            return f"{Decimal(distance_m) / _MILE_M:,.1f} {_MILES[self.language]}"
         metres, kilometres = {"en": ("m", "km"), "zh": ("米", "公里")}[self.language]
         if distance_m < _KM_M:
             return f"{distance_m} {metres}"
         return f"{Decimal(distance_m) / _KM_M:,.1f} {kilometres}"
+
+    def reach(self, distance_m: int) -> str:
+        """Lay out the radius of a search, in whole kilometres or miles.
+
+        >>> Texts("en", {}).reach(10_000), Texts("en", {}, "imperial").reach(10_000)
+        ('10 km', '6 mi')
+        """
+        if self.units == IMPERIAL:
+            return f"{round(Decimal(distance_m) / _MILE_M):,} {_MILES[self.language]}"
+        return f"{distance_m // _KM_M:,} {'公里' if self.language == 'zh' else 'km'}"
 
     def age(self, since: datetime, now: datetime) -> str:
         """Say how long ago something was; what lies ahead counts as now.

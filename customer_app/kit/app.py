@@ -13,9 +13,16 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import flet as ft
 
 from customer_app.api.errors import ApiError, Kind
-from customer_app.i18n.format import LANGUAGES, Texts, choose_language
+from customer_app.i18n.format import LANGUAGES, UNITS, Texts, choose_language
 from customer_app.kit.device import Device
-from customer_app.kit.theme import LOW_BELOW, side_margin, size_class
+from customer_app.kit.theme import (
+    LOW_BELOW,
+    PLAIN_SCALE,
+    SCALES,
+    make_theme,
+    side_margin,
+    size_class,
+)
 from customer_app.services import REFERENCE_CHARACTERS, Services
 from customer_app.session import REFETCH_ALL, Handshake, Mailbox, Notice, Scope
 from customer_app.settings import AppSettings
@@ -31,11 +38,13 @@ THEMES = {
 
 @ft.observable
 class Look:
-    """How the app looks at the moment: language, theme, width."""
+    """How the app looks at the moment: language, theme, units, size of text, width."""
 
     def __init__(self, language: str, width: float, height: float) -> None:
         self.language = language
         self.theme = "system"  # or light, dark
+        self.units = UNITS[0]
+        self.scale = PLAIN_SCALE  # of texts, in percent
         self.is_dark = False
         self.size = "compact"  # or medium, expanded
         self.side = 0  # pixels left beside a column of text
@@ -118,7 +127,7 @@ class App:
         self.device = Device(page, self.note)
         language = choose_language("", handshake.accept_language)
         self.look = Look(language, _pixels(page.width), _pixels(page.height))
-        self.texts = Texts(language)
+        self.texts = Texts(language, zone=settings.zone)
         self.nav = Navigation(page.route or "/")
         self.standing = Standing(is_signed_in=bool(handshake.session_cookie))
         self.references: deque[str] = deque(maxlen=REFERENCES_KEPT)
@@ -143,8 +152,22 @@ class App:
     def use_language(self, language: str) -> None:
         """Speak a language; one that the app does not know changes nothing."""
         if language in LANGUAGES and language != self.look.language:
-            self.texts = Texts(language)
+            self.texts = Texts(language, units=self.look.units, zone=self.settings.zone)
             self.look.language = language
+
+    def use_units(self, units: str) -> None:
+        """Say distances in other units; those that the app does not know change nothing."""
+        if units in UNITS and units != self.look.units:
+            self.texts = Texts(self.look.language, units=units, zone=self.settings.zone)
+            self.look.units = units
+
+    def use_scale(self, percent: str) -> None:
+        """Draw texts larger, by percent; sizes that are not offered change nothing."""
+        chosen = next((each for each in SCALES if str(each) == percent), None)
+        if chosen is not None and chosen != self.look.scale:
+            self.look.scale = chosen
+            self.page.theme = make_theme(chosen)
+            self.page.dark_theme = make_theme(chosen)
 
     async def set_theme(self, theme: str) -> None:
         """Look light, dark or as the system does from now on, on this device."""
@@ -244,6 +267,7 @@ class App:
                 ft.Text(words),
                 behavior=ft.SnackBarBehavior.FLOATING,
                 duration=ft.Duration(seconds=4),
+                persist=self.device.has_reader,
                 show_close_icon=True,
             )
         )

@@ -15,6 +15,7 @@ import flet_geolocator as ftg
 WAIT_S = 3.0
 POSITION_WAIT_S = 8.0
 ROUND_E7 = 10_000  # about 100 m: nobody needs to know better where a driver stands
+LOOKS = ("mg.lang", "mg.theme", "mg.units", "mg.scale")  # kept when everything else goes
 _SCHEMES = {"https", "http", "tel", "geo", "mailto"}
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Device:
         self._clipboard = ft.Clipboard()
         self._semantics = ft.SemanticsService()
         self._geolocator: ftg.Geolocator | None = None
+        self.has_reader = False
 
     async def read(self, name: str) -> str | None:
         """Read a text kept on the device, such as `mg.lang`; nothing when there is none."""
@@ -46,7 +48,7 @@ class Device:
         """Remove a text from the device."""
         await self._limited(self._preferences.remove(name), "forget")
 
-    async def forget_all(self, *, but: tuple[str, ...] = ("mg.lang", "mg.theme")) -> None:
+    async def forget_all(self, *, but: tuple[str, ...] = LOOKS) -> None:
         """Remove all that the app keeps, except how it looks; part of signing out."""
         names = await self._limited(self._preferences.get_keys("mg."), "keys")
         for name in names or []:
@@ -60,6 +62,16 @@ class Device:
     async def announce(self, text: str) -> None:
         """Have a reader of the screen say a text."""
         await self._limited(self._semantics.announce_message(text), "announce")
+
+    async def see_reader(self) -> None:
+        """Note whether somebody goes through the app by a screen reader: then nothing is timed."""
+        try:
+            told = self._semantics.get_accessibility_features()
+            features = await self._limited(told, "features")
+        except (TypeError, ValueError, KeyError) as error:  # a device may answer anything
+            self._failed(error, "device.features")
+            return
+        self.has_reader = features is not None and features.accessible_navigation is True
 
     async def open(self, url: str, *, here: bool = False) -> None:
         """Open an address in the system browser, in this tab when `here` is set.

@@ -21,6 +21,10 @@ _ROOMY = ft.ButtonStyle(
     padding=ft.Padding.symmetric(horizontal=SPACE_L, vertical=SPACE_S),
     shape=ft.StadiumBorder(),
 )
+_TALL = ft.ButtonStyle(  # 56 px with one line of words, and higher with more
+    padding=ft.Padding.symmetric(horizontal=SPACE_L, vertical=18),
+    shape=ft.StadiumBorder(),
+)
 _CHIP = ft.ButtonStyle(
     padding=ft.Padding.symmetric(horizontal=SPACE_M),
     shape=ft.RoundedRectangleBorder(radius=SPACE_S),
@@ -74,8 +78,7 @@ def wide_button(
         icon=icon,
         on_click=on_click if usable else None,
         disabled=not usable,
-        style=_ROOMY,
-        height=TARGET + SPACE_S,
+        style=_TALL,
         expand=True,
     )
     return tid(name, ft.Row([made]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import flet as ft
 
-from customer_app.api.actions import action_of, route_of
+from customer_app.api.actions import ROUTES, SECOND, action_of, route_of
 from customer_app.api.errors import ApiError, Kind
 from customer_app.kit.app import App
 from customer_app.kit.boundary import component, handler
@@ -43,6 +43,8 @@ _ICONS = {
     Kind.MALFORMED: ft.Icons.REFRESH,
     Kind.RENDER: ft.Icons.ERROR_OUTLINE,
 }
+_LEADS_TO_HELP = {"help", "not_me"}
+_NO_HELP = {Kind.OFFLINE, Kind.TIMEOUT, Kind.UNAUTHORISED}
 
 
 def by_state(
@@ -169,7 +171,12 @@ def default_actions(app: App, error: ApiError, retry: Handler | None) -> list[ft
         found = [_later(app, error.retry_after_s, retry, key="later")]  # type: ignore[call-arg]
     else:
         found = _action(app, error, action, retry)
-    if action != "help" and error.kind not in {Kind.OFFLINE, Kind.TIMEOUT, Kind.UNAUTHORISED}:
+    second = SECOND.get(error.code)
+    if second is not None:
+        go = handler(app, app.go, ROUTES[second])
+        name = f"error-{second.replace('_', '-')}"
+        found.append(button(name, app.t(f"action.{second}"), go, look="text"))
+    if action not in _LEADS_TO_HELP and error.kind not in _NO_HELP:
         route = f"/help?ref={error.reference}" if error.reference.isalnum() else "/help"
         help_ = handler(app, app.go, route)
         found.append(button("error-help", app.t("action.help"), help_, look="text"))
@@ -288,7 +295,7 @@ def figure_row(label: str, value: str, *, icon: ft.IconData | None = None) -> ft
     if len(value) > FIGURE_CHARACTERS:
         below = ft.Text(value, theme_style=Size.ROW)
         return ft.Column([ft.Row([*sign, name], spacing=SPACE_S), below], spacing=0, tight=True)
-    shown = ft.Text(value, theme_style=Size.ROW, text_align=ft.TextAlign.END)
+    shown = ft.Text(value, theme_style=Size.ROW, text_align=ft.TextAlign.END, expand=True)
     return ft.Row([*sign, name, shown], spacing=SPACE_S)
 
 

@@ -9,7 +9,9 @@ from customer_app.kit.app import App
 from customer_app.kit.boundary import handler
 from customer_app.kit.ids import tid
 from customer_app.kit.inputs import button, icon_button
-from customer_app.kit.theme import LIST_PANE, SPACE_L, SPACE_M, SPACE_XL, Size
+from customer_app.kit.theme import LIST_PANE, PLAIN_SCALE, SPACE_L, SPACE_M, SPACE_XL, Size
+
+TOOLBAR = 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,15 @@ def frame(app: App, place: Place, body: ft.Control) -> ft.View:
 
 def _app_bar(app: App, place: Place) -> ft.AppBar:
     actions: list[ft.Control] = []
+    scale = app.look.scale
     if place.is_tab:
         settings = handler(app, app.go, "/settings")
         actions.append(
             icon_button("settings", ft.Icons.SETTINGS_OUTLINED, app.t("tab.settings"), settings)
         )
     return ft.AppBar(
-        title=tid("title", ft.Text(place.title), heading=True),
+        title=tid("title", ft.Text(place.title, max_lines=2), heading=True),
+        toolbar_height=None if scale == PLAIN_SCALE else TOOLBAR * scale // PLAIN_SCALE,
         actions=actions,
         actions_padding=ft.Padding.only(right=SPACE_M),
         automatically_imply_leading=not place.is_tab,

@@ -18,9 +18,44 @@ QR_SIDE = 280
 MOTION_MS = 200
 
 
-def make_theme() -> ft.Theme:
-    """Make the theme that both light and dark are generated from."""
+PLAIN_SCALE = 100
+SCALES = (PLAIN_SCALE, 125, 150, 200)  # percent
+# Material 3: size, height as a part of it, and spacing of letters in pixels
+_TYPE = {
+    "display_small": (36, 44, 0.0),
+    "headline_small": (24, 32, 0.0),
+    "title_large": (22, 28, 0.0),
+    "title_medium": (16, 24, 0.15),
+    "title_small": (14, 20, 0.1),
+    "body_large": (16, 24, 0.5),
+    "body_medium": (14, 20, 0.25),
+    "body_small": (12, 16, 0.4),
+    "label_large": (14, 20, 0.1),
+    "label_medium": (12, 16, 0.5),
+    "label_small": (11, 16, 0.5),
+}
+
+
+def _texts_of(scale: int) -> ft.TextTheme | None:
+    """Make the text styles of Material 3 larger; at their own size they are left as they are."""
+    if scale == PLAIN_SCALE:
+        return None
+    styles = {
+        name: ft.TextStyle(
+            size=size * scale / PLAIN_SCALE,
+            height=line / size,
+            letter_spacing=spacing,
+            color=ft.Colors.ON_SURFACE,  # a style without one would have no colour at all
+        )
+        for name, (size, line, spacing) in _TYPE.items()
+    }
+    return ft.TextTheme(**styles)
+
+
+def make_theme(scale: int = PLAIN_SCALE) -> ft.Theme:
+    """Make the theme that both light and dark are generated from; `scale` is of texts, percent."""
     return ft.Theme(
+        text_theme=_texts_of(scale),
         color_scheme_seed=SEED,
         use_material3=True,
         visual_density=ft.VisualDensity.STANDARD,

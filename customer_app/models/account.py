@@ -1,5 +1,6 @@
 """Settings of the driver, and his data: export, consents, erasure."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from flet.components.observable import observable
@@ -16,12 +17,16 @@ from customer_app.api.wire_account import (
     Profile,
     Vehicle,
 )
+from customer_app.api.wire_money import Wallet
 from customer_app.models.base import Model
 from customer_app.models.commands import Means
 
 CONSENT_TEXT = "2026-11"  # of the texts `data.consent.<purpose>`
 LABEL_CHARACTERS, NAME_CHARACTERS = 40, 80
+PLATE_CHARACTERS, VIN_CHARACTERS = 16, 17
+VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 SETS = (1, 2, 3, 4)
+OPEN_BALANCE = "open_balance"
 
 
 @observable
@@ -40,7 +45,10 @@ class SettingsModel(Model):
         self.label = ""
         self.pack_class = ""
         self.packs_per_set = 1
-        self.needs_label = False
+        self.plate = ""
+        self.vin = ""
+        self.changing = ""  # the id of the vehicle that is being changed
+        self.wrong_fields: frozenset[str] = frozenset()
         self.changed_elsewhere = False
 
     @override
@@ -80,7 +88,15 @@ class SettingsModel(Model):
 
     def type_label(self, text: str) -> None:
         """Take what is typed of a vehicle's name."""
-        self.label, self.needs_label = text[:LABEL_CHARACTERS], False
+        self.label, self.wrong_fields = text[:LABEL_CHARACTERS], frozenset()
+
+    def type_plate(self, text: str) -> None:
+        """Take what is typed of a vehicle's number plate."""
+        self.plate, self.wrong_fields = text[:PLATE_CHARACTERS], frozenset()
+
+    def type_vin(self, text: str) -> None:
+        """Take what is typed of a vehicle's identification number (ISO 3779)."""
+        self.vin, self.wrong_fields = text[:VIN_CHARACTERS].upper(), frozenset()
 
     def choose_class(self, pack_class: str) -> None:
         """Say which packs the vehicle takes."""
@@ -93,19 +109,58 @@ class SettingsModel(Model):
 
     async def add_vehicle(self) -> bool:
         """Tell us the vehicle that was typed."""
-        label = self.label.strip()
-        self.needs_label = not label
-        if self.needs_label or not self.pack_class:
+        given = self._typed()
+        if given is None or not self.pack_class:
             return False
 
         async def send() -> None:
             await self._adding.run(
-                lambda key: self._client.add_vehicle(
-                    label, self.pack_class, self.packs_per_set, key
-                ),
-                (label, self.pack_class, self.packs_per_set),
+                lambda key: self._client.add_vehicle(given, key), tuple(given.items())
             )
-            self.label = ""
+            self.leave_vehicle()
+            self.vehicles = (await self._client.vehicles()).items
+
+        return await self.attempt(send)
+
+    def _typed(self) -> dict[str, str | int] | None:
+        """Give what was typed as the door takes it; nothing when a field of it is wrong."""
+        label, plate, vin = self.label.strip(), self.plate.strip(), self.vin.strip()
+        wrong = [] if label else ["label"]
+        wrong += ["vin"] if vin and not VIN.fullmatch(vin) else []
+        wrong += ["plate"] if plate and not plate.isprintable() else []
+        self.wrong_fields = frozenset(wrong)
+        if wrong:
+            return None
+        found: dict[str, str | int] = {
+            "label": label,
+            "pack_class": self.pack_class,
+            "packs_per_set": self.packs_per_set,
+        }
+        # what stays empty stays as it is: the door shows plate and number masked
+        return found | {name: text for name, text in (("plate", plate), ("vin", vin)) if text}
+
+    def begin_changing(self, vehicle_id: str) -> None:
+        """Put a vehicle into the form; plate and number are typed anew, for they come masked."""
+        for each in self.vehicles:
+            if each.id == vehicle_id:
+                self.changing, self.label = each.id, each.label
+                self.pack_class, self.packs_per_set = each.pack_class, each.packs_per_set
+                self.plate, self.vin, self.wrong_fields = "", "", frozenset()
+
+    def leave_vehicle(self) -> None:
+        """Empty the form."""
+        self.changing = self.label = self.plate = self.vin = ""
+        self.wrong_fields = frozenset()
+
+    async def change_vehicle(self) -> bool:
+        """Change the vehicle in the form."""
+        given, vehicle_id = self._typed(), self.changing
+        if given is None or not vehicle_id:
+            return False
+
+        async def send() -> None:
+            await self._client.change_vehicle(vehicle_id, given)
+            self.leave_vehicle()
             self.vehicles = (await self._client.vehicles()).items
 
         return await self.attempt(send)
@@ -160,12 +215,17 @@ class DataModel(Model):
         self.erasure: Erasure | None = None
         self.consents: tuple[Consent, ...] = ()
         self.step_up_for = ""
+        self.is_unconfirmed = False
+        self.owed: Wallet | None = None
 
     @override
     async def fetch(self) -> None:
         """Read what was asked for before, and the consents."""
         self.consents = (await self._client.consents()).items
         self.erasure = await self._client.erasure()
+        self.owed = None
+        if OPEN_BALANCE in self.erasure.obstacles:
+            self.owed = await self._client.wallet()
         archives = (await self._client.exports()).items
         self.export = max(archives, key=lambda each: each.asked_at, default=None)
 
@@ -239,8 +299,13 @@ class DataModel(Model):
         await self.attempt(send)
 
     async def _stepped(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do what needs a fresh passkey, and remember what it was while the driver proves it."""
+        """Do what needs a fresh passkey, and remember what it was while the driver proves it.
+
+        Who comes back and is asked again has not proven it.
+        """
+        before = self.step_up_for
         done = await self.attempt(work)
         asked = self.error is not None and self.error.code == STEP_UP
         self.step_up_for = name if asked else ""
+        self.is_unconfirmed = asked and name == "erase" == before
         return done

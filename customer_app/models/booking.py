@@ -8,16 +8,18 @@ from typing_extensions import override
 from customer_app.api.calls import path
 from customer_app.api.client import ApiClient
 from customer_app.api.client_journey import BookingWish
-from customer_app.api.errors import ApiError
+from customer_app.api.errors import ApiError, Kind
 from customer_app.api.wire_account import Vehicle
 from customer_app.api.wire_journey import Booking, Quote
 from customer_app.api.wire_stations import Station, StationSheet
-from customer_app.models.base import Model
+from customer_app.models.base import Model, State
 from customer_app.models.commands import Means, PendingCommands
 
 NO_PACK = {"no_pack_ready", "no_pack_available"}
+NOT_BOOKED = "not_booked"  # of our own: the service broke, and no booking was made
 ALTERNATIVES = 3
 ALTERNATIVE_RADIUS_M = 50_000
+PAY_WITH = ("invoice", "wallet", "card")  # the door's own words; the first is what it does alone
 ENDED = {"FULFILLED", "REJECTED", "CANCELED", "NO_SHOW", "FAILED"}
 SOON = timedelta(minutes=5)
 ANNOUNCED_MINUTES = (10, 5, 1)
@@ -53,6 +55,7 @@ class ReserveModel(Model):
         self.pack_class = pack_class
         self.arrive_in_minutes = 30
         self.vehicle_id = ""
+        self.pay_with = PAY_WITH[0]
         self.station: StationSheet | None = None
         self.vehicles: tuple[Vehicle, ...] = ()
         self.quote: Quote | None = None
@@ -89,11 +92,20 @@ class ReserveModel(Model):
             self.arrive_in_minutes = int(minutes)
             self._forget_price()
 
+    def choose_payment(self, pay_with: str) -> None:
+        """Say by what a fee and the swap are paid; the price stays as it is."""
+        self.pay_with = pay_with if pay_with in PAY_WITH else self.pay_with
+
     @property
     def arrive_at(self) -> datetime:
         """When the driver arrives, to the minute."""
         at = self._means.now() + self.arrive_in_minutes * MINUTE
         return at.replace(second=0, microsecond=0)
+
+    async def show_price(self) -> None:
+        """Have the price locked where none is on screen; nothing before there is a choice."""
+        if self.quote is None and self.station is not None and self.pack_class:
+            await self.ask_price()
 
     async def ask_price(self) -> None:
         """Have the price locked."""
@@ -142,6 +154,7 @@ class ReserveModel(Model):
             self.quote.arrive_at + timedelta(seconds=self.quote.hold_s),
             self.quote.quote_id,
             vehicle_id=self.vehicle_id,
+            pay_with="" if self.pay_with == PAY_WITH[0] else self.pay_with,
         )
 
         async def send(key: str) -> Booking:
@@ -169,6 +182,8 @@ class ReserveModel(Model):
                 self.error = error  # the same price again: say why to tap once more
         elif code in NO_PACK:
             await self._look_around()
+        elif error is not None and error.kind is Kind.SERVER:
+            error.code = NOT_BOOKED  # says what it means for pack and money
 
     async def _look_around(self) -> None:
         """Find stations near by that have the class ready; finding none is no fault of its own."""
@@ -225,13 +240,15 @@ class BookingModel(Model):
         self.booking: Booking | None = None
         self.asks_to_cancel = False
         self.checking = False
+        self.is_news_read = False
+        self.stays = False
         self.left = timedelta()
 
     @override
     async def fetch(self) -> None:
         """Read the booking."""
         self.booking = await self._client.booking(self.booking_id)
-        self.tick()
+        self._count()
 
     def wants(self, _kind: str, object_id: str) -> bool:
         """Follow what happens to this booking and at its station."""
@@ -242,16 +259,21 @@ class BookingModel(Model):
 
     def tick(self) -> int | None:
         """Count down; gives the minutes to announce when 10, 5 or 1 have just been reached."""
-        if self.booking is None or self.is_over:
-            self.left = timedelta()
+        self._count()
+        if not self.left:
             return None
-        self.left = max(self.booking.hold_expires_at - self._means.now(), timedelta())
         for minutes in ANNOUNCED_MINUTES:
             reached = self.left <= minutes * MINUTE < self.left + MINUTE
             if reached and minutes not in self._announced:
                 self._announced.add(minutes)
                 return minutes
         return None
+
+    def _count(self) -> None:
+        """See how much of the hold is left; saying so is left to `tick`."""
+        self.left = timedelta()
+        if self.booking is not None and not self.is_over:
+            self.left = max(self.booking.hold_expires_at - self._means.now(), timedelta())
 
     @property
     def share_left(self) -> float:
@@ -272,6 +294,16 @@ class BookingModel(Model):
         return self.booking is not None and not self.is_over and not self.left
 
     @property
+    def waits_for_bank(self) -> bool:
+        """Whether the bank has not said yet whether it holds what is set aside."""
+        return self.booking is not None and self.booking.state == "PENDING"
+
+    async def follow(self) -> None:
+        """Ask again while the bank is silent; call this every few seconds."""
+        if self.state is not State.LOADING and self.waits_for_bank:
+            await self.load()
+
+    @property
     def is_soon(self) -> bool:
         """Whether five minutes or less are left."""
         return timedelta() < self.left <= SOON
@@ -287,6 +319,14 @@ class BookingModel(Model):
         """Whether calling off costs nothing still."""
         until = self.booking.cancel_until if self.booking else None
         return until is not None and self._means.now() <= until
+
+    def read_news(self) -> None:
+        """Put away that another pack was set aside."""
+        self.is_news_read = True
+
+    def stay(self) -> None:
+        """Keep the booking although its station has stopped reporting."""
+        self.stays = True
 
     # Commands -------------------------------------------------------------------------------
 
@@ -310,7 +350,7 @@ class BookingModel(Model):
                 self._set_checking,
             )
             self._announced.clear()
-            self.tick()
+            self._count()
 
         return await self.attempt(send)
 

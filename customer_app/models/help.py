@@ -12,6 +12,7 @@ from customer_app.api.errors import ApiError, Kind
 from customer_app.api.wire_support import CaseMade, CaseRow, CaseThread
 from customer_app.models.base import Model
 from customer_app.models.commands import Keep, Means
+from customer_app.models.files import FILE_BYTES, FilesModel, media_of
 
 TOPICS = (
     "question",
@@ -25,27 +26,12 @@ TOPICS = (
 )
 SUBJECT_CHARACTERS, TEXT_CHARACTERS = 120, 2000
 DRAFT, DRAFT_BYTES = "mg.draft.help", 4 * 1024
-FILE_BYTES = 10 * 1024 * 1024
-_MEDIA = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"%PDF-", "application/pdf"),
-)
 REFERENCES_MOST = 3
 _OPEN_BOOKINGS = {"RESERVED", "ALLOCATED", "PRESENTED"}
 
 
-def media_of(content: bytes) -> str:
-    """Tell by its content what a file is: a picture, a PDF, or nothing that we take.
-
-    >>> media_of(b"%PDF-1.7"), media_of(b"MZ")
-    ('application/pdf', '')
-    """
-    return next((kind for head, kind in _MEDIA if content.startswith(head)), "")
-
-
 @observable
-class HelpModel(Model):
+class HelpModel(FilesModel):
     """The driver's cases, and a question that is being written.
 
     What is attached is what the driver is in the middle of. A question that could not be sent for
@@ -61,7 +47,7 @@ class HelpModel(Model):
         *,
         is_signed_in: bool,
     ) -> None:
-        Model.__init__(self)
+        FilesModel.__init__(self, client, means)
         self._client = client
         self._keep = keep
         self._sending = means.intention()
@@ -153,6 +139,7 @@ class HelpModel(Model):
             )
             self.subject = self.text = ""
             self.is_writing = self.is_kept = False
+            await self.send_files(self.sent.case_id)
             page = await self._client.cases()
             self.cases, self.next_cursor = page.items, page.next_cursor
 
@@ -189,6 +176,7 @@ class HelpModel(Model):
         await self._keep.forget(DRAFT)
         self.is_kept = False
         self.subject = self.text = ""
+        await self.send_files(self.sent.case_id)
 
 
 def read_question(text: str | None) -> Question | None:

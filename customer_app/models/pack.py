@@ -85,6 +85,7 @@ class PassportModel(Model):
         self._is_signed_in = is_signed_in
         self.pack_id = pack_id
         self.passport: Passport | None = None
+        self.own: MyPack | None = None  # what is known of the pack itself, for its holder
         self.title = ""
         self.attributes: tuple[Attribute, ...] = ()
 
@@ -100,9 +101,11 @@ class PassportModel(Model):
             else:
                 self.title = self.passport.code
                 self.attributes = self.passport.attributes
+                if self.is_holder:
+                    self.own = await self._client.pack(self.pack_id)
                 return
         public = await self._client.public_pack(self.pack_id)
-        self.passport = None
+        self.passport = self.own = None
         self.title = public.code
         self.attributes = public.attributes or tuple(
             Attribute(name, name, value)

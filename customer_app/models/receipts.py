@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from customer_app.api.client import ApiClient
 from customer_app.api.client_money import CheckoutWish, Objection
-from customer_app.api.errors import ApiError
+from customer_app.api.errors import ApiError, Kind
 from customer_app.api.wire_bills import (
     DisputedLine,
     Invoice,
@@ -17,13 +17,16 @@ from customer_app.api.wire_bills import (
     Receipt,
     ReceiptRow,
 )
-from customer_app.api.wire_money import Checkout, Paid
+from customer_app.api.wire_money import Checkout, Paid, Wallet
 from customer_app.models.base import Model, State
 from customer_app.models.commands import Keep, Means
+from customer_app.models.files import FilesModel
 from customer_app.models.wallet import CHECKOUT
 
 CODES = ("quantity", "price", "time", "not_mine", "condition", "other")
+UNKNOWN = "receipt_unknown"  # of our own
 TEXT_CHARACTERS = 2000
+PAY_WITH = {"wallet", "card", "wallet_and_card"}
 PAYABLE = {"ISSUED", "PART_PAID", "OVERDUE", "NEEDS_ACTION"}
 
 
@@ -85,14 +88,14 @@ class ReceiptsModel(Model):
 
 
 @observable
-class ReceiptModel(Model):
+class ReceiptModel(FilesModel):
     """The bill of one swap, and objections to lines of it.
 
     What is wrong with an objection before it is sent: `needs_lines`, `needs_text`.
     """
 
     def __init__(self, client: ApiClient, means: Means, swap_id: str) -> None:
-        Model.__init__(self)
+        FilesModel.__init__(self, client, means)
         self._client = client
         self._disputing = means.intention()
         self.swap_id = swap_id
@@ -110,7 +113,12 @@ class ReceiptModel(Model):
     @override
     async def fetch(self) -> None:
         """Read the bill, and how its station is called; without a name its id has to do."""
-        self.receipt = await self._client.receipt(self.swap_id)
+        try:
+            self.receipt = await self._client.receipt(self.swap_id)
+        except ApiError as error:
+            if error.kind is Kind.NOT_FOUND:
+                error.code = UNKNOWN  # foreign or none: both look the same
+            raise
         if self.station_names is None:
             try:
                 station = await self._client.station(self.receipt.station_id)
@@ -189,6 +197,7 @@ class ReceiptModel(Model):
             self.is_disputing = False
             self.text, self.chosen = "", ()
             await self.fetch()
+            await self.send_files(self.sent.case_id)
 
         return await self.attempt(send)
 
@@ -209,14 +218,20 @@ class InvoiceModel(Model):
         self._opening = means.intention()
         self.invoice_id = invoice_id
         self.invoice: Invoice | None = None
+        self.wallet: Wallet | None = None
         self.paid: Paid | None = None
         self.opened: Checkout | None = None
         self.checking = False
+        self.is_paying = False
 
     @override
     async def fetch(self) -> None:
         """Read the invoice."""
         self.invoice = await self._client.invoice(self.invoice_id)
+        try:
+            self.wallet = await self._client.wallet()
+        except ApiError:
+            return  # an invoice is read, and paid by card, without it
 
     def wants(self, _kind: str, object_id: str) -> bool:
         """Follow this invoice."""
@@ -228,12 +243,20 @@ class InvoiceModel(Model):
         invoice = self.invoice
         return invoice is not None and invoice.state in PAYABLE and invoice.open_minor > 0
 
+    @property
+    def is_wallet_low(self) -> bool:
+        """Whether the wallet has something, and less than is open."""
+        invoice, wallet = self.invoice, self.wallet
+        if invoice is None or wallet is None or wallet.currency != invoice.currency:
+            return False
+        return 0 < wallet.available_minor < invoice.open_minor
+
     async def pay(self, pay_with: str) -> bool:
-        """Pay from the wallet, or with the card that is used first.
+        """Pay from the wallet, with the card that is used first, or first one, then the other.
 
         When the bank wants a confirmation, its page is opened instead (`opened`).
         """
-        if not self.can_pay or pay_with not in {"wallet", "card"}:
+        if not self.can_pay or pay_with not in PAY_WITH:
             return False
 
         async def send() -> None:
@@ -244,7 +267,11 @@ class InvoiceModel(Model):
             )
             await self.fetch()
 
-        done = await self.attempt(send)
+        self.is_paying = True
+        try:
+            done = await self.attempt(send)
+        finally:
+            self.is_paying = False
         if self.error is not None and self.error.code == "payment_action_needed":
             await self.open_page()
         return done

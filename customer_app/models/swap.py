@@ -19,6 +19,7 @@ OPEN_BOOKINGS = {"RESERVED", "ALLOCATED", "PRESENTED"}
 LOST_AFTER = timedelta(minutes=2)
 SAFETY = {"thermal_hold", "safety_alarm", "thermal"}
 ATTENTION = {"pack_mixup", "counterfeit_suspect"}
+LANE_BUSY = "lane_busy"
 
 
 @observable
@@ -198,6 +199,7 @@ class SlotModel(Model):
         self.swap: Swap | None = None
         self.is_unknown = False
         self.is_owed_a_pack = False
+        self.waits_for_lane = False
         self.checking = False
 
     @override
@@ -209,7 +211,6 @@ class SlotModel(Model):
             if error.kind is not Kind.NOT_FOUND:
                 raise
             self.is_unknown = True
-            return
         open_ones = [
             each for each in (await self._client.bookings()).items if each.state in OPEN_BOOKINGS
         ]
@@ -245,9 +246,15 @@ class SlotModel(Model):
             )
 
         done = await self.attempt(send)
-        if self.error is not None and self.error.code == "slot_unknown":
+        code = self.error.code if self.error is not None else ""
+        if code == "slot_unknown":
             self.is_unknown = True
+        self.waits_for_lane = code == LANE_BUSY
         return done
+
+    async def try_again(self) -> bool:
+        """Start as soon as the lane is free; call this every few seconds."""
+        return self.waits_for_lane and await self.start()
 
     def _set_checking(self, checking: bool) -> None:  # noqa: FBT001
         self.checking = checking

@@ -1,6 +1,6 @@
 """Wallet, ways to pay, plans, promo codes, and the way to a hosted payment page and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from customer_app.api.client import ApiClient
 from customer_app.api.client_money import CheckoutWish
+from customer_app.api.wire_bills import InvoiceRow
 from customer_app.api.wire_money import (
     Checkout,
     Method,
@@ -24,8 +25,9 @@ from customer_app.models.commands import Intention, Keep, Means
 CHECKOUT = "mg.checkout"
 TOP_UP_LEAST, TOP_UP_MOST = 500, 50_000  # minor units; the door has the last word
 STILL_AFTER = timedelta(seconds=60)
-PAY_ROUTE = "/pay"
+PAY_ROUTE = "/app/pay"
 CODE_CHARACTERS = 40
+MONTHS_MOST = 6
 
 
 def read_amount(text: str) -> int | None:
@@ -42,6 +44,21 @@ def read_amount(text: str) -> int | None:
     except InvalidOperation:
         return None
     return int(amount) if amount == amount.to_integral_value() else None
+
+
+def spent_by_month(
+    bills: Sequence[InvoiceRow], currency: str
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Group the totals of invoices by their month (`2026-11`), the oldest of the last six first.
+
+    The totals are the door's own; those of a month stand one on the other and are not added up.
+    """
+    found: dict[str, list[int]] = {}
+    for bill in sorted(bills, key=lambda each: (each.issued_at, each.number)):
+        if bill.currency == currency and bill.total_minor > 0:
+            month = bill.period[:7] or bill.issued_at.strftime("%Y-%m")
+            found.setdefault(month, []).append(bill.total_minor)
+    return tuple((month, tuple(found[month])) for month in sorted(found)[-MONTHS_MOST:])
 
 
 @observable
@@ -64,6 +81,7 @@ class WalletModel(Model):
         self.next_cursor = ""
         self.subscription: Subscription | None = None
         self.overdue_invoice = ""
+        self.months: tuple[tuple[str, tuple[int, ...]], ...] = ()
         self.opened: Checkout | None = None
         self.amount = ""
         self.amount_is_wrong = False
@@ -83,6 +101,8 @@ class WalletModel(Model):
         if self.wallet.overdue_minor:
             due = await self._client.invoices(("OVERDUE",))
             self.overdue_invoice = due.items[0].invoice_id if due.items else ""
+        bills = await self._client.invoices()
+        self.months = spent_by_month(bills.items, self.wallet.currency)
 
     def wants(self, kind: str, _object_id: str) -> bool:
         """Follow whatever moves money."""

@@ -9,11 +9,12 @@ from customer_app.kit.ids import tid
 from customer_app.kit.inputs import button, wide_button
 from customer_app.kit.panels import by_state, card, figure_row, note_card
 from customer_app.kit.shell import page_body
-from customer_app.kit.theme import SPACE_S, STALE, Size
+from customer_app.kit.theme import PLAIN_SCALE, SPACE_S, STALE, Size
 from customer_app.models.booking import BookingModel
 from customer_app.views.parts import Question, actions, ask, counted, line, means, named, when
 
-RING = 200
+RING, RING_MOST = 200, 320
+FOLLOW_S = 3
 RING_WIDTH = 10
 _E7 = 10**7
 
@@ -28,7 +29,8 @@ def view(app: App, booking_id: str) -> ft.Control:
         if minutes is not None:
             await app.device.announce(counted(app, "booking.minutes_left", minutes))
 
-    use_loop(app, tick, 1, model=model)
+    use_loop(app, tick, 1, (model.has_loaded,), model=model)
+    use_loop(app, model.follow, FOLLOW_S, model=model)
     use_dialog(app, _dialog(app, model) if model.asks_to_cancel else None)
     return by_state(app, model, lambda: _body(app, model))
 
@@ -69,8 +71,10 @@ def _body(app: App, model: BookingModel) -> ft.Control:
     if model.is_over:
         return page_body(app, parts, bottom=_after(app, model))
     parts += [_ring(app, model), _facts(app, model), _steps(app, model)]
-    code = None
-    if not model.has_run_out:
+    code: ft.Control | None = _after(app, model)
+    if model.waits_for_bank:
+        code = None  # there is no code before the bank has answered
+    elif not model.has_run_out:
         code = wide_button(
             "booking-code",
             app.t("booking.code"),
@@ -84,6 +88,7 @@ def _ring(app: App, model: BookingModel) -> ft.Control:
     booking = model.booking
     assert booking is not None, "drawn only once it is there"
     left = app.texts.countdown(model.left)
+    side = min(RING_MOST, RING * app.look.scale // PLAIN_SCALE)
     inside = ft.Column(
         [
             ft.Text(left, theme_style=Size.FIGURE),
@@ -98,15 +103,15 @@ def _ring(app: App, model: BookingModel) -> ft.Control:
         [
             ft.ProgressRing(
                 value=model.share_left,
-                width=RING,
-                height=RING,
+                width=side,
+                height=side,
                 stroke_width=RING_WIDTH,
                 bgcolor=ft.Colors.SURFACE_CONTAINER_HIGHEST,
             ),
-            ft.Container(inside, width=RING, height=RING, alignment=ft.Alignment.CENTER),
+            ft.Container(inside, width=side, height=side, alignment=ft.Alignment.CENTER),
         ],
-        width=RING,
-        height=RING,
+        width=side,
+        height=side,
     )
     until = app.t("booking.hold", time=when(app, booking.hold_expires_at))
     return ft.Column(
@@ -135,6 +140,8 @@ def _steps(app: App, model: BookingModel) -> ft.Control:
     booking = model.booking
     assert booking is not None, "drawn only once it is there"
     found: list[ft.Control] = []
+    if model.has_run_out and not booking.swap_id:
+        return ft.Column()  # nothing is held any more: what is left is below
     if booking.swap_id:
         swap = handler(app, app.go, f"/swap/{booking.swap_id}")
         found.append(button("booking-swap", app.t("booking.to_swap"), swap))
@@ -180,18 +187,22 @@ def _news(app: App, model: BookingModel) -> list[ft.Control]:
     ended = _ending(app, model)
     if ended:
         notes.append(tid("booking-ended", note_card(app, ended)))
+    if model.waits_for_bank:
+        words = app.t("pay.waiting")
+        notes.append(
+            tid("booking-waiting", note_card(app, words, icon=ft.Icons.HOURGLASS_TOP), live=True)
+        )
     if model.is_soon:
         notes.append(
             tid("booking-soon", note_card(app, app.t("booking.soon"), icon=ft.Icons.TIMER_OUTLINED))
         )
-    if booking.replaced and not model.is_over:
-        notes.append(
-            tid(
-                "booking-replaced",
-                note_card(app, app.t("booking.replaced"), icon=ft.Icons.SWAP_HORIZ),
-            )
+    if booking.replaced and not model.is_over and not model.is_news_read:
+        read = button(
+            "booking-replaced-ok", app.t("common.ok"), handler(app, model.read_news), look="text"
         )
-    if model.is_station_down:
+        card_ = note_card(app, app.t("booking.replaced"), [read], icon=ft.Icons.SWAP_HORIZ)
+        notes.append(tid("booking-replaced", card_))
+    if model.is_station_down and not model.stays:
         name = named(app, booking.station)
         age = booking.station.as_of and app.texts.age(booking.station.as_of, app.services.now())
         words = (
@@ -200,7 +211,8 @@ def _news(app: App, model: BookingModel) -> list[ft.Control]:
             else app.t("booking.station_offline_plain", station=name)
         )
         move = button("booking-move", app.t("booking.move"), handler(app, app.go, "/"), look="text")
-        notes.append(tid("booking-station-down", note_card(app, words, [move], tone=STALE)))
+        keep = button("booking-stay", app.t("booking.keep"), handler(app, model.stay), look="text")
+        notes.append(tid("booking-station-down", note_card(app, words, [keep, move], tone=STALE)))
     return notes
 
 
@@ -218,6 +230,8 @@ def _ending(app: App, model: BookingModel) -> str:
         return told("booking.expired", "amount", booking.no_show_minor)
     if booking.state == "FAILED":
         return told("booking.failed", "credit", booking.credit_minor)
+    if booking.state == "REJECTED":
+        return app.t("refused.authorisation_declined.plain")
     if booking.state == "NO_SHOW":
         return told("booking.no_show", "amount", booking.fee_minor)
     if booking.state == "CANCELED" and booking.fee_minor:

@@ -1,8 +1,12 @@
 """My data: the archive, what the driver agreed to, and being erased."""
 
+from collections.abc import Sequence
+
 import flet as ft
 
-from customer_app.api.wire_account import Consent
+from customer_app.api.actions import ROUTES, action_of
+from customer_app.api.errors import ApiError, Kind
+from customer_app.api.wire_account import Consent, Erasure
 from customer_app.kit.app import App
 from customer_app.kit.boundary import handler, screen
 from customer_app.kit.hooks import use_loop, use_model
@@ -11,7 +15,7 @@ from customer_app.kit.inputs import button, switch, text_field
 from customer_app.kit.panels import by_state, card, heading, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
-from customer_app.models.account import DataModel
+from customer_app.models.account import OPEN_BALANCE, DataModel
 from customer_app.views.parts import actions, day, line, means, small
 
 EVERY_S = 10
@@ -101,8 +105,10 @@ def _erasure(app: App, model: DataModel) -> ft.Control:
     if erasure is not None and erasure.state == "WITHDRAWN":
         rows.append(tid("data-withdrawn", small(app.t("data.withdrawn")), live=True))
     if erasure is not None and erasure.state == "ORDERED":
-        rows.append(small(app.t("data.accepted", date=day(app, app.services.now()))))
+        rows.append(tid("data-done", note_card(app, _done(app, erasure), icon=ft.Icons.CHECK)))
         return card(*rows)
+    if model.is_unconfirmed:
+        rows.append(tid("data-unconfirmed", note_card(app, app.t("data.step_up_failed"))))
     if not model.asks_to_erase:
         rows.append(
             button(
@@ -116,6 +122,14 @@ def _erasure(app: App, model: DataModel) -> ft.Control:
     return card(*rows, *_question(app, model))
 
 
+def _done(app: App, erasure: Erasure) -> str:
+    """Say what is gone, what the law makes us keep until when, and where that is proven."""
+    dates = [each.until for each in erasure.kept if each.until is not None]
+    if not dates:
+        return app.t("data.done_plain", n=erasure.position)
+    return app.t("data.done", date=day(app, max(dates)), n=erasure.position)
+
+
 def _question(app: App, model: DataModel) -> list[ft.Control]:
     """Show what goes, what stays, what stands against it, and ask for the word."""
     rows: list[ft.Control] = [ft.Text(app.t("data.erase_text"), theme_style=Size.MESSAGE)]
@@ -126,9 +140,9 @@ def _question(app: App, model: DataModel) -> list[ft.Control]:
     rows.append(small(app.t("data.erase_days")))
     obstacles = model.erasure.obstacles if model.erasure else ()
     if obstacles:
-        said = [_obstacle(app, each) for each in obstacles]
+        said = [_obstacle(app, model, each) for each in obstacles]
         words = f"{app.t('data.obstacles')} {' '.join(said)}"
-        rows.append(tid("data-obstacles", note_card(app, words)))
+        rows.append(tid("data-obstacles", note_card(app, words, _ways_out(app, obstacles))))
     word = app.t("data.confirm", word=model.word)
     rows += [
         text_field(
@@ -159,7 +173,23 @@ def _question(app: App, model: DataModel) -> list[ft.Control]:
     return rows
 
 
-def _obstacle(app: App, code: str) -> str:
+def _ways_out(app: App, obstacles: Sequence[str]) -> list[ft.Control]:
+    """Lead to what ends each obstacle."""
+    found: list[ft.Control] = []
+    for code in obstacles:
+        action = action_of(ApiError(Kind.CONFLICT, 409, code))
+        if action in ROUTES:
+            go = handler(app, app.go, ROUTES[action])
+            name = f"data-obstacle-{slug(code)}"
+            found.append(button(name, app.t(f"action.{action}"), go, look="text"))
+    return found
+
+
+def _obstacle(app: App, model: DataModel, code: str) -> str:
+    owed = model.owed
+    if code == OPEN_BALANCE and owed is not None and owed.owed_minor:
+        amount = app.texts.money(owed.owed_minor, owed.currency)
+        return app.t(f"refused.{code}", amount=amount)
     for key in (f"refused.{code}.plain", f"refused.{code}"):
         if key in app.texts:
             return app.t(key)

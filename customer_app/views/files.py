@@ -5,6 +5,7 @@ from typing import Any
 import flet as ft
 
 from customer_app.kit.app import App
+from customer_app.models.files import FILE_BYTES
 
 PICKER = "file-picker"
 ENDINGS = ["jpg", "jpeg", "png", "pdf"]
@@ -29,11 +30,24 @@ async def save(app: App, name: str, content: bytes) -> bool:
 
 
 async def pick(app: App) -> bytes | None:
-    """Let the driver choose one file; nothing when he does not."""
+    """Let the driver choose one file; nothing when he does not.
+
+    One that is too large or does not come counts as empty, which no place of ours takes.
+    """
+    drop = app.services.drop
     files = await _picker(app).pick_files(
         file_type=ft.FilePickerFileType.CUSTOM,
         allowed_extensions=ENDINGS,
         allow_multiple=False,
-        with_data=True,
+        with_data=drop is None,
     )
-    return files[0].bytes if files else None
+    if not files:
+        return None
+    if drop is None:
+        return files[0].bytes or b""
+    if files[0].size > FILE_BYTES:
+        return b""
+    place = drop(FILE_BYTES)
+    left = ft.FilePickerUploadFile(upload_url=place.url, id=files[0].id, name=files[0].name)
+    await _picker(app).upload([left])
+    return await place.content() or b""

@@ -12,6 +12,7 @@ from customer_app.kit.panels import by_state, card, empty_state, heading, note_c
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import SPACE_S, Size
 from customer_app.models.help import TOPICS, HelpModel
+from customer_app.views.attachments import attachments
 from customer_app.views.parts import SEPARATOR, actions, counted, means, small, when
 
 COMMA = ", "
@@ -65,7 +66,19 @@ def _people(app: App, model: HelpModel) -> ft.Control:
     ]
     if not app.is_signed_in:
         rows.append(small(app.t("help.sign_in")))
+    if not is_answered(app):
+        words = app.t("help.hours", time=app.settings.support_from, phone=phone)
+        rows.append(tid("help-hours", note_card(app, words, icon=ft.Icons.SCHEDULE)))
     return card(*rows)
+
+
+def is_answered(app: App) -> bool:
+    """Tell whether somebody answers messages now, by the clock of the service's own zone."""
+    begin, end = app.settings.support_from, app.settings.support_until
+    if not begin or not end:
+        return True
+    now = app.texts.time(app.services.now(), app.settings.zone)
+    return begin <= now < end if begin < end else now >= begin or now < end
 
 
 def _standing(app: App, model: HelpModel) -> list[ft.Control]:
@@ -127,6 +140,7 @@ def _form(app: App, model: HelpModel) -> list[ft.Control]:
             error=app.t("help.need_text") if model.needs_text else None,
         ),
         *_attached(app, model),
+        *attachments(app, model, "help"),
         actions(
             [
                 button("help-send", app.t("help.send"), handler(app, model.send, model=model)),

@@ -11,7 +11,7 @@ from customer_app.kit.ids import tid
 from customer_app.kit.inputs import button, chip, icon_button
 from customer_app.kit.panels import by_state, empty_state, note_card, stale_bar
 from customer_app.kit.shell import two_panes
-from customer_app.kit.theme import CARD_RADIUS, SPACE_L, SPACE_M, SPACE_S, SPACE_XS, TARGET
+from customer_app.kit.theme import CARD_RADIUS, SPACE_L, SPACE_M, SPACE_S, SPACE_XS, TARGET, Size
 from customer_app.models.stations import SORTS, StationsModel
 from customer_app.models.waiting import WaitingModel
 from customer_app.views import station
@@ -21,7 +21,6 @@ from customer_app.views.station_parts import name_of, station_row
 TYPING_S = 0.35
 MAP_HEIGHT = 220
 SHEET_WIDTH = 400
-METRES = 1000
 KEPT_ROWS, KEPT_CHARACTERS = 24, 60
 
 
@@ -255,13 +254,15 @@ def _rows(app: App, model: StationsModel, chosen: str) -> ft.Control:
         )
         parts.append(ft.Row([more], alignment=ft.MainAxisAlignment.CENTER))
     parts.append(_as_of(app, model))
+    plan = ft.TextButton(app.t("trip.title"), on_click=handler(app, app.go, "/trip"))
+    parts.append(tid("trip", plan))
     return ft.ListView(parts, expand=True, padding=ft.Padding.only(bottom=SPACE_L))
 
 
 def _as_of(app: App, model: StationsModel) -> ft.Control:
     seen = model.seen_at()
     words = "" if seen is None else app.t("home.asof", time=app.texts.time(seen, app.settings.zone))
-    text = ft.Text(words, size=12, color=ft.Colors.ON_SURFACE_VARIANT)
+    text = ft.Text(words, theme_style=Size.SMALL, color=ft.Colors.ON_SURFACE_VARIANT)
     return tid("as-of", ft.Container(text, padding=ft.Padding.symmetric(horizontal=SPACE_L)))
 
 
@@ -325,9 +326,9 @@ def _none(app: App, model: StationsModel) -> ft.Control:
         return ft.Column([*notes, found])
     actions = []
     if model.radius_m < app.settings.wider_radius_m:
-        words = app.t("home.widen", km2=app.settings.wider_radius_m // METRES)
+        words = app.t("home.widen", km2=app.texts.reach(app.settings.wider_radius_m))
         actions.append(button("widen", words, handler(app, model.widen, model=model), look="tonal"))
-    words = app.t("home.none_in_range", km=model.radius_m // METRES)
+    words = app.t("home.none_in_range", km=app.texts.reach(model.radius_m))
     return ft.Column([*notes, empty_state(ft.Icons.LOCATION_OFF, words, actions)])
 
 

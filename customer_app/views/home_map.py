@@ -9,7 +9,7 @@ from customer_app.api.wire_stations import Cluster, Station
 from customer_app.kit.app import App
 from customer_app.kit.boundary import handler
 from customer_app.kit.ids import tid
-from customer_app.kit.theme import SPACE_S, TARGET
+from customer_app.kit.theme import SPACE_S, TARGET, Size
 from customer_app.models.stations import ZOOM_LEAST, ZOOM_MOST, StationsModel
 from customer_app.views.station_parts import name_of, ready_words, tone_for
 
@@ -53,7 +53,11 @@ def stations_map(app: App, model: StationsModel, chosen: str) -> ft.Control:
         key=f"map-{latitude}-{longitude}-{zoom}",  # going elsewhere begins a map of its own
     )
     note = ft.Container(
-        ft.Text(app.t("home.map_schematic"), size=11, color=ft.Colors.ON_SURFACE_VARIANT),
+        ft.Text(
+            app.t("home.map_schematic"),
+            theme_style=Size.PIN,
+            color=ft.Colors.ON_SURFACE_VARIANT,
+        ),
         left=SPACE_S,
         bottom=SPACE_S,
         padding=ft.Padding.symmetric(horizontal=6, vertical=2),
@@ -90,7 +94,7 @@ def _pin(app: App, model: StationsModel, station: Station, chosen: str) -> ftm.M
         elevation=2,
         on_click=handler(app, app.go, f"/station/{station.id}"),
     )
-    side = TARGET if is_chosen else TARGET - 8
+    side = TARGET + 8 if is_chosen else TARGET
     return ftm.Marker(shown, _point(station.lat_e7, station.lon_e7), width=side, height=side)
 
 

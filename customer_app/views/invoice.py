@@ -15,7 +15,17 @@ from customer_app.kit.panels import by_state, card, heading, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
 from customer_app.models.receipts import InvoiceModel
-from customer_app.views.parts import SEPARATOR, actions, amount_row, bar, day, means, small
+from customer_app.views.parts import (
+    SEPARATOR,
+    actions,
+    amount_row,
+    bar,
+    day,
+    line,
+    means,
+    small,
+    touchable,
+)
 
 
 @screen
@@ -47,6 +57,10 @@ def _standing(app: App, model: InvoiceModel, invoice: Invoice) -> list[ft.Contro
     notes: list[ft.Control] = []
     if model.checking:
         notes.append(note_card(app, app.t("common.checking"), icon=ft.Icons.SYNC))
+    elif model.is_paying:
+        amount = app.texts.money(invoice.open_minor, invoice.currency)
+        words = app.t("pay.capturing", amount=amount)
+        notes.append(tid("invoice-paying", note_card(app, words, icon=ft.Icons.SYNC), live=True))
     if model.paid is not None and not invoice.open_minor:
         notes.append(
             tid(
@@ -61,6 +75,10 @@ def _standing(app: App, model: InvoiceModel, invoice: Invoice) -> list[ft.Contro
         if invoice.state == "OVERDUE":
             words = app.t("wallet.overdue_text", amount=amount)
         notes.append(tid("invoice-overdue", note_card(app, words)))
+    if model.can_pay and model.is_wallet_low and model.wallet is not None:
+        has = app.texts.money(model.wallet.available_minor, model.wallet.currency)
+        words = app.t("wallet.low_rest", a=has)
+        notes.append(tid("invoice-wallet-low", line(ft.Icons.INFO_OUTLINE, words)))
     if invoice.disputed_minor:
         amount = app.texts.money(invoice.disputed_minor, invoice.currency)
         notes.append(note_card(app, app.t("invoice.disputed", amount=amount)))
@@ -77,6 +95,8 @@ def _head(app: App, invoice: Invoice) -> ft.Control:
         small(app.t("invoice.issued", date=day(app, invoice.issued_at))),
         small(app.t("invoice.due", date=_due(app, invoice))),
     ]
+    if invoice.seller:
+        rows.append(small(app.t("invoice.seller", name=invoice.seller)))
     if invoice.period:
         rows.append(small(app.t("invoice.period", period=invoice.period)))
     return card(*rows)
@@ -93,9 +113,7 @@ def _lines(app: App, invoice: Invoice) -> ft.Control:
         amount = app.texts.money(each.net_minor, invoice.currency)
         row: ft.Control = amount_row(name, amount)
         if each.swap_id:
-            row = ft.Container(
-                row, on_click=handler(app, app.go, f"/receipts/{each.swap_id}"), ink=True
-            )
+            row = touchable(row, handler(app, app.go, f"/receipts/{each.swap_id}"))
         rows.append(tid(f"invoice-line-{slug(each.line_id)}", row))
     return card(heading("invoice-lines-title", app.t("receipt.lines")), *rows)
 
@@ -165,6 +183,7 @@ def _documents(app: App, invoice: Invoice) -> ft.Control:
 def _pay(app: App, model: InvoiceModel) -> ft.Control | None:
     if not model.can_pay:
         return None
+    with_wallet = "wallet_and_card" if model.is_wallet_low else "wallet"
     found = [
         button(
             "invoice-pay-card",
@@ -174,9 +193,9 @@ def _pay(app: App, model: InvoiceModel) -> ft.Control | None:
             enabled=not model.checking,
         ),
         button(
-            "invoice-pay-wallet",
-            app.t("pay.from_wallet"),
-            handler(app, _paid, app, model, "wallet", model=model),
+            "invoice-pay-both" if model.is_wallet_low else "invoice-pay-wallet",
+            app.t("pay.from_both" if model.is_wallet_low else "pay.from_wallet"),
+            handler(app, _paid, app, model, with_wallet, model=model),
             look="tonal",
             enabled=not model.checking,
         ),

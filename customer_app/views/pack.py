@@ -1,11 +1,12 @@
 """The driver's pack: its health with bounds and over time, holds, cycles, its papers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import flet as ft
 import flet_charts as fch
 
-from customer_app.api.wire_packs import Health, MyPack
+from customer_app.api.wire_packs import Health, MyPack, PackNotice
 from customer_app.kit.app import App
 from customer_app.kit.boundary import handler, screen
 from customer_app.kit.hooks import use_model
@@ -14,7 +15,7 @@ from customer_app.kit.inputs import button, chip
 from customer_app.kit.panels import by_state, card, empty_state, figure_row, heading, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import SPACE_S, Size
-from customer_app.models.pack import PackModel
+from customer_app.models.pack import MEASURED, OLD_AFTER, PackModel
 from customer_app.views.files import save
 from customer_app.views.parts import SEPARATOR, actions, day, figure, means, small, told, when
 
@@ -49,12 +50,9 @@ def _body(app: App, model: PackModel) -> ft.Control:
             for each in model.packs
         ]
         parts.append(ft.Row(chips, spacing=SPACE_S, wrap=True))
-    for place, hold in enumerate(model.holds):
-        reason = told(app, f"pack.notice.{hold.code}", {}, hold.reason)
-        words = app.t("pack.hold", reason=reason)
-        parts.append(tid(f"pack-hold-{place}", note_card(app, words)))
     parts += [
-        _health(app, model, pack),
+        *holds(app, pack.notices),
+        health_card(app, pack),
         *_chart(app, model.health),
         _facts(app, pack),
         _papers(app, pack),
@@ -62,7 +60,19 @@ def _body(app: App, model: PackModel) -> ft.Control:
     return page_body(app, parts)
 
 
-def _health(app: App, model: PackModel, pack: MyPack) -> ft.Control:
+def holds(app: App, notices: Sequence[PackNotice]) -> list[ft.Control]:
+    """Say why a pack should be exchanged."""
+    found: list[ft.Control] = []
+    for notice in notices:
+        if notice.code != MEASURED:  # an old measurement is said beside its figure
+            reason = told(app, f"pack.notice.{notice.code}", {}, notice.reason)
+            words = app.t("pack.hold", reason=reason)
+            found.append(tid(f"pack-hold-{len(found)}", note_card(app, words)))
+    return found
+
+
+def health_card(app: App, pack: MyPack) -> ft.Control:
+    """Show how healthy a pack is, between which bounds, by which method, and when that was told."""
     title = ft.Text(app.t("pack.code", code=pack.code), theme_style=Size.TITLE)
     rows: list[ft.Control] = [tid("pack-title", title, heading=True)]
     if pack.soh_bp is None:
@@ -83,7 +93,7 @@ def _health(app: App, model: PackModel, pack: MyPack) -> ft.Control:
         rows.append(small(app.t("pack.method", method=method)))
     if pack.measured_at is not None:
         words = app.t("pack.measured", date=day(app, pack.measured_at))
-        if model.is_measured_long_ago:
+        if app.services.now() - pack.measured_at > OLD_AFTER:
             rows.append(tid("pack-measured-old", note_card(app, words)))
         else:
             rows.append(small(words))

@@ -5,9 +5,9 @@ import binascii
 
 import flet as ft
 
-from customer_app.api.wire_packs import Attribute
+from customer_app.api.wire_packs import Attribute, MyPack
 from customer_app.kit.app import App
-from customer_app.kit.boundary import handler, screen
+from customer_app.kit.boundary import component, handler, screen
 from customer_app.kit.hooks import use_model
 from customer_app.kit.ids import slug, tid
 from customer_app.kit.inputs import button
@@ -15,14 +15,26 @@ from customer_app.kit.panels import by_state, card, figure_row, heading, note_ca
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
 from customer_app.models.pack import PassportModel
-from customer_app.views.parts import code_side, day, picture, small, told
+from customer_app.views.pack import health_card, holds
+from customer_app.views.parts import code_side, day, picture, small, told, when
+
+PUBLIC = "public"
 
 
 @screen
 def view(app: App, pack_id: str) -> ft.Control:
-    """Show a passport to its holder, or the public part to anybody."""
-    signed_in = app.is_signed_in
-    model = use_model(app, lambda: PassportModel(app.client, pack_id, is_signed_in=signed_in))
+    """Show a passport to its holder, or the public part to anybody.
+
+    With `?public=1` a holder sees what everybody else sees.
+    """
+    as_holder = app.is_signed_in and PUBLIC not in app.nav.query
+    key = f"{pack_id} {as_holder}"  # the same pack in public is another screen
+    return _passport(app, pack_id, as_holder=as_holder, key=key)  # type: ignore[call-arg]
+
+
+@component
+def _passport(app: App, pack_id: str, *, as_holder: bool) -> ft.Control:
+    model = use_model(app, lambda: PassportModel(app.client, pack_id, is_signed_in=as_holder))
     return by_state(app, model, lambda: _body(app, model))
 
 
@@ -39,15 +51,31 @@ def _body(app: App, model: PassportModel) -> ft.Control:
     if passport is not None and passport.status:
         status = told(app, f"passport.status.{passport.status}", {}, passport.status)
         parts.append(ft.Text(app.t("passport.status", status=status)))
+    if model.own is not None:
+        parts += [*holds(app, model.own.notices), health_card(app, model.own), _own(app, model.own)]
     for section, attributes in model.sections():
         parts.append(_section(app, section, attributes))
     if not model.attributes:
         parts.append(small(app.t("passport.empty")))
     if passport is not None and passport.png_base64:
         parts.append(_code(app, passport.png_base64))
-        public = handler(app, app.open_url, passport.url)
+        public = handler(app, app.go, f"/pack/{passport.code}/passport?{PUBLIC}=1")
         parts.append(button("passport-open", app.t("passport.open"), public, look="outlined"))
     return page_body(app, parts)
+
+
+def _own(app: App, pack: MyPack) -> ft.Control:
+    """Say what is known of the pack itself since the driver has it; others never see this."""
+    rows: list[ft.Control] = [heading("passport-own-title", app.t("passport.own"))]
+    if pack.cycles_efc_x100 is not None:
+        rows.append(figure_row(app.t("pack.cycles"), f"{pack.cycles_efc_x100 / 100:.1f}"))
+    rows.append(small(app.t("pack.since", time=when(app, pack.since))))
+    if pack.until is not None:
+        rows.append(small(app.t("pack.until", time=when(app, pack.until))))
+    if pack.swap_id:
+        go = handler(app, app.go, f"/receipts/{pack.swap_id}")
+        rows.append(button("passport-swap", app.t("pack.swap"), go, look="text"))
+    return tid("passport-own", card(*rows))
 
 
 def _section(app: App, section: str, attributes: list[Attribute]) -> ft.Control:

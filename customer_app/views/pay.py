@@ -35,7 +35,9 @@ def _body(app: App, model: PayModel) -> ft.Control:
     assert checkout is not None, "drawn only once it is there"
     wallet = button("pay-wallet", app.t("action.wallet"), handler(app, app.go, "/wallet"))
     if checkout.state == "ABANDONED":
-        card = note_card(app, app.t("pay.abandoned"), [wallet])
+        route = f"/invoices/{checkout.invoice_id}" if checkout.invoice_id else "/wallet"
+        again = button("pay-again", app.t("pay.now"), handler(app, app.go, route, key="again"))
+        card = note_card(app, app.t("pay.abandoned"), [again])
         return page_body(app, [tid("pay-abandoned", card)])
     if checkout.state == "DONE":
         return page_body(app, [tid("pay-done", _done(app, model), live=True), wallet])

@@ -14,6 +14,7 @@ from customer_app.kit.panels import by_state, card, figure_row, heading, note_ca
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
 from customer_app.models.receipts import CODES, ReceiptModel
+from customer_app.views.attachments import attachments
 from customer_app.views.parts import SEPARATOR, actions, amount_row, day, line, means, small
 
 EVERY_S = 5
@@ -61,7 +62,11 @@ def _standing(app: App, model: ReceiptModel, receipt: Receipt) -> list[ft.Contro
             why=each.why,
             amount=app.texts.money(each.difference_minor, receipt.currency),
         )
-        notes.append(tid(f"receipt-corrected-{place}", note_card(app, words)))
+        found = []
+        if receipt.invoice_id:  # where the first bill stands beside its credit note
+            both = handler(app, app.go, f"/invoices/{receipt.invoice_id}")
+            found.append(button(f"receipt-both-{place}", app.t("receipt.both"), both, look="text"))
+        notes.append(tid(f"receipt-corrected-{place}", note_card(app, words, found)))
     substitute = receipt.substitute
     if substitute is not None:
         cap = app.texts.energy(substitute.cap_wh, is_exact=True)
@@ -94,6 +99,8 @@ def _facts(app: App, model: ReceiptModel, receipt: Receipt) -> ft.Control:
     ]
     if receipt.booking_id:
         rows.append(figure_row(app.t("receipt.booking"), receipt.booking_id))
+    if receipt.seller:  # named where it is not us who sold
+        rows.append(figure_row(app.t("receipt.seller"), receipt.seller))
     return tid("receipt-facts", card(*rows))
 
 
@@ -116,6 +123,9 @@ def _pack(app: App, title: str, side: PackSide) -> ft.Control:
     if side.slot:
         words.append(app.t("booking.slot", slot=side.slot))
     below = []
+    if side.stored_wh is not None:
+        stored = app.texts.energy(side.stored_wh, is_exact=True)
+        below.append(app.t("receipt.stored", energy=stored))
     if side.signature:
         name = side.signature if side.signature in _READINGS else "other"
         below.append(app.t("receipt.reading", verdict=app.t(f"receipt.reading.{name}")))
@@ -244,6 +254,7 @@ def _dispute(app: App, model: ReceiptModel, receipt: Receipt) -> list[ft.Control
             min_lines=3,
             error=app.t("dispute.need_text") if model.needs_text else None,
         ),
+        *attachments(app, model, "dispute"),
         actions(
             [
                 button(
@@ -294,6 +305,10 @@ def _sums(app: App, receipt: Receipt) -> ft.Control:
         if each.amount_minor < 0:
             words = app.t("pay.refund", amount=money(-each.amount_minor))
         rows.append(amount_row(words, money(each.amount_minor)))
+    paid = {each.kind: each.amount_minor for each in receipt.payments if each.amount_minor > 0}
+    if paid.keys() >= {"wallet", "card"}:
+        words = app.t("wallet.low", a=money(paid["wallet"]), b=money(paid["card"]))
+        rows.append(line(ft.Icons.INFO_OUTLINE, words, name="receipt-split"))
     return tid("receipt-sums", card(*rows))
 
 
@@ -338,4 +353,6 @@ def _proof(app: App, receipt: Receipt) -> ft.Control:
     rows: list[ft.Control] = []
     if receipt.position is not None:
         rows += [proof_badge(app, "recorded"), small(app.t("receipt.position", n=receipt.position))]
+    if receipt.entry_hash:
+        rows.append(tid("receipt-hash", small(app.t("receipt.hash", hash=receipt.entry_hash))))
     return card(*rows, actions(found))

@@ -4,13 +4,13 @@ import flet as ft
 
 from customer_app.kit.app import App
 from customer_app.kit.boundary import handler, screen
-from customer_app.kit.hooks import use_model
+from customer_app.kit.hooks import use_model, use_task
 from customer_app.kit.ids import tid
 from customer_app.kit.inputs import button, dropdown, wide_button
 from customer_app.kit.panels import by_state, card, heading, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
-from customer_app.models.booking import ARRIVALS, MINUTE, ReserveModel
+from customer_app.models.booking import ARRIVALS, MINUTE, PAY_WITH, ReserveModel
 from customer_app.views.parts import actions, amount_row, means, pending, small, when
 
 
@@ -22,6 +22,8 @@ def view(app: App, station_id: str) -> ft.Control:
         app,
         lambda: ReserveModel(app.client, means(app), station_id, wished, pending(app)),
     )
+    chosen = (model.has_loaded, model.station_id, model.pack_class, model.arrive_in_minutes)
+    use_task(app, model.show_price, chosen, model=model)  # no tap to learn what it costs
     return by_state(app, model, lambda: _form(app, model))
 
 
@@ -33,7 +35,12 @@ def _form(app: App, model: ReserveModel) -> ft.Control:
         tid("reserve-station", ft.Text(name, theme_style=Size.TITLE), heading=True),
         *_busy(app, model),
         *_alternatives(app, model),
-        card(_class(app, model), _arrival(app, model), *_vehicle(app, model)),
+        card(
+            _class(app, model),
+            _arrival(app, model),
+            _payment(app, model),
+            *_vehicle(app, model),
+        ),
         *_price(app, model),
     ]
     return page_body(app, parts, bottom=_button(app, model))
@@ -76,7 +83,10 @@ def _busy(app: App, model: ReserveModel) -> list[ft.Control]:
             a=app.texts.money(model.changed_from, quote.currency),
             b=app.texts.money(quote.total_estimate_minor, quote.currency),
         )
-        notes.append(tid("reserve-price-changed", note_card(app, words)))
+        leave = button(
+            "reserve-cancel", app.t("common.cancel"), handler(app, app.back), look="text"
+        )
+        notes.append(tid("reserve-price-changed", note_card(app, words, [leave])))
     return notes
 
 
@@ -132,6 +142,13 @@ def _arrival(app: App, model: ReserveModel) -> ft.Control:
         str(model.arrive_in_minutes),
         choices,
         model.choose_arrival,
+    )
+
+
+def _payment(app: App, model: ReserveModel) -> ft.Control:
+    ways = [(each, app.t(f"reserve.pay.{each}")) for each in PAY_WITH]
+    return dropdown(
+        app, "reserve-pay", app.t("reserve.pay"), model.pay_with, ways, model.choose_payment
     )
 
 

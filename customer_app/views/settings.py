@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import flet as ft
 
+from customer_app.i18n.format import UNITS
 from customer_app.kit.app import App
 from customer_app.kit.boundary import component, handler, screen
 from customer_app.kit.hooks import use_dialog, use_model
@@ -11,10 +12,11 @@ from customer_app.kit.ids import slug, tid
 from customer_app.kit.inputs import button, dropdown, switch, text_field
 from customer_app.kit.panels import by_state, card, heading, note_card
 from customer_app.kit.shell import page_body
-from customer_app.kit.theme import Size
-from customer_app.models.account import SETS, SettingsModel
+from customer_app.kit.theme import SCALES, Size
+from customer_app.models.account import SettingsModel
 from customer_app.models.inbox import CHANNELS, NoticeSettingsModel
 from customer_app.views.parts import SEPARATOR, Question, actions, ask, counted, day, means, small
+from customer_app.views.vehicles import vehicles
 
 THEMES = ("system", "light", "dark")
 LANGUAGES = ("en", "zh")
@@ -46,9 +48,11 @@ def view(app: App) -> ft.Control:
 
 
 def _device(app: App) -> ft.Control:
-    """What stays on this device: language and appearance."""
+    """What stays on this device: language, appearance, units, size of text."""
     languages = [(each, app.t(f"settings.language.{each}")) for each in LANGUAGES]
     themes = [(each, app.t(f"settings.theme.{each}")) for each in THEMES]
+    units = [(each, app.t(f"settings.units.{each}")) for each in UNITS]
+    scales = [(str(each), app.texts.percent(each * 100)) for each in SCALES]
     return card(
         dropdown(
             app,
@@ -66,6 +70,22 @@ def _device(app: App) -> ft.Control:
             themes,
             lambda choice: _theme(app, choice),
         ),
+        dropdown(
+            app,
+            "settings-scale",
+            app.t("settings.scale"),
+            str(app.look.scale),
+            scales,
+            lambda choice: _scale(app, choice),
+        ),
+        dropdown(
+            app,
+            "settings-units",
+            app.t("settings.units"),
+            app.look.units,
+            units,
+            lambda choice: _units(app, choice),
+        ),
     )
 
 
@@ -82,6 +102,16 @@ async def _theme(app: App, theme: str) -> None:
     await app.device.keep("mg.theme", theme)
 
 
+async def _scale(app: App, percent: str) -> None:
+    app.use_scale(percent)
+    await app.device.keep("mg.scale", percent)
+
+
+async def _units(app: App, units: str) -> None:
+    app.use_units(units)
+    await app.device.keep("mg.units", units)
+
+
 # The driver's own -------------------------------------------------------------------------------
 
 
@@ -94,7 +124,7 @@ def _own(app: App) -> ft.Control:
 def _profile(app: App, model: SettingsModel) -> ft.Control:
     parts = [
         _contract(app, model),
-        _vehicles(app, model),
+        vehicles(app, model),
         _devices(app, model),
         _passkeys(app, model),
     ]
@@ -113,62 +143,6 @@ def _contract(app: App, model: SettingsModel) -> ft.Control:
     )
     if model.changed_elsewhere:
         rows.append(note_card(app, app.t("settings.changed_elsewhere")))
-    return card(*rows)
-
-
-def _vehicles(app: App, model: SettingsModel) -> ft.Control:
-    rows: list[ft.Control] = [heading("settings-vehicles-title", app.t("settings.vehicles"))]
-    for each in model.vehicles:
-        words = [
-            each.label or each.id,
-            each.pack_class,
-            counted(app, "settings.vehicle_packs", each.packs_per_set),
-        ]
-        remove = button(
-            f"vehicle-remove-{slug(each.id)}",
-            app.t("settings.vehicle_remove"),
-            handler(app, model.remove_vehicle, each.id, model=model),
-            look="text",
-        )
-        rows.append(
-            tid(f"vehicle-{slug(each.id)}", actions([ft.Text(SEPARATOR.join(words)), remove]))
-        )
-    if not model.vehicles:
-        rows.append(small(app.t("settings.vehicles_none")))
-    classes = [(each, each) for each in model.classes()]
-    sets = [(str(each), counted(app, "settings.vehicle_packs", each)) for each in SETS]
-    rows += [
-        text_field(
-            app,
-            "vehicle-label",
-            app.t("settings.vehicle_label"),
-            model.label,
-            model.type_label,
-            error=app.t("settings.vehicle_label") if model.needs_label else None,
-        ),
-        dropdown(
-            app,
-            "vehicle-class",
-            app.t("settings.vehicle_class"),
-            model.pack_class,
-            classes,
-            model.choose_class,
-        ),
-        dropdown(
-            app,
-            "vehicle-set",
-            app.t("settings.vehicle_set"),
-            str(model.packs_per_set),
-            sets,
-            model.choose_set,
-        ),
-        button(
-            "vehicle-add",
-            app.t("settings.vehicle_add"),
-            handler(app, model.add_vehicle, model=model),
-            look="tonal",
-        ),
-    ]
     return card(*rows)
 
 

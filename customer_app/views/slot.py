@@ -4,7 +4,7 @@ import flet as ft
 
 from customer_app.kit.app import App
 from customer_app.kit.boundary import handler, screen
-from customer_app.kit.hooks import use_model
+from customer_app.kit.hooks import use_loop, use_model
 from customer_app.kit.ids import tid
 from customer_app.kit.inputs import button, wide_button
 from customer_app.kit.panels import by_state, note_card
@@ -13,11 +13,19 @@ from customer_app.kit.theme import Size
 from customer_app.models.swap import SlotModel
 from customer_app.views.parts import counted, figure, means, named
 
+EVERY_S = 10
+
 
 @screen
 def view(app: App, station_id: str, slot: str) -> ft.Control:
     """Land from a sticker."""
     model = use_model(app, lambda: SlotModel(app.client, means(app), station_id, slot))
+
+    async def again() -> None:
+        if await model.try_again():
+            await _follow(app, model)
+
+    use_loop(app, again, EVERY_S, model=model)
     return by_state(app, model, lambda: _body(app, model))
 
 
@@ -92,5 +100,10 @@ def _button(app: App, model: SlotModel) -> ft.Control | None:
 
 
 async def _start(app: App, model: SlotModel) -> None:
-    if await model.start() and model.swap is not None:
+    if await model.start():
+        await _follow(app, model)
+
+
+async def _follow(app: App, model: SlotModel) -> None:
+    if model.swap is not None:
         await app.go(f"/swap/{model.swap.id}")

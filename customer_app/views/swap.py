@@ -82,6 +82,11 @@ def _attention(app: App, model: SwapModel) -> list[ft.Control]:
     cards: list[ft.Control] = []
     for code in model.attention:
         found: list[ft.Control] = []
+        if not swap.cases:
+            go = handler(app, app.go, "/help")
+            found.append(
+                button(f"attention-help-{len(cards)}", app.t("action.help"), go, look="text")
+            )
         if code == "counterfeit_suspect":
             found.append(_call(app, model, f"attention-call-{len(cards)}"))
         if swap.cases:
@@ -131,11 +136,18 @@ def _says(app: App, model: SwapModel) -> ft.Control:
     assert swap is not None, "drawn only once it is there"
     if swap.state in {"REFUSED", "EXPIRED", "OUT_TIMED_OUT", "CLOSED_INCOMPLETE"}:
         found: list[ft.Control] = []
-        if swap.state != "EXPIRED" and (not swap.refusal or swap.refusal.reason in _NEEDS_CALL):
+        reason = swap.refusal.reason if swap.refusal else ""
+        if swap.state != "EXPIRED" and (not reason or reason in _NEEDS_CALL):
             found.append(_call(app, model, "swap-call"))
+        if reason == "NoBatteryAvailable":
+            go = handler(app, app.go, "/")
+            found.append(button("swap-next-best", app.t("action.next_best"), go, look="tonal"))
         if swap.cases:
             go = handler(app, app.go, f"/help/{swap.cases[0]}")
             found.append(button("swap-case-link", app.t("action.cases"), go, look="text"))
+        elif swap.state == "REFUSED":
+            go = handler(app, app.go, "/help")
+            found.append(button("swap-help", app.t("action.help"), go, look="text"))
         return note_card(app, words, found)
     return ft.Text(words, theme_style=Size.MESSAGE)
 

@@ -12,10 +12,9 @@ from customer_app.kit.panels import by_state, card, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import CARD_RADIUS, SPACE_L, SPACE_M, Size
 from customer_app.models.help import CaseModel
+from customer_app.views.attachments import file_words
 from customer_app.views.files import pick
 from customer_app.views.parts import SEPARATOR, actions, line, means, small, when
-
-KIB = 1024
 
 
 @screen
@@ -105,9 +104,7 @@ def _message(app: App, message: Message) -> ft.Control:
 
 
 def _file(app: App, file: File) -> ft.Control:
-    kind = "pdf" if file.media_type == "application/pdf" else "image"
-    size = app.t("help.file_size", n=max(1, file.size_bytes // KIB))
-    words = app.t("help.file", kind=app.t(f"help.file_kind.{kind}"), size=size)
+    words = file_words(app, file.media_type, file.size_bytes)
     return line(ft.Icons.ATTACH_FILE, words, name=f"file-{slug(file.file_id)}")
 
 

@@ -23,6 +23,7 @@ _ICONS = {
     "skipped": ft.Icons.REMOVE_CIRCLE_OUTLINE,
     "none": ft.Icons.REMOVE_CIRCLE_OUTLINE,
 }
+POLICY_FILE = "policy.txt"
 _BADGES = {
     Outcome.OK: "witnessed",
     Outcome.PENDING: "recorded",
@@ -171,11 +172,17 @@ def _file(app: App, model: VerifyModel) -> ft.Control:
     copy = button(
         "verify-copy", app.t("common.copy"), handler(app, _copy, app, command), look="text"
     )
+    policy = button(
+        "verify-policy",
+        app.t("verify.policy"),
+        handler(app, save, app, POLICY_FILE, app.services.policy.encode(), key="policy"),
+        look="text",
+    )
     return card(
         small(app.t("verify.note")),
         ft.Text(command, theme_style=Size.SMALL, selectable=True, font_family="monospace"),
         small(model.fingerprint),
-        actions([keep, copy]),
+        actions([keep, copy, policy]),
     )
 
 

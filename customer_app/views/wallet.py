@@ -24,8 +24,10 @@ from customer_app.views.parts import (
     means,
     small,
     told,
+    touchable,
     when,
 )
+from customer_app.views.spending import spending
 
 
 @screen
@@ -45,6 +47,7 @@ def _body(app: App, model: WalletModel) -> ft.Control:
         _links(app),
         _top_up(app, model, wallet),
         _methods(app, model),
+        *spending(app, model.months, wallet.currency),
         _plan(app, model),
         _promo(app, model),
         _entries(app, model),
@@ -258,4 +261,4 @@ def _entry(app: App, entry: WalletEntry) -> ft.Control:
     label = f"{words}{SEPARATOR}{when(app, entry.at)}"
     row = amount_row(label, app.texts.money(entry.amount_minor, entry.currency))
     go = handler(app, app.go, route_to(entry.link)) if entry.link is not None else None
-    return tid(f"entry-{slug(entry.id)}", ft.Container(row, on_click=go, ink=go is not None))
+    return tid(f"entry-{slug(entry.id)}", row if go is None else touchable(row, go))

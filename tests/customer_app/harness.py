@@ -15,6 +15,7 @@ import flet as ft
 import msgpack
 from flet.components.component import Component
 from flet.controls.context import _context_page
+from flet.controls.services.semantics_service import AccessibilityFeatures
 from flet.messaging.connection import Connection
 from flet.messaging.protocol import MessageAction, configure_encode_object_for_msgpack
 from flet.messaging.session import Session
@@ -30,6 +31,7 @@ NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 SETTLE_S = 2.0
 PHONE = (390, 844)
 DESK = (1280, 800)
+FEATURES = [field.name for field in dataclasses.fields(AccessibilityFeatures)]
 _encode = configure_encode_object_for_msgpack(ft.BaseControl)
 
 
@@ -106,6 +108,8 @@ async def patient(_seconds: float) -> None:
 class Browser:
     """One tab. Make it with `await Browser.open(services)`."""
 
+    has_reader = False  # a reader of the screen is running
+
     def __init__(self, main: Callable[[ft.Page], Any], handshake: Handshake) -> None:
         self._main = main
         self._handshake = handshake
@@ -167,6 +171,8 @@ class Browser:
             answer = self.answers[body.name](body.args)
         elif body.name == "push_route":
             await self.visit(body.args["route"], settle=False)
+        elif body.name == "get_accessibility_features":
+            answer = {**dict.fromkeys(FEATURES, False), "accessible_navigation": self.has_reader}
         elif body.name in {"get", "set", "remove", "get_keys"}:
             answer = self._store(body.name, body.args or {})
         self.session.handle_invoke_method_results(body.control_id, body.call_id, answer, None)

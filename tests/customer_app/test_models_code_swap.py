@@ -326,3 +326,17 @@ def test_a_refused_start_keeps_its_reason(code: str) -> None:
     assert model.error is not None
     assert model.error.code == code
     assert not model.is_unknown
+
+
+def test_a_busy_lane_is_waited_for_and_then_the_swap_starts_once() -> None:
+    world = World()
+    model = SlotModel(world.client, world.means, "st_mitte", "7")
+    run(model.load())
+    assert not run(model.try_again()), "nobody has asked to start yet"
+    world.door.fail("POST /swaps", Failure(409, "lane_busy", {"wait_min": 4}), times=2)
+    assert not run(model.start())
+    assert model.waits_for_lane
+    assert not run(model.try_again())
+    assert run(model.try_again())
+    assert not run(model.try_again()), "it has started"
+    assert len(set(world.door.keys("POST /swaps"))) == 3, "each try after a refusal is a new one"

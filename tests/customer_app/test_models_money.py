@@ -1,5 +1,7 @@
 """Wallet, hosted pages, plans, receipts with disputes, invoices: figures only as the door says."""
 
+from decimal import Decimal
+
 import pytest
 
 from customer_app.api.errors import Kind
@@ -65,7 +67,7 @@ def test_a_top_up_opens_a_hosted_page_and_remembers_it() -> None:
     (sent,) = [each.body for each in world.door.asked if each.path == "/checkouts"]
     assert sent == {
         "purpose": "top_up",
-        "return_to": "/pay",
+        "return_to": "/app/pay",
         "amount_minor": 2500,
         "currency": "EUR",
     }
@@ -201,9 +203,31 @@ def test_the_bill_shows_the_doors_figures(swap_id: str, lines: tuple[int, int], 
     model = ReceiptModel(world.client, world.means, swap_id)
     run(model.load())
     assert model.receipt is not None
-    assert tuple(each.net_minor for each in model.receipt.lines) == lines
+    assert tuple(each.gross_minor for each in model.receipt.lines) == lines
     assert model.receipt.total_minor == total
     assert model.receipt.lines[1].is_minimum is (swap_id == "sw_low")
+
+
+@pytest.mark.parametrize("path", ["/receipts/sw_low", "/receipts/sw_high", "/invoices/in_1"])
+def test_the_bills_of_the_fake_town_are_right_to_the_cent(path: str) -> None:
+    bill = World().door.things[path]
+    (tax,) = bill["tax"]
+    lines = bill["lines"]
+    assert sum(each["net_minor"] for each in lines) == tax["net_minor"] == bill["net_minor"]
+    assert tax["tax_minor"] == (tax["net_minor"] * int(tax["rate"]) * 2 + 100) // 200
+    rounding = bill["rounding_minor"]
+    assert bill["net_minor"] + tax["tax_minor"] + rounding == bill["total_minor"]
+    assert rounding in (-1, 0, 1)
+    dues = [
+        (each.get("billed_quantity", each["quantity"]) * Decimal(each["unit_price"])) / 10
+        for each in lines
+    ]
+    assert sum(dues) == bill["total_minor"]
+    if path.startswith("/receipts"):
+        assert dues == [each["gross_minor"] for each in lines]
+        assert sum(each["amount_minor"] for each in bill["payments"]) == bill["total_minor"]
+    else:
+        assert bill["open_minor"] == bill["total_minor"] - bill["paid_minor"]
 
 
 def test_a_bill_in_the_making_is_asked_for_until_it_is_there() -> None:

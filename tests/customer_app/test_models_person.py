@@ -6,14 +6,8 @@ from customer_app.api.fake import Failure
 from customer_app.api.wire_money import Link
 from customer_app.models.account import DataModel, SettingsModel
 from customer_app.models.base import State
-from customer_app.models.help import (
-    DRAFT,
-    FILE_BYTES,
-    CaseModel,
-    HelpModel,
-    media_of,
-    read_question,
-)
+from customer_app.models.files import FILE_BYTES, media_of
+from customer_app.models.help import DRAFT, CaseModel, HelpModel, read_question
 from customer_app.models.inbox import InboxModel, NoticeSettingsModel, route_to
 from tests.customer_app.modelling import World, run
 
@@ -220,7 +214,7 @@ def test_vehicles_devices_and_passkeys_come_and_go() -> None:
     model = SettingsModel(world.client, world.means)
     run(model.load())
     assert not run(model.add_vehicle())
-    assert model.needs_label
+    assert model.wrong_fields == {"label"}
     model.type_label("Taxi")
     model.choose_class("M60")
     model.choose_class("X1")

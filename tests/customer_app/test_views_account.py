@@ -1,11 +1,17 @@
 """Inbox, help, settings and the driver's data by taps; every text of J9 and J10."""
 
+from typing import Any
+
+import flet as ft
 import pytest
 
 from customer_app.api.fake import Failure
-from customer_app.api.fake_town import TownDoor
+from customer_app.hosting.drops import PATH, Drops
 from customer_app.i18n.format import LANGUAGES
-from tests.customer_app.touring import arrive, launched, run, town
+from customer_app.models.files import FILE_BYTES
+from tests.customer_app.harness import NOW, Browser
+from tests.customer_app.journey_rows_person import stands
+from tests.customer_app.touring import Town, arrive, launched, run, town
 
 
 def test_a_notice_is_read_and_leads_to_what_it_is_about() -> None:
@@ -65,6 +71,74 @@ def test_a_reply_and_a_bad_file() -> None:
     run(tour())
 
 
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(300_000)  # larger than a frame of the socket may be
+
+
+class Places(Town):
+    """A town whose browsers leave files in a place, as they do on the web."""
+
+    def __init__(self) -> None:
+        Town.__init__(self, lambda: NOW)
+        self.put_swap()
+        self.places = Drops(lambda: 0.0)
+        self.drop = self.places.open
+
+    def leave(self, args: Any) -> None:
+        (left,) = args["files"]
+        self.places._open[left.upload_url.removeprefix(PATH)].arrive(PICTURE)
+
+
+def choose_picture(door: Places, browser: Browser) -> None:
+    chosen = [{"name": "slot.png", "size": len(PICTURE), "id": 1}]
+    browser.answers |= {"pick_files": lambda _args: chosen, "upload": door.leave}
+
+
+def test_a_picture_goes_along_with_a_message_and_with_a_dispute() -> None:
+    async def tour() -> None:
+        door = Places()
+        there = await arrive(door, "/help")
+        browser = there.browser
+        choose_picture(door, browser)
+        await browser.tap("help-write")
+        await browser.type("help-subject", "Stuck")
+        await browser.type("help-text", "See the picture.")
+        for _ in range(3):
+            await browser.tap("help-attach")
+        assert not browser.has("help-attach"), "three are enough"
+        await browser.tap("help-file-2-remove")
+        assert browser.says("Picture, 292 KiB", "help-file-1")
+        await browser.tap("help-send")
+        sent = [each.path for each in door.asked if each.path.endswith("/files")]
+        assert len(sent) == 2
+        await browser.visit("/receipts/sw_low")
+        await browser.tap("line-dispute-sw-low-2")
+        await browser.tap("dispute-attach")
+        await browser.type("dispute-text", "Too much")
+        door.things["/cases/cs_9"] = {**door.things[sent[0].removesuffix("/files")], "files": []}
+        await browser.tap("dispute-send")
+        assert [each.path for each in door.asked][-1] == "/cases/cs_9/files"
+        assert there.is_sound(), there.faults.faults
+        await browser.close()
+
+    run(tour())
+
+
+def test_a_file_that_is_none_of_ours_does_not_go_along() -> None:
+    async def tour() -> None:
+        door = Places()
+        there = await arrive(door, "/help")
+        there.browser.answers["pick_files"] = lambda _args: [
+            {"name": "film.mp4", "size": FILE_BYTES + 1, "id": 1}
+        ]
+        await there.browser.tap("help-write")
+        await there.browser.tap("help-attach")
+        assert there.browser.has("help-file-bad")
+        assert not there.browser.has("help-file-0")
+        await there.browser.close()
+
+    run(tour())
+
+
 def test_language_and_theme_change_without_a_reload_and_stay_on_the_device() -> None:
     async def tour() -> None:
         there = await arrive(town(), "/settings")
@@ -76,6 +150,20 @@ def test_language_and_theme_change_without_a_reload_and_stay_on_the_device() -> 
         assert there.door.things["/profile"]["language"] == "zh"
         await browser.choose("settings-theme", "dark")
         assert browser.stored["mg.theme"] == "dark"
+        await browser.choose("settings-units", "imperial")
+        await browser.choose("settings-scale", "200")
+        await browser.choose("settings-scale", "999")
+        assert (browser.stored["mg.units"], browser.stored["mg.scale"]) == ("imperial", "200")
+        assert browser.page.theme.text_theme.body_medium.size == 28
+        assert browser.page.dark_theme.text_theme.body_medium.color is ft.Colors.ON_SURFACE
+        await browser.visit("/")
+        rows = [each.subtitle for each in browser.controls() if isinstance(each, ft.ListTile)]
+        assert any("0.5 英里" in str(row) for row in rows), rows
+        stored = dict(browser.stored)
+        await browser.close()
+        again = await arrive(town(), "/settings", stored=stored)
+        assert again.browser.page.theme.text_theme is not None
+        browser = again.browser
         await browser.close()
 
     run(tour())
@@ -109,6 +197,15 @@ def test_notices_and_vehicles_are_set_by_taps() -> None:
         await browser.type("vehicle-label", "Taxi")
         await browser.tap("vehicle-add")
         assert browser.says("Taxi")
+        await browser.tap("vehicle-change-vh-1")
+        await browser.type("vehicle-vin", "too-short")
+        await browser.tap("vehicle-save")
+        assert browser.says("A VIN has 17 letters", "vehicle-vin")
+        await browser.type("vehicle-vin", "vf1aaaaa123456789")
+        await browser.type("vehicle-plate", "B-MG 2041")
+        await browser.tap("vehicle-save")
+        assert browser.says("••2041", "vehicle-vh-1")
+        assert browser.has("vehicle-add"), "the form is for a new one again"
         await browser.tap("device-remove-dv-2")
         assert not browser.has("device-dv-2")
         assert there.is_sound(), there.faults.faults
@@ -139,27 +236,14 @@ def test_erasing_shows_what_goes_asks_for_a_word_and_can_be_taken_back(language:
     run(tour())
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(
-    ("code", "en", "zh"),
-    [
-        ("pack_held", "Return your pack first.", "请先归还电池包。"),
-        ("open_case", "Finish the open case first.", "请先处理未结事项。"),
-        ("open_balance", "Settle what is open first.", "请先结清未付款项。"),
-    ],
-)
-def test_what_stands_against_an_erasure_is_said_before_it_is_asked_for(
-    code: str, en: str, zh: str, language: str
-) -> None:
-    def hold(door: TownDoor) -> None:
-        door.things["/erasure"] = {**door.things["/erasure"], "obstacles": [code]}
-
+def test_an_erasure_that_something_stands_against_cannot_be_ordered() -> None:
     async def tour() -> None:
-        there = await arrive(town(hold), "/settings/data", language=language)
+        there = await arrive(town(stands("open_case")), "/settings/data")
         await there.browser.tap("data-erase")
-        assert there.browser.says(en if language == "en" else zh, "data-obstacles")
         with pytest.raises(AssertionError):
             await there.browser.tap("data-erase-now")
+        await there.browser.tap("data-obstacle-open-case")
+        assert there.browser.history[-1] == "/help"
         await there.browser.close()
 
     run(tour())

@@ -69,8 +69,8 @@ def no_packs(door: TownDoor, **members: Any) -> None:
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ["5 ready · 850 m · from €0.70", "as of 09:59", "Find a station"]),
-        ("zh", ["5 块可用 · 850 米 · €0.70 起", "截至 09:59", "查找换电站"]),
+        ("en", ["5 ready · 850 m · from €0.70/kWh", "as of 09:59", "Find a station"]),
+        ("zh", ["5 块可用 · 850 米 · €0.70/千瓦时起", "截至 09:59", "查找换电站"]),
     ],
 )
 def test_the_list_says_what_decides(language: str, words: list[str]) -> None:
@@ -369,3 +369,14 @@ def wish(door: TownDoor) -> BookingWish:
         quote_id="qt_1",
         pay_with="card",
     )
+
+
+def test_a_map_without_tiles_still_has_its_stations() -> None:
+    async def run() -> None:
+        browser = await open_town(town())  # nothing here ever answers for a tile
+        layer = next(c for c in browser.controls() if isinstance(c, ftm.TileLayer))
+        assert layer.on_image_error is None, "what is missing is not worth a word"
+        assert [c for c in browser.controls() if isinstance(c, ftm.Marker)]
+        assert not browser.has("note")
+
+    asyncio.run(run())

@@ -17,6 +17,7 @@ from tests.customer_app.touring import arrive, names_in, run, town, until
 # screen, route, what it asks for first
 SCREENS = (
     ("reserve", "/station/st_mitte/reserve", "GET /stations/st_mitte"),
+    ("trip", "/trip", "GET /vehicles"),
     ("booking", "/booking/bk_1", "GET /bookings/bk_1"),
     ("code", "/booking/bk_1/code", "GET /bookings/bk_1/ticket"),
     ("swap", "/swap/sw_1", "GET /swaps/sw_1"),

@@ -17,7 +17,7 @@ from tests.customer_app.test_views_home import CLASS, open_town, town
             "en",
             [
                 "About 4 ready when you arrive (10:05)",
-                "may be 3",
+                "at least 3, nine times out of ten",
                 "3 charging",
                 "Kept 98.7 % of bookings in 30 days",
                 "Last swap 12 min ago",

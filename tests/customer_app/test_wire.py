@@ -18,6 +18,7 @@ from customer_app.api import (
     wire_packs,
     wire_stations,
     wire_support,
+    wire_trips,
 )
 from customer_app.api.fake_town import TownDoor
 from customer_app.api.wire import NotUnderstood, decode, read
@@ -29,6 +30,7 @@ from partner_api.driver import (
     bodies_profile,
     bodies_stations,
     bodies_support,
+    bodies_trips,
 )
 
 NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
@@ -40,6 +42,7 @@ WIRES = (
     wire_packs,
     wire_stations,
     wire_support,
+    wire_trips,
 )
 BODIES = (
     bodies_bills,
@@ -49,6 +52,7 @@ BODIES = (
     bodies_profile,
     bodies_stations,
     bodies_support,
+    bodies_trips,
 )
 
 

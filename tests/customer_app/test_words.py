@@ -156,3 +156,65 @@ def test_the_app_begins_without_the_server_the_doors_and_the_ledger() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=APP.parent, capture_output=True, text=True, check=False)
     assert done.stdout == "begun False\n", done.stderr
+
+
+# key, English, Chinese: the words on which the handbook is exact
+AGREED = (
+    ("home.ready", "{n} ready", "{n} 块可用"),
+    ("booking.hold", "Held until {time}", "保留至 {time}"),
+    ("home.asof", "as of {time}", "截至 {time}"),
+    ("booking.cancel", "Cancel booking", "取消预约"),
+    ("home.list", "List", "列表"),
+    ("home.map", "Map", "地图"),
+    ("booking.extend", "Extend (up to 15 min)", "延长（最多 15 分钟）"),
+    ("filter.ready", "Ready now", "现在可用"),
+    ("booking.code", "Show code", "出示换电码"),
+    ("filter.open", "Open", "营业中"),
+    ("booking.route", "Route", "导航"),
+    ("filter.class", "Pack class", "电池包类型"),
+    ("swap.stop", "Stop and call", "停止并致电"),
+    ("filter.price", "Price", "价格"),
+    ("filter.power", "Power", "功率"),
+    ("swap.step_in", "Pack in", "放入电池包"),
+    (
+        "station.predicted",
+        "About {n} ready when you arrive ({time})",
+        "您到达时（{time}）预计 {n} 块可用",
+    ),
+    ("swap.step_out", "Pack out", "取出电池包"),
+    ("station.last_swap", "Last swap {age} ago", "上次换电：{age}前"),
+    ("wallet.topup", "Top up", "充值"),
+    ("station.busy", "Busy hours", "繁忙时段"),
+    ("wallet.overdue", "Overdue", "逾期未付"),
+    ("station.score", "Kept {p} % of bookings in 30 days", "30 天预约履约率 {p}%"),
+    ("wallet.allowance", "{a} of {b} swaps used", "已用 {a}/{b} 次"),
+    ("station.reserve", "Reserve", "预约"),
+    ("receipt.energy", "Energy", "电费"),
+    ("price.locked", "Price locked", "价格已锁定"),
+    ("receipt.service", "Service", "服务费"),
+    ("fee.noshow", "No-show fee {amount}", "爽约费 {amount}"),
+    ("receipt.total", "Total incl. tax", "含税合计"),
+    ("pack.soh", "Health (SoH)", "健康度 (SoH)"),
+    ("receipt.dispute", "Dispute this line", "对此项提出异议"),
+    ("pack.soc", "Charge (SoC)", "电量 (SoC)"),
+    ("verify.button", "Verify my swap", "验证本次换电"),
+    ("pack.cycles", "Full cycles", "等效循环次数"),
+    ("verify.download", "Save proof file", "保存证明文件"),
+    ("pack.passport", "Battery passport", "电池护照"),
+    ("help.call", "Call us", "致电"),
+    ("help.write", "Write", "留言"),
+    ("common.retry", "Try again", "重试"),
+    ("common.offline", "No connection", "无网络连接"),
+    ("common.ref", "Ref {ref}", "编号 {ref}"),
+    ("data.erase", "Erase my data", "删除我的数据"),
+    ("tab.map", "Map", "地图"),
+    ("tab.wallet", "Wallet", "钱包"),
+    ("tab.pack", "Pack", "电池包"),
+    ("tab.inbox", "Inbox", "消息"),
+    ("tab.help", "Help", "帮助"),
+)
+
+
+@pytest.mark.parametrize(("key", "en", "zh"), AGREED, ids=[row[0] for row in AGREED])
+def test_words_that_were_agreed_stay_as_agreed(key: str, en: str, zh: str) -> None:
+    assert [load_catalogue(language)[key] for language in ("en", "zh")] == [en, zh]

@@ -80,6 +80,7 @@ async def arrive(
         observer=faults,
         verifier=lambda _bundle, _policy: getattr(door, "verdict", GOOD),
         policy=POLICY,
+        drop=getattr(door, "drop", None),
     )
     handshake = Handshake(session_cookie="x" if signed_in else "", accept_language=language)
     opened = await Browser.open(services, route, handshake=handshake, size=size, stored=stored)
