@@ -6,7 +6,8 @@ switched on. Controls are found by the identifiers they carry there, whatever th
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,15 @@ from typing import Any
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Request,
+    TimeoutError,  # noqa: A004 - Playwright's own
+    sync_playwright,
+)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 60_000
@@ -43,6 +52,24 @@ window.addEventListener("flutter-first-frame", () => {
     if (button) button.click(); else clearInterval(timer);
   }, 50);
 });
+"""
+
+_GO = """
+address => {
+  history.pushState(null, "", address);
+  dispatchEvent(new PopStateEvent("popstate", {state: null}));
+}
+"""
+
+_LARGE = """
+document.addEventListener("DOMContentLoaded", () => {
+  document.documentElement.style.fontSize = "200%";
+});
+"""
+_HEARS = """
+([words, wanted]) => wanted === [...document.querySelectorAll("flt-semantics-host *")].some(one =>
+  (one.getAttribute("aria-label") || "").includes(words) ||
+  (!one.children.length && (one.textContent || "").includes(words)))
 """
 
 
@@ -76,11 +103,17 @@ class Visitor:
     """One person before one tab; what leaves the origin and what breaks is written down."""
 
     def __init__(self, started: Browser, origin: str, **more: Any) -> None:
-        """Open a fresh profile; `more` are Playwright's options of a context."""
+        """Open a fresh profile; `more` are Playwright's options of a context.
+
+        With `is_large` the person reads letters of twice the size.
+        """
+        is_large = more.pop("is_large", False)
         options = {**PHONE, "locale": "en-GB", "reduced_motion": "reduce", **more}
         self.origin = origin
         self.context: BrowserContext = started.new_context(**options)
         self.context.add_init_script(_SEMANTICS)
+        if is_large:
+            self.context.add_init_script(_LARGE)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(WAIT_MS)
         self.asked: list[str] = []
@@ -102,6 +135,10 @@ class Visitor:
         self.page.goto(f"{self.origin}/app{route}")
         self.drawn()
 
+    def go(self, route: str) -> None:
+        """Go to a route of the app that is open, as the address bar would without loading anew."""
+        self.page.evaluate(_GO, f"/app{route}")
+
     def drawn(self) -> None:
         """Wait until the app is drawn, and its tree for screen readers stands."""
         self.page.wait_for_selector("flt-semantics-host flt-semantics", state="attached")
@@ -113,12 +150,14 @@ class Visitor:
     def see(self, identifier: str) -> Locator:
         """Wait until a control is there."""
         found = self.one(identifier)
-        found.wait_for(state="attached")
+        with self._telling(f"{identifier} never came"):
+            found.wait_for(state="attached")
         return found
 
     def miss(self, identifier: str) -> None:
         """Wait until a control is gone."""
-        self.one(identifier).wait_for(state="detached")
+        with self._telling(f"{identifier} stayed"):
+            self.one(identifier).wait_for(state="detached")
 
     def tap(self, identifier: str) -> None:
         """Tap the middle of a control: of what takes the tap, where it lies below.
@@ -142,20 +181,30 @@ class Visitor:
                 break
             self.page.mouse.move(size["width"] / 2, size["height"] / 2)
             self.page.mouse.wheel(0, 300)
-            self.page.wait_for_timeout(200)
+            self.page.wait_for_timeout(100)
         return x, y
 
     def press(self, words: str) -> None:
-        """Press the button that begins with some words, such as a row of a menu."""
+        """Press the button that begins with some words, such as a row of a menu.
+
+        Where a control gives way to another in its place, its identifier may stay: words do not.
+        """
         found = self.page.get_by_role("button", name=words).last
-        found.wait_for(state="attached")
-        box = found.bounding_box()
-        assert box is not None, f"{words} is not drawn"
-        self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        with self._telling(f"no button {words!r}"):
+            found.wait_for(state="attached")
+        x, y = self._middle(found, words)
+        self.page.mouse.click(x, y)
 
     def type(self, identifier: str, text: str) -> None:
-        """Type into a field."""
-        self.see(identifier).locator("input, textarea").first.fill(text)
+        """Type into a field; what a redraw takes away meanwhile is typed again."""
+        field = self.see(identifier).locator("input, textarea").first
+
+        def is_typed() -> bool:
+            field.fill(text)
+            self.page.wait_for_timeout(300)
+            return bool(field.input_value() == text)
+
+        self.waits(is_typed)
 
     def text(self) -> str:
         """Give all that a screen reader could say of the screen."""
@@ -164,12 +213,28 @@ class Visitor:
 
     def hears(self, words: str) -> None:
         """Wait until some words are on the screen."""
-        self.page.wait_for_function(
-            """words => [...document.querySelectorAll("flt-semantics-host *")].some(one =>
-                 (one.getAttribute("aria-label") || "").includes(words) ||
-                 (!one.children.length && (one.textContent || "").includes(words)))""",
-            arg=words,
-        )
+        with self._telling(f"{words!r} was never said"):
+            self.page.wait_for_function(_HEARS, arg=[words, True])
+
+    def misses(self, words: str) -> None:
+        """Wait until some words are no longer on the screen."""
+        with self._telling(f"{words!r} stayed"):
+            self.page.wait_for_function(_HEARS, arg=[words, False])
+
+    @contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        """Say what was on the screen instead of what was waited for in vain."""
+        try:
+            yield
+        except TimeoutError as error:
+            raise AssertionError(f"{what}; at {self.page.url}:\n{self.text()}") from error
+
+    def waits(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        end = time.monotonic() + WAIT_MS / 1_000
+        while not is_so():
+            assert time.monotonic() < end, "it never became so"
+            self.page.wait_for_timeout(50)
 
     def picture(self, path: Path | None = None) -> Image.Image:
         """Take a picture, when two in a row are alike."""
@@ -184,6 +249,10 @@ class Visitor:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(before)
         return Image.open(BytesIO(before)).convert("RGB")
+
+    def shot(self) -> Image.Image:
+        """Take a picture of this moment, whether or not all is drawn."""
+        return Image.open(BytesIO(self.page.screenshot())).convert("RGB")
 
     def codes(self) -> list[str]:
         """Read the codes off the picture of the screen, as a camera would."""

@@ -1,6 +1,6 @@
 """The demo's town opened to visitors as a process, with stations that do not keep anybody waiting.
 
-Run as `python -m tests.support.open_town FOLDER PORT`.
+Run as `python -m tests.support.open_town FOLDER PORT [blind]`.
 """
 
 import re
@@ -12,8 +12,15 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ledger.kernel.instants import SECOND
+from msgspec.structs import replace
+
+from ledger.domain.custody import PACKS
+from ledger.domain.stations import SLOTS, BlockSlot
+from ledger.kernel.instants import HOUR, SECOND
+from ledger.kernel.messages import Actor, Request
+from ledger.runtime.ledger import Ledger, accepted
 from mobilegrid import wiring
 from mobilegrid.cli.console import Console
 from mobilegrid.demo.fleet import MIDNIGHT, ZONE
@@ -23,16 +30,19 @@ from mobilegrid.settings import LedgerSettings, Settings
 from mobilegrid.simulated_slots import Pauses
 
 BRISK = Pauses(
-    authorise=SECOND // 2,
-    pack_in=2 * SECOND,
-    pack_out=2 * SECOND,
-    looks=SECOND,
-    collect=SECOND,
-    timeout=2 * SECOND,
+    authorise=SECOND // 5,
+    pack_in=SECOND // 2,
+    pack_out=SECOND // 2,
+    looks=SECOND // 5,
+    collect=SECOND // 2,
+    timeout=SECOND,
     silence=60 * SECOND,
     plug=SECOND,
 )
 SEED = 7
+BLIND = "blind"
+LAST_PACK = "ST-MARKET"
+"""A station at which one pack of the guests' class can be had, and no more."""
 
 
 class OpenTown:
@@ -43,11 +53,20 @@ class OpenTown:
         self.folder, self.port = folder, port
         self.origin = f"http://localhost:{port}"
         self.said = folder / "said.log"
+        self.known: dict[str, Any] = {}
+        """What the browsers of those keep who have signed in."""
+        self.passkeys: dict[str, list[Any]] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Open it, and wait until it answers."""
+    def start(self, *, is_blind: bool = False) -> None:
+        """Open it where it is not, and wait until it answers.
+
+        Where it is blind its stations read no codes, so that one stays on a screen.
+        """
+        if self.process is not None:
+            return
         words = [sys.executable, "-m", __name__, str(self.folder), str(self.port)]
+        words += [BLIND] if is_blind else []
         with self.said.open("ab") as file:
             self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=file, stderr=file)
         end = time.monotonic() + 180
@@ -108,6 +127,7 @@ def opened_town(folder: Path) -> Iterator[OpenTown]:
     opening = wiring.opening(LEDGER, ORIGIN, ZONE, MIDNIGHT)
     with wiring.create_ledger(settings.ledger.url, opening) as ledger:
         live_day(ledger, SEED)
+        _leave_one_pack(ledger)
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)):
         port = one.getsockname()[1]
     town = OpenTown(folder, port)
@@ -118,15 +138,28 @@ def opened_town(folder: Path) -> Iterator[OpenTown]:
         town.stop()
 
 
+def _leave_one_pack(ledger: Ledger) -> None:
+    """Take the slots of all packs of the guests' class but one out of use at `LAST_PACK`."""
+    with ledger.reading() as reads:
+        slots = [slot for _, slot in reads.rows(SLOTS, listed=LAST_PACK) if slot.pack_id]
+        classes = {slot.pack_id: reads.row(PACKS, slot.pack_id) for slot in slots}
+    taken = [one for one in slots if (pack := classes[one.pack_id]) and pack.pack_class == "MG50"]
+    operator, now = Actor("OP-1", "operator"), wiring.CLOCK.now()
+    for slot in taken[1:]:
+        block = BlockSlot(station_id=LAST_PACK, slot=slot.slot, reason="repair")
+        accepted(ledger.execute(Request(wiring.IDS.key(), "town", operator, now, block)))
+
+
 def url_of(folder: Path) -> str:
     """Name the ledger of a town."""
     return f"sqlite:///{folder / FILE}"
 
 
-def main(folder: Path, port: int) -> None:
+def main(folder: Path, port: int, *, is_blind: bool) -> None:
     """Open the town of a folder until told to end."""
-    open_town(folder, url_of(folder), port, Console(as_json=False, verbose=True), BRISK)
+    pauses = replace(BRISK, looks=HOUR) if is_blind else BRISK
+    open_town(folder, url_of(folder), port, Console(as_json=False, verbose=True), pauses)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), is_blind=sys.argv[3:] == [BLIND])

@@ -32,15 +32,15 @@ def swapped_town(url: str, before: Iterable[Command] = ()) -> Ledger:
     town = new_town(url)
     for number, command in enumerate(before):
         do(town, command, AT - DAY + number, FINANCE)
-    do(town, _report("boot", 1, AT), AT)
+    do(town, report("boot", 1, AT), AT)
     came = {"pack_id": "PK-2", "driver_id": "DR-2", "slot": "2", "soc_bp": 9_000}
-    do(town, _report("swap_in", 2, AT + MINUTE, **came), AT + HOUR)
+    do(town, report("swap_in", 2, AT + MINUTE, **came), AT + HOUR)
     wish = RequestSwap(swap_id=SWAP, driver_id="DR-1", station_id="ST-1", pack_class=PACK_CLASS)
     do(town, wish, AT + HOUR + 1)
     do(town, AuthoriseSwap(swap_id=SWAP, pack_ids=("PK-2",)), AT + HOUR + 2)
     do(town, _leg_in(5, AT + 3 * HOUR, request="7"), AT + 3 * HOUR)
     took = {"pack_id": "PK-2", "driver_id": "DR-1", "slot": "2", "soc_bp": 9_500}
-    out = _report("swap_out", 6, AT + 3 * HOUR + MINUTE, request="7", **took)
+    out = report("swap_out", 6, AT + 3 * HOUR + MINUTE, request="7", **took)
     do(town, out, AT + 3 * HOUR + MINUTE)
     return town
 
@@ -53,15 +53,16 @@ def lose_a_leg(ledger: Ledger, at: int) -> list[Entry]:
 def find_it_again(ledger: Ledger, at: int) -> list[Entry]:
     """Let a later one tell that the driver had taken his pack out again."""
     took = {"pack_id": "PK-1", "driver_id": "DR-1", "slot": "1", "soc_bp": 2_000}
-    return do(ledger, _report("swap_out", 4, AT + 2 * HOUR + MINUTE, arrives=at, **took), at)
+    return do(ledger, report("swap_out", 4, AT + 2 * HOUR + MINUTE, arrives=at, **took), at)
 
 
 def _leg_in(seq: int, at: int, **fields: Any) -> RecordObservation:
     came = {"pack_id": "PK-1", "driver_id": "DR-1", "slot": "1", "soc_bp": 2_000}
-    return _report("swap_in", seq, at, **(came | fields))
+    return report("swap_in", seq, at, **(came | fields))
 
 
-def _report(kind: str, seq: int, at: int, **fields: Any) -> RecordObservation:
+def report(kind: str, seq: int, at: int, **fields: Any) -> RecordObservation:
+    """Make what ST-1 reports as its number `seq`, at a time."""
     arrives = fields.pop("arrives", at + SECOND)
     source = Source("OP-1", "ST-1", boot_id="B1", seq=seq, offline=arrives != at + SECOND)
     observed = Observed(arrives, source, ClockReading("S", raw_at=at))

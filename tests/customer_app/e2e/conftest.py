@@ -1,6 +1,7 @@
-"""One browser and one open town for a module; each test has people of its own, signed in.
+"""One browser for a module and one open town for all; those who sign in do so once.
 
-Not for longer: while a browser is open its loop runs in this thread, and others cannot run theirs.
+A browser is not open for longer: meanwhile its loop runs in this thread, and others cannot run
+theirs.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,16 +12,7 @@ from playwright.sync_api import Browser
 
 from tests.support.browsing import Visitor, browser
 from tests.support.open_town import OpenTown, opened_town
-
-ANA, WEI = "ana@example.net", "wei@example.net"
-_AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
+from tests.support.walking import ANA, STATION, WEI, prove, sign_in
 
 Arrive = Callable[..., Visitor]
 
@@ -31,7 +23,7 @@ def chromium() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenTown]:
     with opened_town(tmp_path_factory.mktemp("town")) as opened:
         yield opened
@@ -39,21 +31,37 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenTown]:
 
 @pytest.fixture(scope="module")
 def known(chromium: Browser, town: OpenTown) -> dict[str, Any]:
-    """Sign both guests in once, as they would: a code, a passkey; give what browsers keep."""
-    found = {}
+    """Sign both guests in once, as they would; give what their browsers keep.
+
+    Ana is nobody yet when she wants to reserve: she signs in on the way, and is back at the station
+    that she chose.
+    """
+    if town.known:
+        return town.known
+    town.start()
     for address in (ANA, WEI):
         visitor = Visitor(chromium, town.origin)
-        add_passkeys(visitor)
+        passkeys = prove(visitor)
+        if address is ANA:
+            visitor.open(f"/station/{STATION}")
+            visitor.tap("reserve")
+            visitor.tap("sign-in")
+        else:
+            visitor.page.goto(f"{town.origin}/auth/sign-in?return_to=/app/wallet")
         sign_in(visitor, town, address)
-        found[address] = visitor.context.storage_state()
+        wanted = f"/station/{STATION}" if address is ANA else "/app/wallet"
+        assert wanted in visitor.page.url
+        town.known[address] = visitor.context.storage_state()
+        town.passkeys[address] = passkeys()
         visitor.close()
-    return found
+    return town.known
 
 
 @pytest.fixture
 def arrive(chromium: Browser, town: OpenTown, known: dict[str, Any]) -> Iterator[Arrive]:
     """Open a tab of somebody who is signed in; nobody where no address is given."""
     opened = []
+    town.start()
 
     def arriving(address: str = "", **more: Any) -> Visitor:
         state = {"storage_state": known[address]} if address else {}
@@ -65,25 +73,3 @@ def arrive(chromium: Browser, town: OpenTown, known: dict[str, Any]) -> Iterator
     for visitor in opened:
         assert visitor.faults == []
         visitor.close()
-
-
-def add_passkeys(visitor: Visitor) -> None:
-    """Give the browser an authenticator of its own."""
-    line = visitor.context.new_cdp_session(visitor.page)
-    line.send("WebAuthn.enable")
-    line.send("WebAuthn.addVirtualAuthenticator", {"options": _AUTHENTICATOR})
-
-
-def sign_in(visitor: Visitor, town: OpenTown, address: str, route: str = "/") -> None:
-    """Sign in with a one-time code, making a passkey on the way."""
-    page = visitor.page
-    page.goto(f"{town.origin}/auth/sign-in?return_to=/app{route}")
-    before = town.codes_told(address)
-    page.click("#by-code summary")
-    page.fill("#address", address)
-    page.click("#ask-code button")
-    page.fill("#code", town.code_for(address, before))
-    page.click("#check-code button")
-    page.click("#make-passkey")
-    page.wait_for_url("**/app/**")
-    visitor.drawn()

@@ -6,43 +6,55 @@ payments, a witness. Every fact is looked up on the screen, as a reader of the s
 
 import re
 import urllib.request
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from tests.customer_app.e2e.conftest import ANA, WEI, Arrive, add_passkeys
+from mobilegrid.app_wiring import check_offline
+from tests.customer_app.e2e.conftest import Arrive
 from tests.support.browsing import Visitor
-from tests.support.open_town import OpenTown
+from tests.support.open_town import LAST_PACK, OpenTown
+from tests.support.walking import (
+    ANA,
+    WEI,
+    ask_price,
+    cancel,
+    confirm,
+    prove,
+    step_up,
+    swap,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-STATION = "ST-CENTRAL"
-
-
-def reserve(visitor: Visitor) -> str:
-    """Reserve a pack for as soon as may be; gives the booking's id."""
-    visitor.open(f"/station/{STATION}")
-    visitor.tap("reserve")
-    visitor.tap("reserve-arrival")
-    visitor.press("in 15 min")
-    visitor.tap("reserve-quote")
-    visitor.see("reserve-price")
-    visitor.tap("reserve-quote")
-    visitor.see("booking-code")
-    return visitor.page.url.rpartition("/")[2]
-
-
-def swap(visitor: Visitor) -> str:
-    """Reserve, show the code to the station, and wait for the swap; gives its id."""
-    reserve(visitor)
-    visitor.tap("booking-code")
-    visitor.page.wait_for_url("**/app/swap/**", timeout=120_000)
-    return visitor.page.url.rpartition("/")[2]
+REFERENCE = re.compile("Ref .{8}")
 
 
 def test_a_station_is_found_without_signing_in(arrive: Arrive) -> None:
     visitor = arrive()
+    refused: list[str] = []
+    visitor.page.on("requestfailed", lambda asked: refused.append(asked.url))
     visitor.open("/")
     visitor.hears("Central Station")
+    assert set(visitor.abroad) <= set(refused)  # the client tries one; the page's policy stops it
+    own = [url for url in visitor.asked if url.startswith(visitor.origin) and "_tiles" not in url]
+    assert len(own) <= 20
+    visitor.tap("near-me")  # the browser lets nobody know where it is
+    visitor.hears("Location is off. Search for a place or move the map.")
+    visitor.hears("as of ")
+    visitor.tap("filter-ready")
+    visitor.misses("Kerb Pile")  # it has none
+    visitor.type("search", "Market")
+    visitor.misses("Ring Road Kiosk")
+    visitor.hears("Market Hall")
+    visitor.type("search", "nowhere at all")
+    visitor.hears("No station matches your filters.")
+    visitor.tap("clear-filters")
+    visitor.hears("Kerb Pile")
+    before = visitor.text()
+    visitor.tap("filter-class-1")
+    visitor.waits(lambda: visitor.text() != before)  # the counts are those of the class
     visitor.tap("station-row-0")
     visitor.page.wait_for_url("**/app/station/**")
     visitor.see("prices")
@@ -51,23 +63,18 @@ def test_a_station_is_found_without_signing_in(arrive: Arrive) -> None:
 
 def test_a_private_screen_asks_who_is_there(arrive: Arrive) -> None:
     visitor = arrive()
+    prove(visitor)
     visitor.open("/wallet")
     visitor.tap("sign-in")
     visitor.page.wait_for_url("**/auth/sign-in**")
-    assert visitor.page.is_visible("#use-passkey")
-
-
-def test_who_has_no_passkey_is_told_so(arrive: Arrive) -> None:
-    visitor = arrive()
-    add_passkeys(visitor)
-    visitor.page.goto(f"{visitor.origin}/auth/sign-in?return_to=/app/")
-    visitor.page.click("#use-passkey")
+    visitor.page.click("#use-passkey")  # of which this device has none
     visitor.page.locator("#said").filter(has_text=re.compile(".{10}")).wait_for()
     assert "/auth/sign-in" in visitor.page.url
 
 
-def test_reserve_swap_pay_and_prove(arrive: Arrive) -> None:
+def test_reserve_swap_pay_and_prove(arrive: Arrive, town: OpenTown) -> None:
     ana = arrive(ANA)
+    ana.open("/")
     swap_id = swap(ana)
     ana.hears("Done. Your pack:")
     ana.tap("swap-receipt")
@@ -85,75 +92,108 @@ def test_reserve_swap_pay_and_prove(arrive: Arrive) -> None:
     assert "Verified. Written at position" in verdict
     for step in ("The log signed it", "Witnesses agree", "It stands in the log"):
         assert f"{step}: right" in verdict
+    with ana.page.expect_download() as saved:
+        ana.tap("verify-download")
+    policy = (town.folder / "policy.txt").read_text()
+    bundle = Path(saved.value.path()).read_bytes()
+    elsewhere = check_offline(bundle, policy, 2_000_000_000)
+    assert elsewhere.ok
+    assert f"position {elsewhere.position}" in verdict
+    _sees_his_passport(ana, arrive())
+    _disputes_a_line(ana, swap_id)
+    step_up(ana, town, ANA, "/settings/data")
+    _asks_for_his_data(ana)
 
 
-def test_the_code_on_the_screen_is_what_a_camera_reads(arrive: Arrive) -> None:
+def _sees_his_passport(ana: Visitor, stranger: Visitor) -> None:
+    """See more of a pack than a stranger who has its address."""
+    ana.go("/pack")
+    ana.tap("pack-passport")
+    ana.see("passport-tier")
+    own = ana.text()
+    stranger.open(ana.page.url.partition("/app")[2])
+    stranger.see("passport-public-note")
+    public = stranger.text()
+    assert "For you, as its holder" in own
+    assert "Battery category" in public
+    assert "Health (SoH)" in own
+    assert "Health (SoH)" not in public
+
+
+def _disputes_a_line(ana: Visitor, swap_id: str) -> None:
+    ana.go(f"/receipts/{swap_id}")
+    ana.press("Dispute this line")
+    ana.type("dispute-text", "That is not what the display said")
+    ana.press("Send")
+    ana.hears("You need not pay")
+
+
+def _asks_for_his_data(ana: Visitor) -> None:
+    """Have an archive made; nobody is forgotten as long as he holds a pack."""
+    ana.tap("data-export")
+    ana.hears("Save archive")
+    ana.press("Erase my data")
+    ana.hears("Return your pack first.")
+
+
+def test_of_two_who_want_the_last_pack_one_is_shown_others(arrive: Arrive) -> None:
+    ana, wei = arrive(ANA), arrive(WEI, locale="en-GB")
+    for visitor in (ana, wei):
+        visitor.open("/")
+        ask_price(visitor, LAST_PACK)
+    confirm(wei)
+    ana.press("Reserve now")
+    ana.see("alternatives")
+    ana.hears("The last pack was just taken.")
+    assert 1 <= ana.page.locator('[flt-semantics-identifier^="reserve-there-"]').count() <= 3
+    ana.tap("reserve-there-0")
+    ana.misses("Near by:")  # and with it the price of the other station
+    _sees_nothing_of(confirm(ana), wei)
+    ana.tap("booking-extend")
+    ana.misses("Extend")
+    cancel(ana)
+    wei.go("/")
+    wei.tap("booking-banner")
+    cancel(wei)
+
+
+def _is_told_anew(visitor: Visitor, before: list[str]) -> bool:
+    """Tell whether there is a reference, and it is not the one before."""
+    return REFERENCE.findall(visitor.text()) not in (before, [])
+
+
+def _sees_nothing_of(booking_id: str, other: Visitor) -> None:
+    """Get for somebody else's booking what there is for one that never was."""
+    for screen, end in (("booking", ""), ("code", "/code")):
+        said = []
+        for each in (booking_id, "BK-00000000000000000000000000"):
+            before = REFERENCE.findall(other.text())
+            other.go(f"/booking/{each}{end}")
+            other.see(f"screen-{screen}")
+            other.waits(partial(_is_told_anew, other, before))
+            other.hears("Not found")
+            said.append(REFERENCE.sub("", other.text()))
+        assert said[0] == said[1]
+
+
+def test_money_is_put_in_on_the_page_of_the_provider(arrive: Arrive, town: OpenTown) -> None:
     wei = arrive(WEI, locale="en-GB")
-    booking_id = reserve(wei)
-    wei.open(f"/booking/{booking_id}")
-    wei.tap("booking-code")
-    wei.see("code-picture")
-    [text] = wei.codes()
-    assert text.startswith("MG1.")
-    assert len(text) <= 300
-    wei.page.wait_for_url("**/app/swap/**", timeout=120_000)
-    wei.hears("Done. Your pack:")
-
-
-def test_a_pack_that_nobody_collected_waits_without_a_bill(arrive: Arrive, town: OpenTown) -> None:
-    town.tell(f"fail {STATION} not_collected")
-    ana = arrive(ANA)
-    swap_id = swap(ana)
-    ana.hears("We have your pack; yours is still in slot")
-    ana.hears("Nothing was charged.")
-    ana.open(f"/receipts/{swap_id}")
-    assert "€" not in ana.text().partition("Total")[2][:20]
-    ana.open(f"/swap/{swap_id}")
-    ana.tap("swap-reopen")
-    ana.hears("Done. Your pack:")
-
-
-def test_nobody_sees_what_is_anothers(arrive: Arrive) -> None:
-    ana, wei = arrive(ANA), arrive(WEI)
-    booking_id = reserve(ana)
-    for route in (f"/booking/{booking_id}", f"/booking/{booking_id}/code"):
-        wei.open(route)
-        wei.hears("Not found")
-        foreign = wei.text()
-        wei.open(route.replace(booking_id, "BK-00000000000000000000000000"))
-        wei.hears("Not found")
-        assert re.sub("Ref .{8}", "", wei.text()) == re.sub("Ref .{8}", "", foreign)
-    ana.open(f"/booking/{booking_id}")
-    ana.tap("booking-cancel")
-    ana.tap("cancel-yes")
-    ana.hears("Booking canceled.")
-
-
-def test_the_power_fails_while_the_code_is_shown(arrive: Arrive, town: OpenTown) -> None:
-    ana = arrive(ANA)
-    booking_id = reserve(ana)
-    town.tell(f"fail {STATION} offline")  # the station does not take the code meanwhile
-    ana.open(f"/booking/{booking_id}/code")
-    ana.see("code-picture")
-    town.stop(kills=True)
-    ana.page.wait_for_selector("#mg-link .qr img", timeout=60_000)
-    assert any(text.startswith("MG1.") for text in ana.codes())
-    town.start()
-    ana.page.wait_for_selector("#mg-link .full", state="detached", timeout=180_000)
-    ana.drawn()
-    ana.faults.clear()  # the client says of its socket that it is gone, as it must
-    assert f"/booking/{booking_id}" in ana.page.url or "/swap/" in ana.page.url
-
-
-def test_nothing_is_asked_of_other_places(arrive: Arrive) -> None:
-    visitor = arrive()
-    refused: list[str] = []
-    visitor.page.on("requestfailed", lambda asked: refused.append(asked.url))
-    visitor.open("/")
-    visitor.hears("Central Station")
-    assert set(visitor.abroad) <= set(refused)  # the client tries one; the page's policy stops it
-    own = [url for url in visitor.asked if url.startswith(visitor.origin) and "_tiles" not in url]
-    assert len(own) <= 20
+    step_up(wei, town, WEI, "/wallet")
+    wei.tap("wallet-add-method")
+    wei.page.click("button[value=good]")
+    wei.page.wait_for_url("**/app/pay**")
+    wei.hears("Your way to pay is saved.")
+    wei.open("/wallet")
+    wei.hears("visa ending in 4242")
+    wei.type("wallet-amount", "20")
+    wei.press("Top up")
+    wei.page.click("button[value=decline]")
+    assert "declined. Nothing was taken" in wei.page.inner_text("[role=alert]")
+    wei.page.click("button[value=pay]")
+    wei.page.wait_for_url("**/app/pay**")
+    wei.hears("€20.00")
+    wei.open("/wallet")
+    wei.hears("€20.00")
 
 
 def test_the_doors_say_what_they_are(town: OpenTown) -> None:
