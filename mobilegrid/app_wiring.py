@@ -1,5 +1,6 @@
 """The driver's app put together: its client of the driver door, its verifier, its host."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -12,6 +13,7 @@ import segno
 
 from customer_app.api.client import ApiClient, make_client
 from customer_app.hosting.asgi import AppHost, HostSettings
+from customer_app.hosting.drops import Drops
 from customer_app.hosting.runtime import Runtime
 from customer_app.main import make_main
 from customer_app.services import Services, no_notices
@@ -53,15 +55,17 @@ def open_host(
 
     Raises `OSError` when that folder cannot be made.
     """
+    drops = Drops(time.monotonic)
     services = Services(
         client_factory=clients_of(door, where.origin),
         now=lambda: _EPOCH + timedelta(microseconds=clock.now()),
         qr_png=qr_png,
         verifier=lambda bundle, keys: check_offline(bundle, keys, clock.now() // 1_000_000),
         policy=policy,
+        drop=drops.open,
         notices=no_notices if feed is None else _notices_of(feed),
     )
-    return AppHost(make_main(services, settings or AppSettings()), where)
+    return AppHost(make_main(services, settings or AppSettings()), where, drops)
 
 
 def clients_of(door: Any, origin: str) -> Callable[[Handshake], ApiClient]:
@@ -117,6 +121,8 @@ def app_settings(settings: Settings) -> AppSettings:
     return AppSettings(
         support_phone=settings.app.support_phone or AppSettings().support_phone,
         emergency_phone=settings.app.emergency_phone,
+        support_from=settings.app.support_from,
+        support_until=settings.app.support_until,
         centre_lat_e7=settings.app.centre_lat_e7,
         centre_lon_e7=settings.app.centre_lon_e7,
         is_production=settings.mode == "production",

@@ -86,18 +86,23 @@ class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ""
 
 
+TimeOfDay = Annotated[str, msgspec.Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")]
+
+
 class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The drivers' app: where its client is kept packed, whom it calls, where its map opens."""
 
     cache_folder: str = ""
     support_phone: str = ""
     emergency_phone: str = "112"
+    support_from: TimeOfDay = ""
+    support_until: TimeOfDay = ""
     centre_lat_e7: Annotated[int, msgspec.Meta(ge=-850_000_000, le=850_000_000)] = 525_200_000
     centre_lon_e7: Annotated[int, msgspec.Meta(ge=-1_800_000_000, le=1_800_000_000)] = 134_050_000
 
 
 class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Through which mail server one-time codes go to drivers."""
+    """Through which mail server one-time codes and notices go to drivers."""
 
     host: str = ""
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 587
@@ -107,6 +112,15 @@ class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sender: str = ""
     ca_file: str = ""
     outbox_file: str = ""
+
+
+class SmsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Through which gateway text messages go to drivers."""
+
+    url: str = ""
+    sender: str = ""
+    credential_file: str = ""
+    ca_file: str = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: EvidenceSettings = EvidenceSettings()
     worker: WorkerSettings = WorkerSettings()
     mail: MailSettings = MailSettings()
+    sms: SmsSettings = SmsSettings()
     app: AppSettings = AppSettings()
     doors: DoorSettings = DoorSettings()
 
@@ -175,18 +190,24 @@ MEANINGS = {
     "stripe.stand_in_url": "demo only: address of the pages of our stand-in of the provider",
     "stripe.stand_in_file": "demo only: what the stand-in knows; empty: forgotten at the end",
     "evidence.folder": "what meters signed, by its digest; empty: beside a ledger that is a file",
-    "mail.host": "mail server for one-time codes; empty: told at the console, not in production",
+    "mail.host": "mail server for codes and notices; empty: codes at the console, for demos",
     "mail.port": "port there",
     "mail.tls": "`start`: STARTTLS; `implicit`: TLS from the first byte; never without",
     "mail.login": "who signs in there; empty: nobody",
     "mail.password_file": "his password, mode 600",
-    "mail.sender": "address that codes come from",
+    "mail.sender": "address that they come from",
     "mail.ca_file": "certificates trusted for it; empty: those of the machine",
     "mail.outbox_file": "without a server: file that codes are appended to, for demos; empty: none",
+    "sms.url": "gateway of text messages (docs/notices.md); empty: none are sent",
+    "sms.sender": "whom they come from: a number or a name",
+    "sms.credential_file": "bearer credential for it, mode 600; empty: none",
+    "sms.ca_file": "certificates trusted for it; empty: those of the machine",
     "worker.timers_s": "`serve all`, `worker`: seconds between two looks at the timers; 0: never",
     "app.cache_folder": "where the app's client is kept packed; empty: the temporary folder",
     "app.support_phone": "whom drivers call; empty: the number of each station",
     "app.emergency_phone": "whom drivers call in danger",
+    "app.support_from": "from when messages are answered, such as 08:00; empty: day and night",
+    "app.support_until": "until when messages are answered, such as 20:00; empty: day and night",
     "app.centre_lat_e7": "where the app's map opens: latitude in degrees x 10^7",
     "app.centre_lon_e7": "where the app's map opens: longitude in degrees x 10^7",
     **DOOR_MEANINGS,

@@ -255,7 +255,9 @@ def _invoice_facts(invoice: InvoiceIssued) -> list[tuple[str, str]]:
         )
         for tax in invoice.taxes
     ]
+    sold_by = [("sold by", invoice.seller.name)] if invoice.seller else []
     return [
+        *sold_by,
         ("invoice", f"{invoice.invoice_no} of {invoice.issued_on}, due {invoice.due_on}"),
         ("net", _net(invoice.net_minor, currency)),
         *taxes,

@@ -28,6 +28,7 @@ BILLS: dict[str, Member | LazyGroup] = {
                 "pay_from_wallet",
                 "Pay an invoice from the driver's promos and wallet, in the order of the policy.",
             ),
+            "damage": _at("invoice_damage", "damage", "Bill the damage of a closed case."),
             "export": _at(
                 "invoice",
                 "export",

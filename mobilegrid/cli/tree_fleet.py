@@ -191,6 +191,14 @@ FLEET: dict[str, Member | LazyGroup] = {
             "close": _at("support", "close", "Close a request; two persons."),
         },
     ),
+    "letters": LazyGroup(
+        "letters",
+        "Look after notices that leave the house.",
+        {
+            "list": _at("letters", "list_", "List letters to drivers of the last 30 days."),
+            "retry": _at("letters", "retry", "Let dead letters go once more."),
+        },
+    ),
     "waitlist": LazyGroup(
         "waitlist",
         "Let drivers wait for packs.",

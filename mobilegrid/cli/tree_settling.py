@@ -13,6 +13,11 @@ SETTLING: dict[str, Member | LazyGroup] = {
         "Settle with partners step by step; close periods; show statements and bills.",
         {
             "close": _at("settle", "close", "Close a period: a statement for each operator."),
+            "rents": _at(
+                "settle_rents",
+                "rents",
+                "Owe rents to title holders and instalments to banks for a period.",
+            ),
             "cut": _at(
                 "settle_cycle",
                 "cut",
@@ -54,6 +59,10 @@ SETTLING: dict[str, Member | LazyGroup] = {
                 "Record a driver's disputed line.",
             ),
             "review": _at("settle_disputes", "review", "Look at a dispute."),
+            "write": _at("settle_disputes", "write", "Write inside a dispute."),
+            "messages": _at(
+                "settle_disputes", "messages", "Show what both sides wrote inside a dispute."
+            ),
             "escalate": _at("settle_disputes", "escalate", "Hand a dispute to somebody above."),
             "withdraw": _at("settle_disputes", "withdraw", "Record that a dispute was given up."),
             "resolve": _at(
@@ -81,6 +90,11 @@ SETTLING: dict[str, Member | LazyGroup] = {
             ),
             "show": _at("settle_cycle", "show", "Show where a statement stands in its cycle."),
             "list": _at("settle_cycle", "list_", "List statements and where they stand."),
+            "levels": _at(
+                "settle_levels",
+                "levels",
+                "Count swaps, statements, disputes and payouts by how they ended.",
+            ),
             "statement": _at("settle", "statement", "Show an operator's statement."),
             "bill": _at("settle", "bill", "Show a driver's itemised bill."),
         },

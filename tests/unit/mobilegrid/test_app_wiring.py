@@ -77,6 +77,9 @@ def test_the_app_is_told_how_it_behaves() -> None:
     )
     assert (said.support_phone, said.is_production) == ("+33299000000", True)
     assert app_wiring.app_settings(Settings()).is_production is False
+    office = AppSettings(support_from="08:00", support_until="20:00")
+    told = app_wiring.app_settings(Settings(app=office))
+    assert (told.support_from, told.support_until) == ("08:00", "20:00")
 
 
 def test_a_port_that_is_taken_is_named() -> None:
