@@ -211,6 +211,7 @@ FOREIGN = (
     "customer_app/",
     "docs/algorithms/passport.md",
     "docs/doors.md",
+    "docs/foreign_ids.md",
     "docs/glossary.md",
     "hsm_sim/",
     "ledger/adapters/",

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from ledger.domain.money.agency import Agency, Seller
 from ledger.domain.money.bank_rows import BankLine, Header, Match
 from ledger.domain.money.breaks import Difference
+from ledger.domain.money.damage import DamageTold
 from ledger.domain.money.payments_rows import CallBody
 from ledger.domain.money.psp_records import BalanceTransaction
 from ledger.domain.money.reconciling import LegTold, RunInput
@@ -85,6 +87,11 @@ VALUES: dict[str, Any] = {
     "currency": "EUR",
     "curve": "secp256r1",
     "cycles": 312,
+    "agency": Agency(2_500, 250, 48, "DE-S-1900"),
+    "dims": {"pack": "PK-1", "swap": "SW-1"},
+    "seller": Seller("OP-1", "Example Swaps GmbH", "Ring 1", "10115", "Berlin", "DE", "DE1"),
+    "ours": "MG",
+    "seller_id": "OP-1",
     "doc_sha256": "6f" * 32,
     "driver_id": "DR-1",
     "efficiency_max_bp": 10_000,
@@ -350,6 +357,9 @@ BY_KIND: dict[str, dict[str, Any]] = {
     },
     "bank.statement_set_aside": {"header": _HEADER},
     "break.changed": {"told": _DIFFERENCE},
+    "damage.found": {
+        "told": DamageTold(9_100, 9_800, 9_900, 9_500, 9_200, AT - DAY, 9_300, AT, 250, 80)
+    },
     "break.opened": {"told": _DIFFERENCE},
     "reconciliation.run": {
         "legs": (LegTold(_LEG, "breaks", 1, "4c" * 32, 400, 0, 1, 0, 1),),

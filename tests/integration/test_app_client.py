@@ -18,10 +18,12 @@ from customer_app.api.http import Transport
 from customer_app.models.booking import BookingModel, ReserveModel
 from customer_app.models.commands import Means
 from customer_app.models.swap import SlotModel
+from customer_app.models.trip import way_between
 from tests.support.doors import URL
 from tests.support.driver_money import MoneyTown, money_town
 from tests.support.driver_town import CENTRAL, DRIVER, DriverTown, driver_town
 from tests.support.ledgers import sqlite_url
+from tests.support.pictures import PNG
 from tests.support.told_anew import SWAP
 
 STATION = CENTRAL.station_id
@@ -80,6 +82,18 @@ def test_anybody_finds_stations(town: DriverTown) -> None:
         assert caught.value.kind is Kind.NOT_FOUND
 
     ask(town, work, who="")
+
+
+def test_a_short_way_is_driven_without_a_stop(town: DriverTown) -> None:
+    async def work(client: ApiClient) -> None:
+        here = await client.station(STATION)
+        way = way_between((here.lat_e7, here.lon_e7), (here.lat_e7 + 100_000, here.lon_e7))
+        plan = await client.plan_trip(way, 50_000, here.ready[0].pack_class)
+        assert plan.is_covered
+        assert STATION in {each.station.id for each in plan.items}
+        assert not [each for each in plan.items if each.is_stop]
+
+    ask(town, work)
 
 
 READS = (
@@ -169,8 +183,14 @@ def test_the_drivers_own_is_changed(paying: MoneyTown) -> None:
             await client.change_profile(profile.etag, language="en")
         assert (caught.value.kind, caught.value.status) == (Kind.CONFLICT, 412)
         classes = changed.value.contract.pack_classes
-        vehicle = await client.add_vehicle("Van", classes[0], 1, "k-vehicle")
+        vehicle = await client.add_vehicle(
+            {"label": "Van", "pack_class": classes[0], "packs_per_set": 1}, "k-vehicle"
+        )
         assert vehicle.id in {each.id for each in (await client.vehicles()).items}
+        changed_one = await client.change_vehicle(
+            vehicle.id, {"label": "Van", "plate": "B-MG 2041"}
+        )
+        assert changed_one.plate.endswith("2041")
         await client.remove_vehicle(vehicle.id)
         settings = await client.notice_settings()
         kinds = tuple(replace(each, sms=True) for each in settings.value.kinds)
@@ -202,8 +222,7 @@ def test_a_case_is_opened_answered_and_given_a_file(paying: MoneyTown) -> None:
         await client.reply(made.case_id, "Still?", "k-reply")
         thread = await client.case(made.case_id)
         assert [each.text for each in thread.messages] == ["Why?", "Still?"]
-        picture = b"\x89PNG\r\n\x1a\n" + b"pixels" * 40 + b"IEND\xaeB`\x82"
-        file = await client.attach(made.case_id, "image/png", picture, "k-file")
+        file = await client.attach(made.case_id, "image/png", PNG, "k-file")
         assert [each.file_id for each in (await client.case(made.case_id)).files] == [file.file_id]
 
     ask(paying, work, "DR-1")
