@@ -163,30 +163,41 @@ def taken_of(lines: Iterable[Line]) -> Free:
 
 
 def counted_before(row: Used, at: int, usage_id: str) -> dict[str, int]:
-    """Sum what counts before a usage: the uses in front of its place."""
+    """Sum what counts before a usage of a time (us): the uses in front of its place then.
+
+    Its own does not count, wherever it stands: it may be told anew at another time.
+    """
     counts = dict(row.base)
-    for use in row.uses[: _place(row, at, usage_id)]:
+    for use in _around(row, at, usage_id)[0]:
         for counter, quantity in use.counts.items():
             counts[counter] = counts.get(counter, 0) + quantity
     return counts
 
 
 def later_uses(row: Used, at: int, usage_id: str) -> tuple[Use, ...]:
-    """List the usages that count after one that is there, or was."""
-    place = _place(row, at, usage_id)
-    is_there = place < len(row.uses) and row.uses[place].usage_id == usage_id
-    return row.uses[place + is_there :]
+    """List the usages that count after one of a time (us) that is there, or was at that time."""
+    return _around(row, at, usage_id)[1]
 
 
-def _place(row: Used, at: int, usage_id: str) -> int:
-    """Find where a usage stands or would stand; behind all where too many would move."""
-    for place, use in enumerate(row.uses):
-        if use.usage_id == usage_id:
-            return place
-    place = len(row.uses)
-    while place and (row.uses[place - 1].at, row.uses[place - 1].usage_id) > (at, usage_id):
+def _around(row: Used, at: int, usage_id: str) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
+    """Give the uses before and after a usage, which keeps its place while its time is the same."""
+    place = next((n for n, use in enumerate(row.uses) if use.usage_id == usage_id), None)
+    if place is None:
+        others = row.uses
+    elif row.uses[place].at == at:
+        return row.uses[:place], row.uses[place + 1 :]
+    else:
+        others = (*row.uses[:place], *row.uses[place + 1 :])
+    place = _slot(others, at, usage_id)
+    return others[:place], others[place:]
+
+
+def _slot(uses: tuple[Use, ...], at: int, usage_id: str) -> int:
+    """Find where a usage would stand among others; behind all where too many would move."""
+    place = len(uses)
+    while place and (uses[place - 1].at, uses[place - 1].usage_id) > (at, usage_id):
         place -= 1
-    return place if len(row.uses) - place <= LATE_MAX else len(row.uses)
+    return place if len(uses) - place <= LATE_MAX else len(uses)
 
 
 # After ------------------------------------------------------------------------
@@ -213,13 +224,13 @@ def count_in(
 
 
 def _with(row: Used, use: Use) -> Used:
-    place = _place(row, use.at, use.usage_id)
-    before, after = row.uses[:place], row.uses[place:]
-    if after and after[0].usage_id == use.usage_id:  # a further part of its bill
-        counts = dict(after[0].counts)
+    known = next((one for one in row.uses if one.usage_id == use.usage_id), None)
+    if known is not None:  # a further part of its bill; it counts from its first one
+        counts = dict(known.counts)
         for counter, quantity in use.counts.items():
             counts[counter] = counts.get(counter, 0) + quantity
-        use, after = replace(after[0], counts=counts), after[1:]
+        use = replace(known, counts=counts)
+    before, after = _around(row, use.at, use.usage_id)
     uses = (*before, use, *after)
     if len(uses) <= USES_MAX:
         return Used(row.base, uses)

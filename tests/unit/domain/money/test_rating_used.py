@@ -80,6 +80,23 @@ def test_one_that_comes_late_counts_where_it_happened():
     assert counted_before(row, TEN + HOUR, "SW-1") == {"ENERGY": 41_700}
 
 
+def test_one_that_is_told_anew_counts_where_it_happened_then():
+    uses = tuple(Use(TEN + n * HOUR, f"SW-{n}", {"ENERGY": 10**n}, "swap") for n in range(3))
+    row = Used({}, uses)
+    assert counted_before(row, TEN + 9 * HOUR, "SW-0") == {"ENERGY": 110}
+    assert counted_before(row, TEN - HOUR, "SW-2") == {}
+    assert counted_before(row, TEN + HOUR, "SW-1") == {"ENERGY": 1}
+    # those between its old and its new time count after the old one
+    assert [one.usage_id for one in later_uses(row, TEN - HOUR, "SW-2")] == ["SW-0", "SW-1"]
+    assert [one.usage_id for one in later_uses(row, TEN, "SW-0")] == ["SW-1", "SW-2"]
+
+
+def test_one_that_stays_at_its_time_keeps_its_place_before_ever_so_many():
+    uses = tuple(Use(TEN + n, f"SW-{n}", {"ENERGY": 1}, "swap") for n in range(LATE_MAX + 9))
+    assert counted_before(Used({}, uses), TEN + 1, "SW-1") == {"ENERGY": 1}
+    assert len(later_uses(Used({}, uses), TEN + 1, "SW-1")) == LATE_MAX + 7
+
+
 def test_one_that_comes_behind_too_many_counts_last():
     uses = tuple(Use(TEN + n, f"SW-{n}", {"ENERGY": 1}, "swap") for n in range(LATE_MAX + 1))
     assert later_uses(Used({}, uses), TEN - 1, "SW-0X") == ()
