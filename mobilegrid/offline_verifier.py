@@ -40,6 +40,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from itertools import pairwise, takewhile
+from math import isqrt
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
@@ -1125,6 +1126,10 @@ BOOKING_FACTS = {"booking_no_show", "booking_canceled", "booking_failed"}
 FACTS = {"charge_session_ended", "swap_completed", "swap_closed_incomplete", *BOOKING_FACTS}
 WORD = ("booking", "custody", "subscription")
 """Kinds of usages that are counted, not metered: fees of bookings, of days, of damage."""
+EXTRA_PACK_GRACE = DAY
+"""So long a driver may still bring the pack he owes."""
+WEAR = {"allowed_bp": 200}
+"""What a pack may lose with one driver, where his tariff says nothing of it."""
 COUNTED = {
     ("NO_SHOW", "ITEM"): ("is_no_show", 1),
     **{(name, "ITEM"): (f"{name.lower()}_s", 1) for name in ("LATE", "IDLE")},
@@ -1140,6 +1145,12 @@ COUNTED = {
 LEGS = {"pack_swapped_out": 1, "pack_returned": -1}
 BILLED = {"usage.accrued", "usage.reversed"}
 PLANS = {"subscription.began", "subscription.ended", "subscription.invoiced", "subscription.used"}
+ACCRUED, OWED_TO_US = "Liabilities:Partners:Accrued", "Assets:Receivables:Partners"
+"""Accounts of which each posting to a partner is a line of his statement."""
+OTHER = {"agent.sale", "pack_dues.accrued", "invoice.issued", "credit_note.issued"}
+OTHER |= {"energy.bought", "energy.purchase_corrected", "v2g.sold"}
+OTHER |= {"manual.posted", "manual.reversed"}
+"""Entries whose lines on a statement are no shares of a usage."""
 SHARED = {"share.accrued", "share.reversed", "share.reduced"}
 
 
@@ -1147,6 +1158,13 @@ def round_half_up(numerator: int, denominator: int) -> int:
     """Divide; a tie goes away from zero."""
     size = (2 * abs(numerator) + denominator) // (2 * denominator)
     return size if numerator >= 0 else -size
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """Make the id that always belongs to these parts."""
+    raws = [part.encode() for part in parts]
+    joined = b"".join(len(raw).to_bytes(4, "big") + raw for raw in raws)
+    return f"{prefix}-{hashlib.sha1(joined, usedforsecurity=False).hexdigest()[:26]}"
 
 
 def divide(total: int, weights: Sequence[int]) -> list[int]:
@@ -1300,7 +1318,7 @@ class Tariff:
 TERMS = {
     *("country", "currency", "zone", "valid_from_at", "valid_to_at", "elements", "hours_micro"),
     *("hours_missing", "negative_energy", "terms_sha256", "party", "border_rule", "rounding"),
-    *("tax_included", "min_bill_minor", "max_bill_minor"),
+    *("tax_included", "min_bill_minor", "max_bill_minor", "wear"),
 }
 ELEMENT = {
     *("component", "per", "rate_micro", "restrictions", "min_quantity", "max_quantity"),
@@ -1835,6 +1853,7 @@ class Books:
         self.stated: set[int] = set()
         self.margins: set[int] = set()
         self.counted: set[int] = set()
+        self.worded: set[int] = set()
         self.stations: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.contracts: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.plans: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
@@ -1911,7 +1930,8 @@ class Books:
     def rated_by(self, position: int) -> int:
         """Name what a usage was billed from: its facts, or below zero the bill that corrects."""
         body = take(self.entries[position], "body", dict)
-        if "corrects" not in self.entries[position] and body.get("usage_kind") not in WORD:
+        # what was given to the grid has the facts of the session that also took from it
+        if "corrects" not in self.entries[position] and body["usage_kind"] not in (*WORD, "v2g"):
             return self.facts(position)
         part = take(take(self.entries[position], "body", dict), "part", int, 1)
         return -1 - (position - part + 1)
@@ -1957,17 +1977,18 @@ class Books:
         same = (
             billed["usage_kind"]
             == ("swap" if is_swap else "v2g" if is_back else "charging_session")
-            and (is_back or take(facts, name, str) == billed["usage_id"])
+            and (derived_id("V2G", take(facts, name, str)) if is_back else take(facts, name, str))
+            == billed["usage_id"]
             and take(facts, "driver_id", str) == billed["driver_id"]
             and facts["station_id"] == billed["station_id"] == station["station_id"]
             and take(station, "country", str) == billed["country"]
         )
         require(same, f"usage at {position}: its facts are of another usage")
         begin = take(facts, "out_at" if is_swap else "started_at", int)
-        plan = self.plan(facts["driver_id"], begin, position)
-        tariff = take(plan["terms"], "overage_tariff_id", str, "") if plan else ""
-        tariff = tariff or take(station, "tariff_id", str, "")
-        require(tariff == billed["tariff_id"], f"usage at {position}: by another tariff")
+        self._paid_by(position, billed, station, begin)
+        seller = take(billed, "seller_id", str, "")
+        same = not seller or (not is_back and seller == take(station, "operator_id", str))
+        require(same, f"usage at {position}: sold by somebody else than who runs the station")
         end = begin if is_swap else take(facts, "ended_at", int)
         slack = take(facts, "clock_uncertainty_us", int, 0)
         good = 0 <= begin <= end < LAST and 0 <= slack <= DAY and end - begin <= 400 * DAY
@@ -2011,7 +2032,7 @@ class Books:
             require(same, f"usage at {position}: it corrects another usage")
             first = before
         if body["usage_kind"] in WORD:
-            return self._agreed(position, self._counted(first))
+            return self._agreed(position, self._fee(first))
         usage = self._usage(self.facts(first), body, first)
         legs = [one for one in take_ints(self.entries[position], "causes") if one in self.entries]
         found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
@@ -2061,10 +2082,7 @@ class Books:
         same = same and take(facts, "is_billed", bool, False)  # noqa: FBT003  a missing member
         require(same, f"usage at {position}: its facts are of another usage")
         price_at = take(terms, "price_at", int)
-        plan = self.plan(wish["driver_id"], price_at, position)
-        tariff = take(plan["terms"], "overage_tariff_id", str, "") if plan else ""
-        tariff = tariff or take(station, "tariff_id", str, "")
-        require(tariff == billed["tariff_id"], f"usage at {position}: by another tariff")
+        self._paid_by(position, billed, station, price_at)
         return Usage(
             kind="booking",
             begin=at,
@@ -2080,6 +2098,208 @@ class Books:
             price_at=price_at,
             price_position=causes[0],
         )
+
+    def _paid_by(
+        self, position: int, billed: dict[str, Any], station: dict[str, Any], at: int
+    ) -> None:
+        """See that a usage was rated by the tariff of its station, or of the driver's plan."""
+        plan = self.plan(billed["driver_id"], at, position)
+        tariff = take(plan["terms"], "overage_tariff_id", str, "") if plan else ""
+        tariff = tariff or take(station, "tariff_id", str, "")
+        require(tariff == billed["tariff_id"], f"usage at {position}: by another tariff")
+
+    def _fee(self, position: int) -> Usage:
+        """Find what a fee is for: lost health, a pack too many, or what only its bill tells."""
+        body = self.body(position, {"usage.accrued"})
+        causes = take_ints(self.entries[position], "causes", [])
+        kinds = {self.entries[one]["kind"] for one in causes if one in self.entries}
+        if body["usage_kind"] == "booking" and kinds & BOOKING_FACTS:
+            return self._booking_fee(self.facts(position), body, position)
+        if body["usage_kind"] != "custody":
+            return self._counted(position)
+        kept = self._kept(position, body)
+        is_damage = any(line["component"] == "DAMAGE" for line in take(body, "lines", list))
+        if "damage" in body or is_damage:
+            return self._damaged(position, body)
+        return kept or self._counted(position)
+
+    def _custody_fee(
+        self, position: int, billed: dict[str, Any], at: int, counts: dict[str, int]
+    ) -> Usage:
+        """Give a usage of custody that happened at a time, and counts something."""
+        station = self.station(take(billed, "station_id", str), position)
+        same = take(station, "country", str) == billed["country"]
+        same = same and take(self.entries[position], "occurred_at", int) == at
+        require(same, f"usage at {position}: another country or time")
+        self._paid_by(position, billed, station, at)
+        return Usage(
+            kind="custody",
+            begin=at,
+            end=at,
+            energy_wh=0,
+            station=billed["station_id"],
+            pack_class="",
+            country=billed["country"],
+            is_booked=False,
+            limit_wh=1_000_000,
+            slack=0,
+            counts=counts,
+        )
+
+    def at(self, place: int) -> int:
+        """Tell when happened what an entry says (us)."""
+        entry = self.entries[place]
+        return take(entry, "occurred_at" if "occurred_at" in entry else "recorded_at", int)
+
+    def _told_before(self, kind: str, before: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        for place, entry in sorted(self.entries.items()):
+            if place < before and entry["kind"] == kind:
+                yield place, take(entry, "body", dict)
+
+    # packs that were not brought back
+
+    def _kept(self, position: int, billed: dict[str, Any]) -> Usage | None:
+        """Count the days with a pack too many, from its hand-out to when it was settled."""
+        owed = [
+            (place, body)
+            for place, body in self._told_before("extra_pack_owed", position)
+            if derived_id("XP", take(body, "swap_id", str), "days") == billed["usage_id"]
+        ]
+        if not owed:
+            return None
+        last = owed[-1][1]
+        ends = [
+            place
+            for place, body in self._told_before("extra_pack_settled", position)
+            if body["swap_id"] == last["swap_id"] and place > owed[-1][0]
+        ]
+        same = all(one["driver_id"] == billed["driver_id"] for _, one in owed)
+        same = same and last["station_id"] == billed["station_id"] and len(ends) == 1
+        require(same, f"usage at {position}: its pack is not settled, or another's")
+        count = sum(self._owed(place, body) for place, body in owed)
+        at = take(self.entries[ends[0]], "recorded_at", int)
+        late = max(at - take(last, "since_at", int) - EXTRA_PACK_GRACE, 0)
+        counts = {"late_s": late // 1_000_000, "extra_pack_days": -(-late // DAY) * count}
+        usage = self._custody_fee(position, billed, at, counts)
+        return usage._replace(pack_class=take(last, "pack_class", str))
+
+    def _owed(self, place: int, body: dict[str, Any]) -> int:
+        """Count the packs of a claim, which went out as it says."""
+        legs = [one for one in take_ints(self.entries[place], "causes", []) if one in self.entries]
+        times = set()
+        for one in legs:
+            leg = self.body(one, {"pack_swapped_out"})
+            same = leg["driver_id"] == body["driver_id"] and leg["swap_id"] == body["swap_id"]
+            require(same and one < place, f"claim at {place}: of another swap")
+            times.add(self.at(one))
+        count = take(body, "count", int)
+        good = 0 < count <= len(legs) and take(body, "since_at", int) in times
+        require(good, f"claim at {place}: not of the packs that went out")
+        return count
+
+    # lost health
+
+    def _damaged(self, position: int, billed: dict[str, Any]) -> Usage:
+        """Compute what is owed for lost health: two assessments, a stay, a case that two closed."""
+        causes = take_ints(self.entries[position], "causes", [])
+        places = [one for one in causes if one in self.entries and one < position]
+        places = [one for one in places if self.entries[one]["kind"] == "damage.found"]
+        require(len(places) == 1, f"usage at {position}: its damage is not in the bundle")
+        place = places[0]
+        found = self.body(place, {"damage.found"})
+        told = take(found, "told", dict)
+        names = ("driver_id", "station_id")
+        same = all(take(found, name, str) == billed[name] for name in names)
+        same = same and take(found, "case_id", str) == billed["usage_id"]
+        require(same and billed.get("damage") == told, f"usage at {position}: another damage")
+        begin, end = self._stay(place, found, told)
+        self._lost(place, found, told, take(billed, "tariff_id", str))
+        after = take(told, "after_position", int)
+        at = self.at(after)
+        epoch = take(self.entries[after]["body"], "epoch", int, 0)
+        seed = f"{found['pack_id']}|{epoch}|{at}"
+        same = derived_id("CA", "USAGE_DAMAGE", seed) == found["case_id"] and begin <= end <= at
+        require(same, f"damage at {place}: of another case than its assessment opened")
+        self._closed(place, found)
+        slack = take(found, "clock_uncertainty_us", int, 0)
+        good = 0 <= slack <= DAY and take(found, "clock_quality", str) != "U"
+        require(good and take(found, "level", int) >= 3, f"damage at {place}: too weak to bill")
+        counts = {"damage_bp": take(found, "billed_bp", int)}
+        return self._custody_fee(position, billed, end, counts)._replace(slack=slack)
+
+    def _stay(self, place: int, found: dict[str, Any], told: dict[str, Any]) -> tuple[int, int]:
+        """See that the driver had the pack from one swap to another; give when (us)."""
+        times = []
+        for name, kind in (("out", "pack_swapped_out"), ("in", "pack_returned")):
+            where = take(told, f"{name}_position", int)
+            leg = self.body(where, {kind})
+            same = all(leg[each] == found[each] for each in ("pack_id", "driver_id"))
+            at = take(told, "begin_at" if name == "out" else "end_at", int)
+            same = same and where < place and self.at(where) == at
+            require(same, f"damage at {place}: the stay is another")
+            require(take(leg, "level", int) >= found["level"], f"damage at {place}: evidence")
+            times.append(at)
+        return times[0], times[1]
+
+    def _lost(
+        self, place: int, found: dict[str, Any], told: dict[str, Any], tariff_id: str
+    ) -> None:
+        """Compute again what of the loss is sure, what is allowed, and what is billed."""
+        begin, end = told["begin_at"], told["end_at"]
+        (sound, low, _), (worn, _, high) = (
+            self._assessed(take(told, f"{name}_position", int), place, found["pack_id"])
+            for name in ("before", "after")
+        )
+        require(self.at(told["before_position"]) <= begin, f"damage at {place}: assessed too late")
+        squares = (sound - low) ** 2 + (high - worn) ** 2
+        width = isqrt(squares - 1) + 1 if squares else 0  # rounded up, for the driver
+        sure = max(sound - worn - width, 0)
+        version = self.tariff(tariff_id, place).lasting_at(end)
+        require(version, f"damage at {place}: no tariff was in force")
+        wear = take(version.terms, "wear", dict, WEAR) if version else {}
+        legs = (self.entries[told[f"{name}_position"]]["body"] for name in ("out", "in"))
+        out_wh, in_wh = (take(leg, "stored_wh", int) for leg in legs)
+        allowed = (
+            take(wear, "allowed_bp", int, 0)
+            + round_half_up(take(wear, "per_30_days_bp", int, 0) * (end - begin), 30 * DAY)
+            + round_half_up(take(wear, "per_mwh_bp", int, 0) * abs(out_wh - in_wh), 1_000_000)
+        )
+        billed = max(sure - allowed, 0)
+        most = take(wear, "max_bp", int, 0)
+        expected = {"before_bp": sound, "after_bp": worn, "sure_bp": sure, "allowed_bp": allowed}
+        same = all(told[name] == value for name, value in expected.items())
+        same = same and found["drop_bp"] == sound - worn
+        same = same and found["billed_bp"] == (min(billed, most) if most else billed)
+        require(same, f"damage at {place}: not what its assessments and the tariff give")
+
+    def _assessed(self, where: int, place: int, pack_id: str) -> tuple[int, int, int]:
+        """Read an assessment of a pack that is good enough to bill by: health and its bounds."""
+        body = self.body(where, {"soh_assessed"})
+        bounds = take(body, "lower_bp", int), take(body, "upper_bp", int)
+        good = where < place and body["pack_id"] == pack_id and take(body, "level", int) >= 2
+        good = good and bounds[0] <= take(body, "soh_bp", int) <= bounds[1] != bounds[0]
+        require(good, f"damage at {place}: an assessment of too little worth, or another pack's")
+        return body["soh_bp"], *bounds
+
+    def _closed(self, place: int, found: dict[str, Any]) -> None:
+        """See that two persons closed the case of the damage, and said that the driver owes."""
+        for kind in ("case_opened", "case_resolved"):
+            rows = [
+                (where, body)
+                for where, body in self._told_before(kind, place)
+                if body["case_id"] == found["case_id"]
+            ]
+            require(len(rows) == 1, f"damage at {place}: its case is not here as it was {kind}")
+            where, body = rows[0]
+            actor = take(self.entries[where], "actor", dict)
+            second = take(actor, "second_person", str, "")
+            about = [found["pack_id"], found["driver_id"]]
+            good = (
+                body["case_type"] == "USAGE_DAMAGE" and body["subjects"] == about
+                if kind == "case_opened"
+                else body["resolution"] == "driver_owes" and second not in {"", actor["id"]}
+            )
+            require(good, f"damage at {place}: its case says something else, or one person alone")
 
     def _counted(self, position: int) -> Usage:
         """Take what a fee counts at its word; what it costs follows from the tariff."""
@@ -2162,17 +2382,27 @@ class Books:
             period = f"{take(plan, 'contract_id', str)}.{_local(usage.begin, zone):%Y-%m}"
             usage = usage._replace(period=period)
         swaps, energy_wh = self._free(driver, usage.begin, own, first)
+        if take(body, "seller_id", str, ""):  # what was paid to us in advance pays no other's sale
+            swaps = energy_wh = 0
         counted: dict[str, Counted] = {}
+        back = first  # from here on its own bill is taken back, to be made anew
+        while self._is_back_of(own, back - 1):
+            back -= 1
         for place, is_back, bill in self.bills.get(driver, ()):
-            if place < first and bill["tariff_id"] == tariff and bill["usage_id"] != own:
+            if place < first and bill["tariff_id"] == tariff:
                 for key, counts in counts_of(bill).items():
-                    counted.setdefault(key, Counted()).add(bill, counts, is_back=is_back)
+                    row = counted.setdefault(key, Counted())
+                    row.add(bill, counts, is_back=is_back, is_anew=place >= back)
         used = {
             f"{period}/{counter}": quantity
             for period, row in counted.items()
             for counter, quantity in row.before(usage.begin, own).items()
         }
         return usage._replace(free_swaps=swaps, free_wh=energy_wh, used=used)
+
+    def _is_back_of(self, usage_id: str, place: int) -> bool:
+        entry = self.entries.get(place, {"kind": ""})
+        return bool(entry["kind"] == "usage.reversed" and entry["body"]["usage_id"] == usage_id)
 
     def _free(self, driver: str, at: int, own: str, before: int) -> tuple[int, int]:
         """Add up what is left of a driver's allowances for a usage: swaps, and Wh."""
@@ -2306,19 +2536,25 @@ class Books:
         usage = self._rated[places.copy().pop()][0]
         nets = sums_of(lines)
         terms = self._terms(position, body, usage.begin)
-        name = take(terms, "base", str)
-        base = self._base(position, name, nets)
         station = self.station(usage.station, position)
+        if "agency" in body:
+            money = self._agency(position, first["country"], lines, terms, usage.begin)
+            seller = take(take(terms, "seller", dict), "party_id", str)
+            same = seller == body["partner_id"] == first.get("seller_id")
+            require(same, f"share at {position}: not of who sold the usage")
+        else:
+            name = take(terms, "base", str)
+            base = self._base(position, name, nets)
+            money = {"base": name, "base_minor": base}
+            money["shares"] = shares_of(terms, base, is_swap=usage.is_swap)
         expected = {
             "usage_id": first["usage_id"],
             "usage_kind": first["usage_kind"],
             "station_id": usage.station,
             "partner_id": take(station, "operator_id", str),
             "currency": first["currency"],
-            "base": name,
-            "base_minor": base,
+            **money,
             "ours": take(terms, "ours", str),
-            "shares": shares_of(terms, base, is_swap=usage.is_swap),
             "service_start_at": usage.begin,
             **{key: body.get(key) for key in ("contract_id", "contract_version")},
             **{f"{key}_net_minor": net for key, net in nets.items() if net},
@@ -2326,6 +2562,97 @@ class Books:
         }
         require(body == expected, f"share at {position}: not what contract and usage give")
         return body, next(iter(places))
+
+    def _agency(
+        self, position: int, country: str, lines: list[Any], terms: dict[str, Any], at: int
+    ) -> dict[str, Any]:
+        """Compute what we keep of a sale in a partner's name: a part of its price with tax."""
+        parts = []
+        for one in lines:
+            rule = self.tax(country, one["tax_product"], one["service_start_at"])
+            if rule is None:
+                refuse(f"share at {position}: no tax rule")
+            part = BillPart((country, *rule), "", "", "", one["net_minor"], one.get("gross_minor"))
+            parts.append(part)
+        figures = _invoice_figures([Line(position, "", b"", {}, tuple(parts))])
+        gross = figures["gross_minor"] + figures["rounding_minor"]
+        kept = self._commission(position, country, gross, terms, at)
+        ours = kept["commission_minor"] + kept["tax_minor"]
+        base = _net(lines)
+        shares = {take(terms["seller"], "party_id", str): base - ours, terms["ours"]: ours}
+        return {"base": "AGENCY", "base_minor": base, "shares": shares, "agency": kept}
+
+    def _commission(
+        self, position: int, country: str, gross: int, terms: dict[str, Any], at: int
+    ) -> dict[str, Any]:
+        """Compute our commission on a sale, and the tax on it."""
+        rule = self.tax(country, "service", at)
+        if rule is None:
+            refuse(f"sale at {position}: no tax rule for a commission")
+        commission = round_half_up(gross * take(terms, "commission_bp", int, 0), 10_000)
+        return {
+            "gross_minor": gross,
+            "commission_minor": commission,
+            "tax_minor": round_half_up(commission * rule[1], 10_000),
+            "tax_code": f"{country}-{rule[0]}-{rule[1]}",
+        }
+
+    def owed(self, position: int) -> tuple[str, int, int] | None:
+        """Compute whom an entry that is no share owes how much, and how much he owes us.
+
+        None for what persons booked by hand: there only its postings say it.
+        """
+        body, kind = self.body(position, OTHER), self.entries[position]["kind"]
+        if kind != "agent.sale":
+            self.worded.add(position)
+        if kind in ("manual.posted", "manual.reversed"):
+            return None
+        number = {
+            name: take(body, name, int, 0)
+            for name in ("net_minor", "tax_minor", "inventory_minor", "cost_minor", "gross_minor")
+        }
+        if kind in ("invoice.issued", "credit_note.issued"):
+            payable = number["gross_minor"] + take(body, "rounding_minor", int, 0)
+            taxes = take(body, "taxes", list)
+            same = sum(row["net_minor"] + row["tax_minor"] for row in taxes) == body["gross_minor"]
+            require(same, f"document at {position}: its taxes do not give what is asked for")
+            accrued = number["net_minor"] + take(body, "accrued_more_minor", int, 0)
+            owed = -payable if kind == "credit_note.issued" else payable - accrued
+            return take(take(body, "seller", dict), "party_id", str), owed, 0
+        partner = take(body, "partner_id", str)
+        if kind == "agent.sale":
+            at = take(self.entries[position], "occurred_at", int)
+            terms = self._terms(position, body, at)
+            country = take(body, "tax_code", str).partition("-")[0]
+            kept = self._commission(position, country, number["gross_minor"], terms, at)
+            same = all(body.get(name, 0) == value for name, value in kept.items())
+            require(same, f"sale at {position}: another commission than agreed")
+            ours = kept["commission_minor"] + kept["tax_minor"]
+            return partner, kept["gross_minor"] - ours, 0
+        if kind == "pack_dues.accrued":
+            return partner, self._dues(position, body), 0
+        total = sum(number.values())
+        return (partner, 0, total) if kind == "v2g.sold" else (partner, total, 0)
+
+    def _dues(self, position: int, body: dict[str, Any]) -> int:
+        """Compute rents and instalments from their days, by the contract."""
+        terms = self._terms(position, body, take(body, "from_at", int))
+        nano = nano_per_minor(take(body, "currency", str))
+        total = 0
+        for one in take(body, "rents", list, []):
+            rate = take(take(terms, "rent_micro", dict), take(one, "pack_class", str), int)
+            amount = round_half_up(take(one, "pack_days", int) * rate * 1_000, nano)
+            same = (one["rate_micro"], one["amount_minor"]) == (rate, amount)
+            require(same, f"dues at {position}: a rent that was not agreed")
+            total += amount
+        for one in take(body, "instalments", list, []):
+            whole = take(one, "secured_minor", int)
+            part = whole * take(terms, "instalment_ppm", int) * take(one, "days", int)
+            amount = take(one, "amount_minor", int)  # the last one is what is left
+            fits = 0 < amount <= min(round_half_up(part, 1_000_000), whole)
+            require(fits, f"dues at {position}: an instalment that was not agreed")
+            total += amount
+        return total
 
     def _base(self, position: int, name: str, nets: dict[str, int]) -> int:
         """Give what is shared of a bill; what the energy of a margin cost is taken at its word."""
@@ -2374,12 +2701,14 @@ class Books:
             if other.get("reduced_position") == place:
                 left = {party: left[party] - other["shares"].get(party, 0) for party in left}
         whole, base = sum(left.values()), sum(nets.values())
-        if original["base"] not in ("TOTAL_NET", "MARGIN"):
+        if original["base"] not in ("TOTAL_NET", "MARGIN", "AGENCY"):
             base = nets["energy"] if original["base"] == "ENERGY_NET" else base - nets["energy"]
         given = sum(take(body, "shares", dict).values())
         fair = given in {whole, min(base, whole) if whole >= 0 else max(base, whole)}
         require(fair, f"reduction at {position}: of another amount")
         order = take(self._terms(place, original, original["service_start_at"]), "order", list)
+        if "agency" in original:  # his contract divides nothing; the seller goes first
+            order = [original["partner_id"], original["ours"]]
         parts = divide(given, [abs(left[party]) for party in order])
         expected = dict(zip(order, parts, strict=True))
         require(body["shares"] == expected, f"reduction at {position}: not by what is left")
@@ -2458,17 +2787,24 @@ class Counted:
     """The usages of a driver that tiers count in one period, in the order in which they count.
 
     That is the order of their begins. Of one that comes late at most 50 move; it counts last else.
-    Beyond 2,000 the oldest keep their sum alone.
+    Beyond 2,000 the oldest keep their sum alone. One that is made anew keeps its place while its
+    time is the same.
     """
 
     def __init__(self) -> None:
+        self.left: tuple[int, str, int] | None = None
         self.base: dict[str, int] = {}
         self.rows: list[tuple[int, str, dict[str, int]]] = []
 
-    def add(self, bill: dict[str, Any], counts: dict[str, int], *, is_back: bool) -> None:
-        """Count a part of a bill, or take it out again."""
+    def add(
+        self, bill: dict[str, Any], counts: dict[str, int], *, is_back: bool, is_anew: bool
+    ) -> None:
+        """Count a part of a bill, or take it out again, perhaps to be made anew at once."""
         own = bill["usage_id"]
         if is_back:
+            for place, (begin, usage_id, _) in enumerate(self.rows):
+                if usage_id == own and is_anew:
+                    self.left = (begin, own, place)
             kept = [row for row in self.rows if row[1] != own]
             if len(kept) == len(self.rows):
                 self.base = {name: n - counts.get(name, 0) for name, n in self.base.items()}
@@ -2488,7 +2824,10 @@ class Counted:
     def before(self, begin: int, usage_id: str) -> dict[str, int]:
         """Sum what counts before a usage."""
         sums = dict(self.base)
-        for _, _, counts in self.rows[: self._place(begin, usage_id)]:
+        place = self._place(begin, usage_id)
+        if self.left and self.left[:2] == (begin, usage_id):
+            place = self.left[2]
+        for _, _, counts in self.rows[:place]:
             for name, number in counts.items():
                 sums[name] = sums.get(name, 0) + number
         return sums
@@ -2535,7 +2874,8 @@ class BillPart(NamedTuple):
 class Line(NamedTuple):
     """A line of a document: its canonical bytes, and what it adds to the sums.
 
-    `usage` says whether it corrects, and of which usage it is; `contract` under which one.
+    `usage` says whether it corrects, and of which usage it is; `contract` under which one. `source`
+    is the kind of entry of a line that is no share.
     """
 
     position: int
@@ -2546,9 +2886,10 @@ class Line(NamedTuple):
     usage: tuple[str, str] = ("", "")
     contract: str = ""
     seller: str = ""
+    source: str = ""
 
 
-def _bill_line(books: Books, position: int, party: str) -> Line:
+def _bill_line(books: Books, position: int, party: str) -> list[Line]:
     require(position in books.entries, f"entry {position} is not in the bundle")
     is_back = books.entries[position]["kind"] == "usage.reversed"
     body, _ = (books.taken_back if is_back else books.usage)(position)
@@ -2574,12 +2915,67 @@ def _bill_line(books: Books, position: int, party: str) -> Line:
     }
     amounts = {"net_minor": row["net_minor"]}
     seller = take(body, "seller_id", str, "")
-    return Line(position, body["currency"], canonical(row), amounts, tuple(parts), seller=seller)
+    return [Line(position, body["currency"], canonical(row), amounts, tuple(parts), seller=seller)]
 
 
-def _statement_line(books: Books, position: int, party: str) -> Line:
+def _posted_lines(books: Books, position: int, party: str) -> list[Line]:
+    """Make the lines of an entry that is no share, one for each of its postings to the partner."""
+    entry = books.entries[position]
+    body, owed = take(entry, "body", dict), books.owed(position)
+    found = []
+    for index, posting in enumerate(take(entry, "postings", list, [])):
+        dims, account = take(posting, "dims", dict, {}), take(posting, "account", str)
+        if dims.get("partner") != party or account not in (ACCRUED, OWED_TO_US):
+            continue
+        quantity = take(posting, "quantity", int)
+        share, receivable = (-quantity, 0) if account == ACCRUED else (0, quantity)
+        used = {name: take(dims, name, str) for name in DRIVEN if name in dims}
+        row = {
+            "position": position,
+            "posting_index": index,
+            "kind": "original",
+            "station": take(dims, "station", str, ""),
+            "service_start_at": books.at(position),
+            "energy_wh": take(body, "energy_wh", int, 0) or take(body, "stored_wh", int, 0),
+            "currency": take(posting, "commodity", str),
+            "share_minor": share,
+            "share_rule_version": take(dims, "share_rule_version", str, ""),
+            **dict.fromkeys(("energy_net_minor", "service_net_minor", "fee_net_minor"), 0),
+            **used,
+            **({"receivable_minor": receivable} if receivable else {}),
+            "source": entry["kind"],
+        }
+        usage = ("original", next(iter(used.values()), str(position)))
+        found.append(_with_source(row, usage, entry["kind"]))
+    sums = [sum(one.amounts[name] for one in found) for name in ("share_minor", "receivable_minor")]
+    good = found and (owed is None or owed == (party, *sums))
+    require(good, f"entry {position}: not what it owes {party}")
+    return found
+
+
+def _with_source(
+    row: dict[str, Any], usage: tuple[str, str], source: str, contract: str = ""
+) -> Line:
+    names = ("share_minor", "energy_net_minor", "service_net_minor", "fee_net_minor", "energy_wh")
+    amounts = {name: row[name] for name in names}
+    amounts["receivable_minor"] = row.get("receivable_minor", 0)
+    amounts["other_minor"] = row["share_minor"] if source else 0
+    return Line(
+        row["position"],
+        row["currency"],
+        canonical(row),
+        amounts,
+        usage=usage,
+        contract=contract,
+        source=source,
+    )
+
+
+def _statement_line(books: Books, position: int, party: str) -> list[Line]:
     require(position in books.entries, f"entry {position} is not in the bundle")
     kind = books.entries[position]["kind"]
+    if kind in OTHER:
+        return _posted_lines(books, position, party)
     if kind == "share.reduced":
         reduced, body = books.share_reduced(position)
     else:
@@ -2614,20 +3010,14 @@ def _statement_line(books: Books, position: int, party: str) -> Line:
             row |= {name: own.get(name, 0) for name in names}
             row |= {"posting_index": 2 * moved.index(party), "energy_wh": 0}
             row["share_minor"] = own["shares"][party]
+            if "agency" in body:  # commission that he gets back
+                row |= {"posting_index": 0, "share_minor": -take(own["shares"], body["ours"], int)}
         row |= {name: -row[name] for name in ("share_minor", "energy_wh", *names)}
-    amounts = {name: row[name] for name in ("share_minor", *names)} | {
-        "energy_wh": row["energy_wh"]
-    }
+    source = "agent.sale" if "agency" in body else ""
+    row |= {"source": source} if source else {}
     is_driven = body["usage_kind"] in DRIVEN  # a line that names no usage stands alone
     usage = (row["kind"], body["usage_id"] if is_driven else str(position))
-    return Line(
-        position,
-        body["currency"],
-        canonical(row),
-        amounts,
-        usage=usage,
-        contract=body["contract_id"],
-    )
+    return [_with_source(row, usage, source, body["contract_id"])]
 
 
 def _counted_once(lines: Sequence[Line]) -> list[Line]:
@@ -2635,7 +3025,7 @@ def _counted_once(lines: Sequence[Line]) -> list[Line]:
     found: list[Line] = []
     usage, contracts = ("", ""), set[str]()
     for line in lines:
-        if line.usage == usage and line.contract not in contracts:
+        if not line.source and line.usage == usage and line.contract not in contracts:
             contracts.add(line.contract)
             share = {"share_minor": line.amounts["share_minor"]}
             found.append(line._replace(amounts=dict.fromkeys(line.amounts, 0) | share))
@@ -2730,7 +3120,9 @@ def _statement_figures(lines: list[Line]) -> dict[str, Any]:
     lines = _counted_once(lines)
     for code in sorted({line.currency for line in lines}):
         some = [line for line in lines if line.currency == code]
-        amounts.append({"currency": code, **{name: _summed(some, name) for name in names}})
+        more = {name: _summed(some, name) for name in ("receivable_minor", "other_minor")}
+        more = {name: minor for name, minor in more.items() if minor}
+        amounts.append({"currency": code, **{name: _summed(some, name) for name in names}, **more})
     return {
         "calculation": {
             "line_count": len(lines),
@@ -2780,7 +3172,7 @@ def _money(bundle: Bundle, books: Books, kind: str, party: str, report: Report) 
     )
     report.begin("M4", f"{len(places)} {what}, again, to the minor unit")
     make = _statement_line if kind == "statement" else _bill_line
-    lines = [make(books, place, party) for place in places]
+    lines = [line for place in places for line in make(books, place, party)]
     for tariff_id, versions in books.versions.items():
         numbers = {version.number for version in versions}
         if len(numbers) != max(numbers):
@@ -2788,6 +3180,10 @@ def _money(bundle: Bundle, books: Books, kind: str, party: str, report: Report) 
     if books.counted:
         number = len(books.counted)
         report.remarks.append(f"{number} fees: how much they count is taken at their word")
+    if books.worded:
+        number = len(books.worded)
+        words = "what was bought, how many days, what is on an invoice, or was booked by hand"
+        report.remarks.append(f"{number} entries that are no shares: {words}, at their word")
     if books.margins:
         number = len(books.margins)
         report.remarks.append(f"{number} margins: what the energy cost is taken at their word")

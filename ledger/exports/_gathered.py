@@ -4,13 +4,18 @@ from collections.abc import Iterable, Iterator
 
 from ledger.domain.booking import BookingRequested
 from ledger.domain.booking_ends import BookingCanceled, BookingFailed, BookingNoShow
+from ledger.domain.cases import CaseOpened, CaseResolved
 from ledger.domain.charging import ChargeSessionEnded
+from ledger.domain.extra_packs import ExtraPackOwed, ExtraPackSettled
+from ledger.domain.money.agent_sales import AgentSold
 from ledger.domain.money.allowances import SubscriptionUsed
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued, begun_at
 from ledger.domain.money.contracts import CONTRACTS
 from ledger.domain.money.credit_notes import ShareReduced
+from ledger.domain.money.extra_pack_bills import usage_of
+from ledger.domain.money.pack_dues import PackDuesAccrued
 from ledger.domain.money.plans import month_after, month_at
-from ledger.domain.money.rating_facts import UNCERTAINTY_MAX
+from ledger.domain.money.rating_facts import CUSTODY, UNCERTAINTY_MAX
 from ledger.domain.money.rerating import ShareReversed, UsageReversed
 from ledger.domain.money.subscriptions import (
     SubscriptionBegan,
@@ -85,6 +90,7 @@ class Gathered:
         usages = self._with_first(usages)
         causes = self._read({cause for one in usages for cause in one.envelope.causes})
         self._read({place for one in causes for place in _legs(one)})
+        self._read({place for one in self._fees(usages) for place in one.envelope.causes})
         facts = [one for one in causes if isinstance(one.event, _FACTS)]
         stations: set[str] = set()
         tariffs: set[str] = set()
@@ -95,10 +101,12 @@ class Gathered:
             stations.add(event.station_id)
             tariffs.add(event.tariff_id)
             self._products |= {(event.country, line.tax_product) for line in event.lines}
-        self.keep(_stations(self._reads, stations, lines[0].envelope.position))
+        self._products |= {(_country(one.event), "service") for one in lines if _has_agent(one)}
+        end = max(one.envelope.position for one in lines)
+        self.keep(_stations(self._reads, stations, end))
         for tariff_id in sorted(tariffs):
             self._read(self._versions(tariff_id, facts))
-        self._read(set(self._contracts(shares)))
+        self._read(set(self._contracts(lines)))
         if driver_id:
             self.keep(used_before(self._reads, driver_id, usages))
         else:
@@ -113,6 +121,26 @@ class Gathered:
             found |= {one.envelope.position: one for one in more}
             wanted = {one.envelope.corrects for one in more}
         return [one for _, one in sorted(found.items())]
+
+    def _fees(self, usages: list[Entry]) -> list[Entry]:
+        """Add what fees of custody rest on beside their causes: the cases, and packs not returned.
+
+        A bill of days with a pack too many names no entry; its name follows from the swap's.
+        """
+        events = [one.event for one in usages if isinstance(one.event, UsageAccrued)]
+        named = {one.usage_id for one in events if one.usage_kind == CUSTODY}
+        if not named:
+            return []
+        end = max(one.envelope.position for one in usages)
+        found = []
+        for one in self._reads.entries(0, end, _OF_FEES):
+            event = one.event
+            if isinstance(event, CaseOpened | CaseResolved) and event.case_id in named:
+                found.append(one)
+            elif isinstance(event, ExtraPackOwed | ExtraPackSettled):
+                found += [one] if usage_of(event.swap_id) in named else []
+        self.keep(found)
+        return found
 
     def _reductions(self, lines: list[Entry]) -> Iterator[int]:
         """Name the credit notes behind reduced shares, and what was given back before."""
@@ -150,10 +178,10 @@ class Gathered:
                 places.add(version.position)
         return places
 
-    def _contracts(self, shares: list[Entry]) -> Iterator[int]:
+    def _contracts(self, lines: list[Entry]) -> Iterator[int]:
         named: set[tuple[str, str]] = set()
-        for one in shares:
-            if isinstance(one.event, ShareAccrued):
+        for one in lines:
+            if isinstance(one.event, ShareAccrued | AgentSold | PackDuesAccrued):
                 named.add((one.event.partner_id, one.event.contract_id))
         for partner in sorted({partner for partner, _ in named}):
             held = self._reads.row(CONTRACTS, partner)
@@ -162,6 +190,7 @@ class Gathered:
                     yield version.position
 
 
+_OF_FEES = (CaseOpened.kind, CaseResolved.kind, ExtraPackOwed.kind, ExtraPackSettled.kind)
 _OF_BOOKINGS = (BookingRequested, BookingCanceled, BookingFailed, BookingNoShow)
 _FACTS = (ChargeSessionEnded, SwapCompleted, SwapClosedIncomplete, *_OF_BOOKINGS)
 
@@ -199,6 +228,8 @@ def used_before(reads: Reads, driver_id: str, usages: list[Entry]) -> Iterator[E
 
 def _plans(reads: Reads, usages: list[Entry]) -> Iterator[Entry]:
     """Yield what drivers subscribed to whose plan names the tariff they paid by."""
+    if not usages:
+        return
     events = [one.event for one in usages if isinstance(one.event, UsageAccrued)]
     paid = {(one.driver_id, one.tariff_id) for one in events}
     end = max(one.envelope.position for one in usages)
@@ -279,9 +310,25 @@ def _span(facts: Entry) -> tuple[int, int]:
     return begin - slack, end + slack
 
 
+def _has_agent(line: Entry) -> bool:
+    """Tell whether a line rests on a commission of ours, which is taxed as a service."""
+    event = line.event
+    return isinstance(event, AgentSold) or (isinstance(event, ShareAccrued) and bool(event.agency))
+
+
+def _country(event: Event) -> str:
+    """Give the country of the tax on a commission."""
+    code = event.tax_code if isinstance(event, AgentSold) else ""
+    if isinstance(event, ShareAccrued) and event.agency is not None:
+        code = event.agency.tax_code
+    return code.partition("-")[0]
+
+
 def _stations(reads: Reads, wanted: set[str], end: int) -> Iterator[Entry]:
     """Find the entries that commissioned stations, below a position."""
     missing = set(wanted)
+    if not missing:
+        return
     for one in reads.entries(0, end, (StationCommissioned.kind,)):
         if isinstance(one.event, StationCommissioned) and one.event.station_id in missing:
             missing.discard(one.event.station_id)

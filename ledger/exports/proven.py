@@ -11,8 +11,8 @@ A zip file::
     kind       usage (lines of one usage), bill (a driver's period), statement (an operator's)
     party      driver or operator
     period     as the document names it; absent for a usage
-    lines      positions of the entries that are the lines: usage.accrued, usage.reversed, or
-               share.accrued, share.reversed, share.reduced
+    lines      positions of the entries that are the lines: usage.accrued, usage.reversed; or
+               share.accrued, share.reversed, share.reduced, and what else a statement is made of
     credit_notes  bill only: positions of all credit notes over its invoices, when there are any
     documents  positions of the entries that issued invoices or the statement over these lines
     figures    [{currency, line_count, net_minor or share_minor}]: what the lines sum to
@@ -27,23 +27,22 @@ manifest is believed; docs/verify.md says how each figure is computed again.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ledger.domain.money.billing import ShareAccrued, UsageAccrued
-from ledger.domain.money.credit_notes import CreditNoteIssued, ShareReduced
+from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.credit_notes import CreditNoteIssued
 from ledger.domain.money.documents import InvoiceDraft, is_on
 from ledger.domain.money.invoices import InvoiceIssued
-from ledger.domain.money.rerating import ShareReversed
 from ledger.domain.money.settlement import StatementIssued
 from ledger.exports._files import staged
 from ledger.exports._gathered import Gathered
 from ledger.exports.issued import IsFinal, SignDocument, always, sign_issued
 from ledger.kernel.envelope import base64_text, canonical
-from ledger.kernel.errors import Conflict, InvariantBroken, Malformed, NotFound
+from ledger.kernel.errors import Conflict, Malformed, NotFound
 from ledger.kernel.hashing import leaf_hash
 from ledger.runtime import settling
 from ledger.runtime.proving import full_note, tile_reader
@@ -84,7 +83,9 @@ def prove_usage(reads: Reads, position: int) -> ProvenBundle:
     lines = reads.at_positions(list(range(first, first + event.parts)))
     later = _invoices(reads, event.driver_id, position)
     issued = [one for one in later if _covers(one, lines[-1])]
-    more = {"members": _members(reads, issued[0], lines)} if issued else {}
+    more: dict[str, Any] = {"figures": _nets(lines)}
+    if issued:
+        more["members"] = _members(reads, issued[0], lines)
     return _Maker(reads).make("usage", event.driver_id, lines, issued, more)
 
 
@@ -107,7 +108,7 @@ def prove_bill(
     issued = list(_invoices(reads, driver_id, usages[-1].envelope.position, period))
     usages = [*_carried(reads, driver_id, period, issued), *usages]
     notes = list(_credit_notes(reads, issued))
-    more: dict[str, Any] = {"period": period}
+    more: dict[str, Any] = {"period": period, "figures": _nets(usages)}
     if notes:
         more["credit_notes"] = [one.envelope.position for one in notes]
     made = _Maker(reads, sign, is_final)
@@ -156,13 +157,6 @@ def prove_statement(
     """
     said = settling.statement(reads, partner_id, period)
     span = said.statement
-    strange = next((line for line in said.lines if line.source), None)
-    if strange is not None:
-        raise Malformed(
-            f"a proof file holds usages and their shares; entry {strange.position} is "
-            f"{strange.source}, which the signed statement alone vouches for",
-            field="period",
-        )
     places = sorted({line.position for line in said.lines})
     issued = [
         one
@@ -170,8 +164,10 @@ def prove_statement(
         if isinstance(one.event, StatementIssued) and one.event.statement_id == span.statement_id
     ]
     lines = reads.at_positions(places)
+    figures = _figures("share_minor", [(one.currency, one.share_minor) for one in said.lines])
+    more = {"period": period, "figures": figures}
     made = _Maker(reads, sign, is_final)
-    return made.make("statement", partner_id, lines, issued, {"period": period})
+    return made.make("statement", partner_id, lines, issued, more)
 
 
 def write_bundle(bundle: ProvenBundle, path: Path) -> None:
@@ -240,7 +236,6 @@ class _Maker:
             "party": party,
             "lines": [one.envelope.position for one in lines],
             "documents": [one.envelope.position for one in issued],
-            "figures": _figures(party, lines),
             "positions": positions,
             "hashes": [base64_text(each) for each in proof],
             "tax": found.tax_rows(),
@@ -265,29 +260,23 @@ class _Maker:
         return documents, paths
 
 
-def _figures(party: str, lines: list[Entry]) -> list[dict[str, str | int]]:
+def _figures(name: str, amounts: Iterable[tuple[str, int]]) -> list[dict[str, str | int]]:
+    """Count and sum the (currency, minor units) of lines, by currency."""
     sums: dict[str, list[int]] = {}
-    name = "net_minor"
-    for one in lines:
-        event = one.event
-        if isinstance(event, UsageAccrued):
-            minor = event.net_minor
-        elif isinstance(event, ShareAccrued):
-            name, minor = "share_minor", event.shares[party]
-        elif isinstance(event, ShareReversed):
-            name, minor = "share_minor", -event.original.shares[party]
-        elif isinstance(event, ShareReduced):
-            name, minor = "share_minor", -event.shares[party]
-        else:
-            raise InvariantBroken(f"position {one.envelope.position} is no line")
-        shared = event.original if isinstance(event, ShareReversed | ShareReduced) else event
-        row = sums.setdefault(shared.currency, [0, 0])
+    for currency, minor in amounts:
+        row = sums.setdefault(currency, [0, 0])
         row[0] += 1
         row[1] += minor
     return [
         {"currency": code, "line_count": count, name: minor}
         for code, (count, minor) in sorted(sums.items())
     ]
+
+
+def _nets(usages: list[Entry]) -> list[dict[str, str | int]]:
+    events = [one.event for one in usages]
+    amounts = [(one.currency, one.net_minor) for one in events if isinstance(one, UsageAccrued)]
+    return _figures("net_minor", amounts)
 
 
 # Documents --------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """A month of a partner who sells in his own name: sold, invoiced, credited, settled."""
 
+from functools import partial
+
 import msgspec
 import pytest
 
@@ -12,6 +14,7 @@ from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.domain.money.templates_partners import COMMISSION
 from ledger.exports.einvoice import Address, Trader
 from ledger.exports.invoice_papers import Letterhead, sheet_of, written
+from ledger.exports.proven import prove_bill
 from ledger.exports.statement_papers import paper_of
 from ledger.exports.statement_pdf import write_statement_pdf
 from ledger.kernel.instants import DAY
@@ -20,6 +23,7 @@ from ledger.runtime.invariants import check_invariants
 from ledger.runtime.receipts import history, receipt_of
 from ledger.runtime.settling import close_period
 from ledger.runtime.verify import verify
+from tests.support.bundles import holds_for_strangers
 from tests.support.einvoices import schema_faults
 from tests.support.ledgers import sqlite_url
 from tests.support.partners import PAYER
@@ -103,7 +107,11 @@ def test_a_bill_made_anew_takes_the_sale_back_and_leaves_nothing_unbilled(tmp_pa
         seller=msgspec.structs.replace(SELLER, country="FR", vat_id="FR123456789"),
     )
     agreed = AgreeContract(contract_id="CT-2", partner_id="OP-1", terms=terms)
+    make = partial(prove_bill, driver_id="DR-1", period="2024-03")
     with swapped_town(sqlite_url(tmp_path), [agreed]) as ledger:
+        bundle, remarks = holds_for_strangers(ledger, make, tmp_path / "bill.zip")
+        assert sold_by(bundle) == {"", "OP-1"}
+        assert not [one for one in remarks if "word" in one]
         with ledger.reading() as reads:
             before = -sum(one.quantity for one in reads.balances(COMMISSION))
         changed = lose_a_leg(ledger, AT + 5 * DAY)
@@ -111,8 +119,16 @@ def test_a_bill_made_anew_takes_the_sale_back_and_leaves_nothing_unbilled(tmp_pa
             after = [one for one in reads.balances(COMMISSION) if one.quantity]
             unbilled = {one.item for one in reads.balances(UNBILLED) if one.quantity}
             verify(reads, deep=True)
+        holds_for_strangers(ledger, make, tmp_path / "bill.zip")
     assert before > 0
     assert after == []
     assert "OP-1" not in unbilled
     kinds = [one.envelope.kind for one in changed]
     assert kinds.index("share.reversed") < kinds.index("usage.reversed")
+
+
+def sold_by(bundle):
+    """List who sold the usages on a bill; "" for us."""
+    entries = [msgspec.json.decode(one) for one in bundle.entries]
+    said = [one["body"] for one in entries if one["kind"] == "usage.accrued"]
+    return {one.get("seller_id", "") for one in said}

@@ -1,10 +1,15 @@
 """A pack that lost health with one driver: assessed, handed out, brought back, assessed, billed."""
 
+import json
+from functools import partial
+
 import msgspec
 import pytest
 
 from ledger.domain.asking import AuthoriseSwap, RequestSwap, swap_id_of
 from ledger.domain.cases import CASES, ResolveCase
+from ledger.domain.charge_begin import StartChargingSession
+from ledger.domain.charging import EndChargingSession
 from ledger.domain.health import AssessSoh
 from ledger.domain.money.billing import UsageAccrued
 from ledger.domain.money.damage import Wear
@@ -13,6 +18,7 @@ from ledger.domain.money.tariff_terms import Element, TariffTerms
 from ledger.domain.money.tariffs import PublishTariff
 from ledger.exports.einvoice import Address, Trader
 from ledger.exports.invoice_papers import Letterhead, sheet_of
+from ledger.exports.proven import prove_bill
 from ledger.kernel.errors import Malformed, NotFound
 from ledger.kernel.instants import DAY, HOUR, MINUTE
 from ledger.kernel.messages import Actor
@@ -20,10 +26,12 @@ from ledger.runtime.crediting import credit_order, invoice_of
 from ledger.runtime.damaging import claim_of
 from ledger.runtime.settling import close_period
 from ledger.runtime.verify import verify
+from tests.support.bundles import holds_for_strangers, lie, read, relie
 from tests.support.cli import answer, error
 from tests.support.doors import check_problem
 from tests.support.finance_doors import finance_over
 from tests.support.ledgers import sqlite_url
+from tests.support.offline import canonical
 from tests.support.told_anew import AT, FINANCE, do, report, swapped_town
 from tests.support.town import MARCH, PACK_CLASS
 
@@ -39,6 +47,7 @@ PRICED = TariffTerms(
         Element("ENERGY", "KWH", 140_000),
         Element("SERVICE", "KWH", 100_000),
         Element("DAMAGE", "SOH_BP", 500_000, tax_product="service"),
+        Element("V2G", "KWH", -200_000),
     ),
     wear=Wear(allowed_bp=100),
 )
@@ -61,6 +70,23 @@ def case(tmp_path_factory):
     ledger = swapped_town(url, [PublishTariff(tariff_id="TF-1", terms=PRICED)])
     tested = msgspec.structs.replace(ASSESSED, occurred_at=AT + 2 * HOUR)
     do(ledger, tested, AT + 4 * HOUR, WORKSHOP)
+    began = StartChargingSession(
+        session_id="CS-1",
+        pack_id="PK-1",
+        station_id="ST-1",
+        slot="1",
+        driver_id="DR-1",
+        started_at=AT + 5 * HOUR,
+        register_import_wh=100_000,
+    )
+    do(ledger, began, AT + 5 * HOUR)
+    ended = EndChargingSession(
+        session_id="CS-1",
+        ended_at=AT + 6 * HOUR,
+        register_import_wh=120_000,
+        register_export_wh=5_000,
+    )
+    do(ledger, ended, AT + 6 * HOUR)
     second = swap_id_of("ST-1", "B1", "9")
     wish = RequestSwap(swap_id=second, driver_id="DR-1", station_id="ST-1", pack_class=PACK_CLASS)
     do(ledger, wish, BACK)
@@ -122,6 +148,46 @@ def test_the_fee_names_both_assessments_and_the_stay_and_is_on_the_invoice(case)
     do(ledger, order, MARCH + 32 * DAY, FINANCE)
     with ledger.reading() as reads:
         verify(reads, deep=True)
+
+
+LIES = [
+    ("soh_assessed", "upper_bp", 8_950),
+    ("soh_assessed", "level", 1),
+    ("soh_assessed", "pack_id", "PK-9"),
+    ("case_resolved", "resolution", "nobody_owes"),
+    ("case_opened", "subjects", ["PK-2", "DR-2"]),
+    ("damage.found", "billed_bp", 364),
+    ("damage.found", "told.sure_bp", "+1"),
+    ("damage.found", "told.end_at", "+1"),
+    ("damage.found", "driver_id", "DR-2"),
+    ("damage.found", "level", 2),
+    ("tariff_published", "terms.wear.allowed_bp", 99),
+    ("charge_session_ended", "energy_out_wh", "+1"),
+]
+
+
+def test_strangers_compute_fees_and_what_was_given_back_again(case, tmp_path):
+    ledger, _, _ = case
+    make = partial(prove_bill, driver_id="DR-1", period="2024-03")
+    bundle, remarks = holds_for_strangers(ledger, make, tmp_path / "bill.zip")
+    assert not [one for one in remarks if "word" in one]
+    shown = dict(zip(bundle.manifest["positions"], map(json.loads, bundle.entries), strict=True))
+    kinds = [one["body"].get("usage_kind") for one in shown.values()]
+    assert {"charging_session", "v2g", "custody", "swap"} <= set(kinds)
+    with ledger.reading() as reads:
+        log = list(reads.raw(0, reads.size))
+    file = tmp_path / "lie.zip"
+    for kind, path, value in LIES:
+        place = max(at for at, one in shown.items() if one["kind"] == kind)
+        relie(bundle, log, {place: lie(path, value)}, file)
+        assert read(file) == ("refused", "M4"), (kind, path)
+    place = max(at for at, one in shown.items() if one["kind"] == "case_resolved")
+    alone = shown[place]["actor"] | {"second_person": shown[place]["actor"]["id"]}
+    bent = [*log[:place], canonical(shown[place] | {"actor": alone}), *log[place + 1 :]]
+    relie(bundle, bent, {}, file)
+    assert read(file) == ("refused", "M4"), "one person alone closed the case"
+    relie(bundle, log, {}, file)
+    assert read(file) == ("ok", "")
 
 
 def invoice_of_case(ledger, case_id):

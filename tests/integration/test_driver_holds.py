@@ -26,7 +26,7 @@ from mobilegrid.demo.fleet import FINANCE
 from mobilegrid.simulated_slots import Pauses
 from mobilegrid.simulated_stations import Simulator
 from mobilegrid.wiring import RandomIds
-from tests.support.bundles import is_good
+from tests.support.bundles import first_of, is_good, lie, read, relie
 from tests.support.doors import check_problem, log_signer, sign
 from tests.support.driver_town import SYSTEM
 from tests.support.held_town import held_town
@@ -178,7 +178,12 @@ def test_who_does_not_come_gets_a_bill_that_the_hold_pays(held, tmp_path):
     policy = offline.parse_policy(policy_text((log_signer(town.ledger),)))
     with town.ledger.reading() as reads:
         bundle = prove_usage(reads, reads.row(BILLED, name).position)
+        log = list(reads.raw(0, reads.size))
     assert is_good(bundle, tmp_path / "fee.zip", policy)
+    # from how the booking ended, not at the word of the bill
+    change = {first_of(bundle, "booking_no_show"): lie("driver_id", "DR-9")}
+    relie(bundle, log, change, tmp_path / "lie.zip")
+    assert read(tmp_path / "lie.zip") == ("refused", "M4")
 
 
 def test_a_late_no_costs_the_booking_fee_and_the_rest_is_given_back(held):

@@ -1,6 +1,7 @@
 """What the clock does about who waits, better packs and packs too many, in a real ledger."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from ledger.domain.swap import CloseSwapIncomplete
 from ledger.domain.takeover import TakeOverPack
 from ledger.domain.waiting import TIMERS
 from ledger.domain.waitlist import OFFER_US, WAITLISTS, JoinWaitlist, LeaveWaitlist, ServeWaitlist
+from ledger.exports.proven import prove_bill
 from ledger.kernel.instants import DAY, HOUR, MINUTE
 from ledger.kernel.messages import ClockReading, Observed, Source
 from ledger.runtime.invariants import check_invariants
@@ -34,6 +36,7 @@ from ledger.runtime.timers import run_timers
 from ledger.runtime.timers_swaps import due_swaps
 from mobilegrid import wiring
 from tests.support.booked_town import NOON, RESERVE, BookedTown
+from tests.support.bundles import first_of, holds_for_strangers, lie, read, relie
 from tests.support.ledgers import sqlite_url
 
 JOIN = JoinWaitlist(driver_id="DR-1", station_id="ST-1", pack_class="C1", until=NOON + 5 * HOUR)
@@ -238,7 +241,7 @@ LATE_FEES = (
 
 
 @pytest.mark.parametrize("has_price", [True, False])
-def test_the_days_with_a_pack_too_many_are_billed_when_it_came(town, has_price):
+def test_the_days_with_a_pack_too_many_are_billed_when_it_came(town, has_price, tmp_path):
     elements = LATE_FEES if has_price else (Element("ENERGY", "KWH", 300_000),)
     terms = TariffTerms("FR", "EUR", "Europe/Paris", NOON - DAY, 0, elements)
     town.do(PublishTariff(tariff_id="TF-1", terms=terms), NOON - HOUR, "finance")
@@ -261,3 +264,17 @@ def test_the_days_with_a_pack_too_many_are_billed_when_it_came(town, has_price):
         ("LATE", 1, 400),
     ]
     assert town.balance("Income:Damage-Late-Fees") == -700
+    make = partial(prove_bill, driver_id="DR-1", period="2023-11")
+    bundle, remarks = holds_for_strangers(town.ledger, make, tmp_path / "bill.zip")
+    assert not [one for one in remarks if "word" in one]
+    with town.ledger.reading() as reads:
+        log = list(reads.raw(0, reads.size))
+    for kind, path, value in (
+        ("extra_pack_owed", "count", 2),
+        ("extra_pack_owed", "since_at", "+1"),
+        ("extra_pack_owed", "driver_id", "DR-2"),
+        ("extra_pack_settled", "swap_id", "SW-9"),
+        ("pack_swapped_out", "swap_id", "SW-9"),
+    ):
+        relie(bundle, log, {first_of(bundle, kind): lie(path, value)}, tmp_path / "lie.zip")
+        assert read(tmp_path / "lie.zip") == ("refused", "M4"), (kind, path)

@@ -11,11 +11,13 @@ from random import Random  # noqa: TID251  seeded and printed
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.domain.money.rating import price_span, rate
 from ledger.domain.money.rating_facts import Bill, Interval, Promo, RatingContext, UsageFacts
+from ledger.domain.money.rating_used import LATE_MAX, Use, Used, counted_before
 from ledger.domain.money.tariff_terms import (
     COMPONENTS,
     UNITS,
@@ -347,6 +349,24 @@ def test_both_agree_about_everything_a_bill_can_have():
 def test_both_divide_and_take_tax_out_alike(total, weights, rate_bp):
     assert offline.divide(total, weights) == split_by(total, weights)
     assert offline.net_inside(total, rate_bp) == vat_inside(total, rate_bp).net
+
+
+@pytest.mark.parametrize("number", [3, LATE_MAX, LATE_MAX + 9])
+def test_both_count_alike_what_came_before_a_usage_that_is_told_anew(number):
+    uses = tuple(
+        Use(MAY + n * HOUR, f"U-{n:02d}", {"ENERGY": n + 1}, "swap") for n in range(number)
+    )
+    for own in (uses[0], uses[number // 2], uses[-1]):
+        for at in (own.at, MAY - HOUR, MAY + 1, MAY + number * HOUR):
+            theirs = offline.Counted()
+            for use in (*uses, own):
+                line = {"service_start_at": use.at, "quantity": 0}
+                bill = {"usage_id": use.usage_id, "lines": [line]}
+                is_back = use is own and bool(theirs.rows) and len(theirs.rows) == number
+                theirs.add(bill, use.counts, is_back=is_back, is_anew=is_back)
+            assert len(theirs.rows) == number - 1
+            ours = counted_before(Used({}, uses), at, own.usage_id)
+            assert theirs.before(at, own.usage_id) == ours, (own, at)
 
 
 def test_the_tax_rules_of_the_tests_are_those_of_the_ledger():

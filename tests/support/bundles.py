@@ -10,11 +10,22 @@ import msgspec
 from ledger.domain.money.billing import UsageAccrued
 from ledger.exports.proven import ProvenBundle, write_bundle
 from ledger.kernel.hashing import leaf_hash
+from ledger.runtime.ledger import Ledger
+from ledger.runtime.proving import sign_checkpoint
 from ledger.runtime.reads import Reads
 from ledger.tlog.many import prove_many
 from mobilegrid import offline_verifier as offline
 from tests.support.logs import tiles_in_memory
-from tests.support.offline import NOW_S, POLICY, canonical, note_over, text64, verdict
+from tests.support.offline import (
+    NOW_S,
+    POLICY,
+    canonical,
+    note_over,
+    policy_text,
+    seeded_signer,
+    text64,
+    verdict,
+)
 
 DAY = "2026-03-10"
 """The day of the demo."""
@@ -33,6 +44,20 @@ def billed(reads: Reads) -> list[Any]:
 def is_good(bundle: ProvenBundle, file: Path, policy: offline.Policy) -> bool:
     write_bundle(bundle, file)
     return read(file, policy) == ("ok", "")
+
+
+def holds_for_strangers(
+    ledger: Ledger, made: Callable[[Reads], ProvenBundle], file: Path
+) -> tuple[ProvenBundle, tuple[str, ...]]:
+    """Sign what a ledger holds and have strangers check a bundle of it; give it, and remarks."""
+    signer = seeded_signer(ledger.name.origin)
+    sign_checkpoint(ledger, signer, NOW_S)
+    with ledger.reading() as reads:
+        bundle = made(reads)
+    write_bundle(bundle, file)
+    report = offline.Report()
+    offline.verify_bundle(file, offline.parse_policy(policy_text(logs=[signer])), NOW_S, report)
+    return bundle, tuple(report.remarks)
 
 
 def relie(
