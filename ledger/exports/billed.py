@@ -124,6 +124,31 @@ def invoice_document(
     )
 
 
+def with_free(document: BusinessDocument, usages: Usages, zone: str) -> BusinessDocument:
+    """Add what cost nothing, because a plan had paid for it, as lines at 0; the sums stay."""
+    lines = list(document.lines)
+    days = [document.period_from, document.period_to]
+    treatments = {(one.category, one.rate_bp) for one in document.taxes}
+    taxes = list(document.taxes)
+    for _, event in usages:
+        for rated in event.lines:
+            line = _line(event, rated, str(len(lines) + 1), zone)
+            lines.append(line)
+            days += [line.from_on, line.to_on]
+            if (line.category, line.rate_bp) not in treatments:
+                treatments.add((line.category, line.rate_bp))
+                reason = REASONS.get(line.category, "")
+                taxes.append(Tax(line.category, line.rate_bp, 0, 0, reason))
+    return replace(
+        document,
+        lines=tuple(lines),
+        taxes=tuple(taxes),
+        delivered_on=max(document.delivered_on, *days),
+        period_from=min(days),
+        period_to=max(days),
+    )
+
+
 def only_country(taxes: tuple[TaxRow, ...], number: str) -> str:
     """Give the country of a tax table; `Malformed` when there are two."""
     countries = sorted({row.country for row in taxes})

@@ -14,7 +14,7 @@ from ledger.domain.money.credit_notes import CreditNoteIssued
 from ledger.domain.money.invoice_settled import gross_lines, paid_lines
 from ledger.domain.money.invoices import INVOICES, Invoice, InvoiceIssued
 from ledger.domain.money.subscriptions import SubscriptionInvoiced
-from ledger.exports.billed import invoice_document
+from ledger.exports.billed import invoice_document, with_free
 from ledger.exports.einvoice import Address, BusinessDocument, Trader
 from ledger.exports.einvoice_cii import write_cii
 from ledger.exports.einvoice_credit import credit_note_document, subscription_document
@@ -24,6 +24,7 @@ from ledger.exports.einvoice_ubl import write_ubl
 from ledger.kernel.instants import as_datetime
 from ledger.runtime import settling
 from ledger.runtime.crediting import issuing_entry, usages_of
+from ledger.runtime.free_usages import free_usages
 from ledger.runtime.invoice_view import Settled, credit_note_entry, settled_by
 from ledger.runtime.reads import Entry, Reads
 
@@ -91,6 +92,8 @@ def sheet_of(
                     document, note=named, payee_iban=head.seller.iban
                 )
         payments = tuple(_paid(document, row, settled))
+        if isinstance(event, InvoiceIssued):
+            document = with_free(document, free_usages(reads, event), zone)
     return Sheet(
         document,
         _facts(entry, document),

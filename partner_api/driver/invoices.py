@@ -18,6 +18,7 @@ from ledger.kernel.instants import as_datetime, local_date
 from ledger.kernel.money import EXPONENTS
 from ledger.runtime import settling
 from ledger.runtime.crediting import issuing_entry
+from ledger.runtime.free_usages import free_lines
 from ledger.runtime.invoice_view import credit_note_entry, settled_by
 from ledger.runtime.published import NotSigned
 from ledger.runtime.reads import Entry
@@ -158,7 +159,9 @@ def lines_of(own: Own, row: Invoice, entry: Entry) -> list[InvoiceLineOut]:
         return [_month(event)]
     day = as_datetime(entry.envelope.recorded_at).date().isoformat()
     zone = settling.span_of(own.reads, day).zone
-    return [_line(one, row.currency, zone) for one in invoice_lines(own.reads, row)]
+    assert isinstance(event, InvoiceIssued), "what else issues one"
+    lines = [*invoice_lines(own.reads, row), *free_lines(own.reads, event)]
+    return [_line(one, row.currency, zone) for one in lines]
 
 
 def _line(one: InvoiceLine, currency: str, zone: str) -> InvoiceLineOut:
