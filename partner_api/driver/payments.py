@@ -4,7 +4,7 @@ from litestar import Response, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
-from ledger.domain.money.invoice_means import PayFromCredit
+from ledger.domain.money.invoice_means import PayFromCredit, WalletSpent
 from ledger.domain.money.invoices import INVOICES, Invoice
 from ledger.domain.money.payments import PlanCharge
 from ledger.domain.money.payments_rows import (
@@ -14,7 +14,7 @@ from ledger.domain.money.payments_rows import (
     CardPayment,
 )
 from ledger.domain.money.promo_codes import RedeemPromoCode, digest_of, promo_of
-from ledger.domain.money.promos import PROMOS
+from ledger.domain.money.promos import PROMOS, PromoUsed
 from ledger.domain.world import key_of
 from ledger.kernel.errors import Refused
 from ledger.kernel.ids import derived_id
@@ -36,7 +36,7 @@ from partner_api.driver.checkouts import desk_of, open_page
 from partner_api.driver.own import Own, commanded, owning, read_own, time_text
 from partner_api.look import Asking
 from partner_api.problems import DoorProblem
-from partner_api.writing import HttpRequest, created, principal_of
+from partner_api.writing import HttpRequest, created, earlier, principal_of
 
 CODES_PER_HOUR = 5
 PAY_ROUTE = "/app/invoices/"
@@ -102,6 +102,13 @@ async def pay_invoice(request: HttpRequest, invoice_id: FromPath[str]) -> Respon
 
 
 async def _from_wallet(request: HttpRequest, invoice: Invoice) -> Receipt:
+    """Take what credit and wallet have; asked again under a key, give the answer that stands.
+
+    The credit of now would make another command of the same request.
+    """
+    before = await read_own(request, lambda own: _taken_before(request, own, invoice))
+    if before is not None:
+        return before
     promos = await read_own(request, lambda own: promos_for(own.reads, invoice, own.now))
     return await commanded(
         request,
@@ -111,6 +118,18 @@ async def _from_wallet(request: HttpRequest, invoice: Invoice) -> Receipt:
             promo_ids=tuple(row.promo_id for row in promos),
         ),
     )
+
+
+def _taken_before(request: HttpRequest, own: Own, invoice: Invoice) -> Receipt | None:
+    receipt = earlier(request, own.reads, idempotency_key(request))
+    if receipt is None or receipt.refusal is not None:
+        return None  # what was refused is compared with what is asked for now
+    if receipt.count:
+        event = own.reads.entry(receipt.first).event
+        paid = event.invoice_no if isinstance(event, PromoUsed | WalletSpent) else ""
+        if paid != invoice.invoice_no:
+            raise DoorProblem("idempotency_key_reused")
+    return receipt
 
 
 async def _by_card(
