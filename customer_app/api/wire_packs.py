@@ -73,8 +73,16 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Paper:
+    """A document that an attribute names."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute of a battery passport."""
+    """One attribute of a battery passport; its value may have several lines."""
 
     name: str
     title: str
@@ -82,6 +90,7 @@ class Attribute:
     unit: str = ""
     last_update: datetime | None = None
     section: str = ""
+    papers: tuple[Paper, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

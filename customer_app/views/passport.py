@@ -5,7 +5,7 @@ import binascii
 
 import flet as ft
 
-from customer_app.api.wire_packs import Attribute, MyPack
+from customer_app.api.wire_packs import Attribute, MyPack, Paper
 from customer_app.kit.app import App
 from customer_app.kit.boundary import component, handler, screen
 from customer_app.kit.hooks import use_model
@@ -19,6 +19,7 @@ from customer_app.views.pack import health_card, holds
 from customer_app.views.parts import code_side, day, picture, small, told, when
 
 PUBLIC = "public"
+CATEGORY, STATUS = "6.1.3.5", "6.1.3.7"  # attributes whose values are names
 
 
 @screen
@@ -81,12 +82,34 @@ def _own(app: App, pack: MyPack) -> ft.Control:
 def _section(app: App, section: str, attributes: list[Attribute]) -> ft.Control:
     rows: list[ft.Control] = []
     for each in attributes:
-        value = f"{each.value} {each.unit}".strip()
-        rows.append(tid(f"passport-{slug(each.name)}", figure_row(each.title, value)))
+        name = f"passport-{slug(each.name)}"
+        value = figure_row(each.title, _value(app, each))
+        links = [_link(app, f"{name}-paper-{n}", paper) for n, paper in enumerate(each.papers)]
+        rows.append(tid(name, ft.Column([value, *links], spacing=0) if links else value))
         if each.last_update is not None:
             rows.append(small(app.t("passport.updated", date=day(app, each.last_update))))
-    title = section or app.t("passport.section.other")
+    known = f"passport.section.{section}"
+    title = app.t(known) if known in app.texts else section or app.t("passport.section.other")
     return card(heading(f"passport-section-{slug(section)}", title), *rows)
+
+
+def _value(app: App, attribute: Attribute) -> str:
+    """Say a value with its unit: what has words in the driver's language in these words."""
+    value, unit = attribute.value, attribute.unit
+    if attribute.name == CATEGORY:
+        return told(app, f"passport.category.{value}", {}, value)
+    if attribute.name == STATUS:
+        return told(app, f"passport.status.{value}", {}, value)
+    key = f"passport.unit.{unit}"
+    if key not in app.texts:
+        return f"{value} {unit}".strip()
+    one = f"{key}_one"
+    return app.t(one) if value == "1" and one in app.texts else app.t(key, n=value)
+
+
+def _link(app: App, name: str, paper: Paper) -> ft.Control:
+    go = handler(app, app.open_url, paper.url)
+    return button(name, paper.title, go, look="text", icon=ft.Icons.OPEN_IN_NEW)
 
 
 def _code(app: App, png_base64: str) -> ft.Control:

@@ -70,8 +70,19 @@ class HealthOut(msgspec.Struct, frozen=True, omit_defaults=True):
     until: str | None = None
 
 
+class PaperOut(msgspec.Struct, frozen=True):
+    """A document that an attribute names: its title and its address on the web."""
+
+    title: str
+    url: str
+
+
 class AttributeOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One attribute of a battery passport; `value` is text as on the sheet."""
+    """One attribute of a battery passport; `value` is one line, or several of an address or a list.
+
+    An attribute that is a document has no value: it is in `papers`. Units with words in a language
+    come as names: day, month, year, hour, cycle.
+    """
 
     name: str
     title: str
@@ -79,6 +90,7 @@ class AttributeOut(msgspec.Struct, frozen=True, omit_defaults=True):
     unit: str = ""
     last_update: str | None = None
     section: str = ""
+    papers: list[PaperOut] = []
 
 
 class PassportOut(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,8 +1,7 @@
 """Packs of a driver: what he has, its health, its passport, and what proves them."""
 
-from typing import Any
+import re
 
-import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
@@ -25,12 +24,14 @@ from partner_api.driver.bodies_packs import (
     HealthOut,
     MyPackOut,
     MyPacksOut,
+    PaperOut,
     PassportOut,
     PublicPackOut,
 )
 from partner_api.driver.bodies_stations import PositionOut
 from partner_api.driver.held_packs import code_of, health_points, pack_out, story_of
 from partner_api.driver.own import Own, owning
+from partner_api.driver.passport_words import words_of
 from partner_api.driver.stations import answered
 from partner_api.driver.swaps import PROOF_MEDIA, proof_answer
 from partner_api.driver.tickets import png_of
@@ -39,7 +40,7 @@ from partner_api.look import Asking
 JOSE = "application/jose"
 CERTIFICATE_TYP = "mobilegrid-certificate+jws"
 PUBLIC_TIER, HOLDER_TIER = "public", "holder"
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]{1,80}")  # what may stand in a route of the app
 
 HOLDER_SEES = frozenset(
     {
@@ -128,21 +129,29 @@ def _desk(parts: Parts, reads: Reads, pack_id: str, pack_class: str) -> tuple[De
 
 def _attributes(covered: list[Covered], clauses: frozenset[str]) -> list[AttributeOut]:
     return [
-        AttributeOut(
-            name=one.clause,
-            title=one.name,
-            value=_text(one.value),
-            section=".".join(one.clause.split(".")[:2]),
-        )
+        _attribute(one)
         for one in covered
         if one.clause in clauses and one.value not in (None, (), "")
     ]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return _encode(value).decode()
+def _attribute(one: Covered) -> AttributeOut:
+    said = words_of(one.clause, one.value)
+    return AttributeOut(
+        name=one.clause,
+        title=one.name,
+        value=said.text,
+        unit=said.unit,
+        last_update=said.at or None,
+        section=".".join(one.clause.split(".")[:2]),
+        papers=[PaperOut(title, url) for title, url in said.links],
+    )
+
+
+def _page_of(parts: Parts, code: str, pack_id: str) -> str:
+    """Give the address of the page that anybody may read of a pack, signed in or not."""
+    named = code if _PLAIN.fullmatch(code) else pack_id
+    return f"{parts.settings.public_url}/app/pack/{named}/passport?public=1"
 
 
 @get(
@@ -160,7 +169,7 @@ def show_my_passport(request: Asking, pack_id: FromPath[str]) -> Response[Passpo
         seen = frozenset(each.clause for each in ATTRIBUTES if each.access == PUBLIC)
         seen = seen | HOLDER_SEES if is_holder else seen & _MODEL_ONLY
         code = code_of(own, pack_id)
-        url = f"{own.parts.settings.public_url}/driver/v1/public/packs/{code}"
+        url = _page_of(own.parts, code, pack_id)
         return own.answer(
             PassportOut(
                 pack_id=pack_id,
@@ -198,7 +207,7 @@ def show_public_pack(request: Asking, code: FromPath[str]) -> Response[PublicPac
             pack_class=pack.pack_class,
             nominal_wh=pack.nominal_wh,
             chemistry=by_clause.get(_CHEMISTRY, ""),
-            maker=by_clause.get(_MAKER, ""),
+            maker=by_clause.get(_MAKER, "").partition("\n")[0],
             attributes=found,
         )
         return answered(request, said, end - 1)

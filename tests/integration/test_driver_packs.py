@@ -102,6 +102,8 @@ def test_a_passport_shows_the_holder_more_than_the_public(town):
     assert said["tier"] == "holder"
     titles = {each["title"] for each in said["attributes"]}
     assert "Battery chemistry" in titles
+    assert not any(each["value"].startswith(("{", "[")) for each in said["attributes"])
+    assert said["url"].endswith(f"/app/pack/{pack['code']}/passport?public=1")
     public = town.get(f"/public/packs/{pack['code']}")
     shown = {each["title"] for each in public["attributes"]}
     assert shown < titles
