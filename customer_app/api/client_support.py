@@ -75,9 +75,9 @@ class SupportCalls(Calls):
         ask = Ask("POST", path("cases", case_id, "files"), headers=headers, raw=content)
         return read_answer(FileMade, await self.transport.send(ask))
 
-    async def notices(self, cursor: str = "") -> Notices:
-        """List notices, the newest first."""
-        return await self._get(Notices, path("notices"), given(cursor=cursor))
+    async def notices(self, cursor: str = "", *, language: str = "") -> Notices:
+        """List notices, the newest first, in a language of the door's."""
+        return await self._get(Notices, path("notices"), given(cursor=cursor, language=language))
 
     async def mark_read(self, ids: Sequence[str], until: str, key: str) -> NoticesRead:
         """Say which notices were read: some, or all up to one."""

@@ -22,6 +22,7 @@ from customer_app.api.http import Transport
 
 Json = dict[str, Any]
 Work = Callable[[Json, str], Json]
+Teller = Callable[[Json, dict[str, str]], Json]
 """Carries out a command: takes its body and the id in its path, gives the answer."""
 
 # one white pixel: enough where no camera looks
@@ -58,13 +59,14 @@ class FakeDoor:
     """Answers what was put into it.
 
     `things` are the answers of GETs by path below the door, `works` the commands by a pattern of
-    their path with one group for the id.
+    their path with one group for the id, `tellers` what a query makes of the answer of a path.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.things: dict[str, Any] = {}
         self.works: dict[str, Work] = {}
+        self.tellers: dict[str, Teller] = {}
         self.asked: list[Asked] = []
         self.is_signed_in = True
         self._failures: dict[str, deque[Failure]] = defaultdict(deque)
@@ -149,6 +151,8 @@ class FakeDoor:
             found = found()
         if found is None:
             return self._problem(Failure(404, "not_found"))
+        if path in self.tellers:
+            found = self.tellers[path](found, self.asked[-1].query)
         content = found if isinstance(found, bytes) else json.dumps(found).encode()
         return httpx.Response(200, content=content, headers=self._headers(path))
 

@@ -3,12 +3,14 @@
 import base64
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from customer_app.api.fake import PNG, FakeDoor, Json
 
 PACK, OLD_PACK = "pk_new", "pk_old"
 CLASS = "M60"
 POSITION = {"position": 100}
+DECLARATION = {"title": "Declaration of 2025", "url": "https://docs.example.org/ce.pdf"}
 
 
 def _plain(_text: str) -> bytes:
@@ -57,22 +59,35 @@ def add_packs(door: FakeDoor, png: Callable[[str], bytes]) -> None:
         "as_of": POSITION,
     }
     door.things[f"/packs/{PACK}/passport"] = passport(door, "holder", png)
+    door.things["/public/packs/AB12"] = {
+        "code": "AB12",
+        "pack_class": CLASS,
+        "nominal_wh": 60_000,
+        "chemistry": "LFP",
+        "maker": "Cellworks",
+        "attributes": passport(door, "public")["attributes"],
+    }
     door.things[f"/packs/{PACK}/certificate"] = b"eyJhbGciOiJFZDI1NTE5In0.e30.AA"
     door.things[f"/packs/{PACK}/proof"] = b"c2sp.org/tlog-proof@v1\n"
+
+
+def _attribute(clause: str, title: str, value: str, **more: Any) -> Json:
+    section = ".".join(clause.split(".")[:2])
+    return {"name": clause, "title": title, "value": value, "section": section, **more}
 
 
 def passport(door: FakeDoor, tier: str, png: Callable[[str], bytes] = _plain) -> Json:
     """Make the passport as a tier sees it."""
     public = [
-        {"name": "maker", "title": "Maker", "value": "Cellworks", "section": "Model"},
-        {"name": "chemistry", "title": "Chemistry", "value": "LFP", "section": "Model"},
+        _attribute("6.1.2.4", "Manufacturer", "Cellworks\n12 Quay Street\n10115 DE"),
+        _attribute("6.1.3.4", "Warranty period of the battery", "96", unit="month"),
+        _attribute("6.1.3.5", "Battery category", "ev"),
+        _attribute("6.1.3.6", "Battery mass", "333", unit="kg"),
+        _attribute("6.2.7", "EU declaration of conformity", "", papers=[DECLARATION]),
+        _attribute("6.5.2", "Battery chemistry", "LFP"),
     ]
     health = {
-        "name": "soh",
-        "title": "State of health",
-        "value": "95.1",
-        "unit": "%",
-        "section": "Health",
+        **_attribute("6.7.2.7", "State of certified energy (SOCE)", "95.1", unit="%"),
         "last_update": (door.now() - timedelta(minutes=600)).isoformat().replace("+00:00", "Z"),
     }
     return {

@@ -75,6 +75,14 @@ def _notice(door: FakeDoor, number: int) -> Json:
     return {**notice, "read_at": _at(door)} if number == 2 else notice  # noqa: PLR2004
 
 
+def _in_language(page: Json, query: dict[str, str]) -> Json:
+    """Tell the notices in the language that is asked for, as the door does."""
+    if query.get("language") != "zh":
+        return page
+    words = {"title": "换电完成", "text": "您在 Mitte站 的换电已完成。"}
+    return {**page, "items": [{**each, **words} for each in page["items"]]}
+
+
 def _cases(door: FakeDoor) -> Json:
     rows = (
         "case_id",
@@ -166,6 +174,8 @@ def _add_support(door: FakeDoor) -> None:
 
 
 def _add_notices(door: FakeDoor) -> None:
+    door.tellers["/notices"] = _in_language
+
     def read(body: Json, _id: str) -> Json:
         inbox = door.things["/notices"]
         for notice in inbox["items"]:

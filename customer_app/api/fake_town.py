@@ -16,11 +16,24 @@ from customer_app.api.fake_person import add_person
 
 STATION, OTHER_STATION = "st_mitte", "st_park"
 MINUTE = timedelta(minutes=1)
+TOWN = {  # name, packs ready, metres from the middle, state, degrees x 10^7
+    STATION: ("Mitte", 5, 850, "OPEN", 525_200_000, 134_050_000),
+    OTHER_STATION: ("Park", 2, 1_150, "OPEN", 525_240_000, 134_200_000),
+    "st_hafen": ("Harbour", 8, 1_300, "OPEN", 525_250_000, 133_890_000),
+    "st_west": ("West Gate", 1, 1_750, "OPEN", 525_170_000, 133_820_000),
+    "st_nord": ("North Field", 0, 2_100, "OPEN", 525_255_000, 134_300_000),
+    "st_ring": ("Ring Road", 4, 2_200, "CLOSED", 525_160_000, 134_280_000),
+}
 
 
 def text_of(at: datetime) -> str:
     """Write a time as the door does."""
     return at.isoformat().replace("+00:00", "Z")
+
+
+def _place(station_id: str) -> Json:
+    known = TOWN.get(station_id, TOWN[STATION])
+    return {"lat_e7": known[4], "lon_e7": known[5]}
 
 
 class TownDoor(FakeDoor):
@@ -70,16 +83,17 @@ class TownDoor(FakeDoor):
             "name": name,
             "names": {"en": name, "zh": f"{name}站"},
             "state": state,
-            "lat_e7": 525_200_000,
-            "lon_e7": 134_050_000,
+            **_place(station_id),
             "phone": "+49 30 5550 101",
             "as_of": self.at(-0.5),
         }
 
     def _add_stations(self) -> None:
         rows = [
-            self.station_row(STATION, "Mitte", 5),
-            self.station_row(OTHER_STATION, "Park", 2, distance_m=2400),
+            self.station_row(
+                station_id, name, ready, distance_m=metres, state=state, **_place(station_id)
+            )
+            for station_id, (name, ready, metres, state, *_) in TOWN.items()
         ]
         self.things["/stations"] = {"items": rows, "radius_m": 10_000, "as_of": POSITION}
         self.things["/stations/map"] = {"clusters": [], "stations": rows, "as_of": POSITION}
@@ -128,13 +142,6 @@ class TownDoor(FakeDoor):
                 "made_at": self.at(),
             }
         self.things["/offers"] = {"items": [], "as_of": POSITION}
-        self.things["/public/packs/AB12"] = {
-            "code": "AB12",
-            "pack_class": CLASS,
-            "nominal_wh": 60_000,
-            "chemistry": "LFP",
-            "maker": "Cellworks",
-        }
 
     # Bookings and swaps --------------------------------------------------------------------------
 
@@ -166,7 +173,7 @@ class TownDoor(FakeDoor):
         return {"items": items[::-1], "as_of": POSITION}
 
     def _plan(self, body: Json, _id: str) -> Json:
-        stations = self.things["/stations"]["items"]
+        stations = self.things["/stations"]["items"][:2]  # those along the way
         items = [
             {
                 "station": {name: value for name, value in row.items() if name != "distance_m"},

@@ -72,11 +72,11 @@ TEXTS = {
     "pay.topped_up": "{amount} is in your wallet.",
     "pay.method_added": "Your way to pay is saved.",
     "pay.now": "Pay now",
+    "pay.back": "Go on reserving",
     "pay.from_wallet": "From the wallet",
     "pay.from_both": "Wallet, then card",
     "pay.with_card": "With a card",
     "pay.refund": "{amount} on its way back, 3 to 10 days.",
-    "pay.opening": "Opening the payment page…",
     "pay.open_page": "Open payment page",
     # J7
     "receipts.title": "Receipts",

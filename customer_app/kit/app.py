@@ -132,6 +132,7 @@ class App:
         self.standing = Standing(is_signed_in=bool(handshake.session_cookie))
         self.references: deque[str] = deque(maxlen=REFERENCES_KEPT)
         self.busy: set[Hashable] = set()
+        self._said: ft.SnackBar | None = None
         self.models: dict[int, Any] = {}
         self.kept: dict[str, Any] = {}  # models that outlive their screen, such as the list
 
@@ -262,16 +263,22 @@ class App:
 
     def say_words(self, words: str) -> None:
         """Show words that are already in the driver's language."""
-        self.page.show_dialog(
-            ft.SnackBar(
-                ft.Text(words),
-                behavior=ft.SnackBarBehavior.FLOATING,
-                duration=ft.Duration(seconds=4),
-                persist=self.device.has_reader,
-                show_close_icon=True,
-            )
+        self._said = ft.SnackBar(
+            ft.Text(words),
+            behavior=ft.SnackBarBehavior.FLOATING,
+            duration=ft.Duration(seconds=4),
+            persist=self.device.has_reader,
+            show_close_icon=True,
         )
+        self.page.show_dialog(self._said)
         self.scope.spawn(self.device.announce(words), "announce")
+
+    def hush(self) -> None:
+        """Take the bar away: what it told belongs to the time before the driver went."""
+        if self._said is not None and self._said.open:
+            self._said.open = False
+            self._said.update()
+        self._said = None
 
     def show(self, error: BaseException, place: str, model: Any = None) -> None:
         """Show what a handler met: at its model when there is one, else in the bar."""
@@ -297,6 +304,7 @@ class App:
 
     async def resume(self) -> None:
         """Redraw everything that may have changed while nobody looked, then ask again."""
+        self.hush()
         following = tuple(self.models.values())
         for model in following:
             model.notify()

@@ -14,10 +14,12 @@ def tid(
     *,
     live: bool = False,
     heading: bool = False,
+    is_all: bool = False,
 ) -> ft.Semantics:
     """Name a control, the same in every language; a label is what a screen reader says.
 
-    `live` has changes read out as they come; `heading` lets a reader jump to it.
+    `live` has changes read out as they come; `heading` lets a reader jump to it. With `is_all` the
+    label is all that is heard: what is drawn says the same, and is not read out a second time.
 
     Raises:
         ValueError: the name is not lower-case words joined by dashes.
@@ -31,6 +33,7 @@ def tid(
         container=True,
         live_region=True if live else None,
         heading_level=2 if heading else None,
+        exclude_semantics=is_all,
         expand=getattr(control, "expand", None),
     )
 

@@ -81,7 +81,9 @@ def wide_button(
         style=_TALL,
         expand=True,
     )
-    return tid(name, ft.Row([made]))
+    named = tid(name, ft.Row([made]))
+    named.key = name  # one button gives way to another: readers of the screen take it for a new one
+    return named
 
 
 def icon_button(
@@ -197,7 +199,10 @@ def dropdown(
         border=ft.OutlineInputBorder(border_radius=CARD_RADIUS),
         expand=True,
     )
-    return tid(name, ft.Row([made]))
+    chosen = next((words for choice, words in choices if choice == value), "")
+    # the button that opens it says nothing of its own: merged, it says name and choice
+    said = ft.Semantics(label=f"{label}: {chosen}", content=ft.Row([made]))
+    return tid(name, ft.MergeSemantics(said))
 
 
 def slider(

@@ -13,6 +13,7 @@ from customer_app.kit.boundary import component, handler
 from customer_app.kit.hooks import use_task
 from customer_app.kit.ids import tid
 from customer_app.kit.inputs import Handler, button
+from customer_app.kit.shell import margins
 from customer_app.kit.theme import (
     CARD_RADIUS,
     FAULT,
@@ -54,8 +55,12 @@ def by_state(
     *,
     empty: Callable[[], ft.Control] | None = None,
     rows: int = 4,
+    in_pane: bool = False,
 ) -> ft.Control:
-    """Draw a model in whatever state it is: skeleton, figures, nothing, old figures, an error."""
+    """Draw a model in whatever state it is: skeleton, figures, nothing, old figures, an error.
+
+    An error above a whole screen keeps the margins of that screen, or of the pane that it is in.
+    """
     state = str(model.state)
     if state == "loading":
         return skeleton(app, rows)
@@ -66,6 +71,9 @@ def by_state(
     if model.error is not None:
         bar = error_bar(app, model.error, retry=handler(app, model.load, model=model))
         body = ready()
+        if body.expand:
+            side, above = margins(app, in_pane=in_pane)
+            bar = ft.Container(bar, padding=ft.Padding.only(left=side, top=above, right=side))
         return ft.Column([bar, body], spacing=SPACE_S, expand=body.expand)
     return ready()
 
@@ -141,17 +149,16 @@ def note_card(
     reference: ApiError | None = None,
 ) -> ft.Control:
     """Draw a card that says something important, with what can be done about it."""
-    below = [*_reference(app, reference, tone)] if reference is not None else []
+    below = _reference(app, reference, tone) if reference is not None else []
+    said: ft.Control = ft.Text(words, theme_style=Size.ROW, color=tone.on_container, expand=True)
+    if below:  # under the words, not under their sign
+        said = ft.Column([ft.Row([said]), *below], spacing=0, tight=True, expand=True)
     rows: list[ft.Control] = [
         ft.Row(
-            [
-                ft.Icon(icon or tone.icon, color=tone.on_container),
-                ft.Text(words, theme_style=Size.ROW, color=tone.on_container, expand=True),
-            ],
+            [ft.Icon(icon or tone.icon, color=tone.on_container), said],
             spacing=SPACE_M,
             vertical_alignment=ft.CrossAxisAlignment.START,
         ),
-        *below,
     ]
     if actions:
         rows.append(ft.Row(list(actions), wrap=True, spacing=SPACE_S))
@@ -223,7 +230,8 @@ def _reference(app: App, error: ApiError | None, tone: Tone | None = None) -> li
         app.t("common.ref", ref=error.shown_reference),
         tooltip=app.t("common.copy"),
         on_click=handler(app, _copy, app, error.reference),
-        style=ft.ButtonStyle(color=tone.on_container) if tone else None,
+        # in a card it begins where the words above it begin
+        style=ft.ButtonStyle(color=tone.on_container, padding=0) if tone else None,
     )
     return [tid("error-reference", shown)]
 

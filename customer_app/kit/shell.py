@@ -135,6 +135,12 @@ def _rail(app: App, chosen: str) -> ft.Control:
     )
 
 
+def margins(app: App, *, in_pane: bool = False) -> tuple[int, int]:
+    """Give the margin in pixels beside the contents of a screen, and above and below them."""
+    margin = SPACE_L if app.look.is_compact or in_pane else SPACE_XL
+    return (margin if in_pane else max(margin, app.look.side)), margin
+
+
 def page_body(
     app: App,
     parts: Sequence[ft.Control],
@@ -147,8 +153,7 @@ def page_body(
     Lines of text stay readable: the column is at most `TEXT_COLUMN` wide, in the middle of the
     window, unless it stands in a pane that is narrow anyway.
     """
-    margin = SPACE_L if app.look.is_compact or in_pane else SPACE_XL
-    side = margin if in_pane else max(margin, app.look.side)
+    side, margin = margins(app, in_pane=in_pane)
     column = ft.Column(
         list(parts), spacing=SPACE_M, horizontal_alignment=ft.CrossAxisAlignment.STRETCH
     )

@@ -15,9 +15,11 @@ from customer_app.api.wire_stations import Station, StationSheet
 from customer_app.models.base import Model, State
 from customer_app.models.commands import Means, PendingCommands
 
+NO_METHOD = {"payment_method_missing", "card_missing"}
 NO_PACK = {"no_pack_ready", "no_pack_available"}
 NOT_BOOKED = "not_booked"  # of our own: the service broke, and no booking was made
 ALTERNATIVES = 3
+OPEN = "OPEN"
 ALTERNATIVE_RADIUS_M = 50_000
 PAY_WITH = ("invoice", "wallet", "card")  # the door's own words; the first is what it does alone
 ENDED = {"FULFILLED", "REJECTED", "CANCELED", "NO_SHOW", "FAILED"}
@@ -194,12 +196,13 @@ class ReserveModel(Model):
             "pack_class": self.pack_class,
             "min_ready": 1,
             "radius_m": ALTERNATIVE_RADIUS_M,
+            "open_now": "true",
         }
         try:
             found = await self._client.stations_near(near, filters=filters)
         except ApiError:
             return
-        others = [each for each in found.items if each.id != self.station_id]
+        others = [each for each in found.items if each.id != self.station_id and each.state == OPEN]
         self.alternatives = tuple(others[:ALTERNATIVES])
 
     async def go_instead(self, station_id: str) -> None:
@@ -211,6 +214,12 @@ class ReserveModel(Model):
             self.error = None
             await self.load()
             await self.ask_price()
+
+    @property
+    def needs_method(self) -> bool:
+        """Whether the booking waits for nothing but a way to pay."""
+        code = self.error.code if self.error else ""
+        return self.has_loaded and code in NO_METHOD and self.pay_with != "wallet"
 
     def _fit_vehicle(self) -> None:
         fitting = [each.id for each in self.vehicles if each.pack_class == self.pack_class]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flet.components.observable import observable
 from typing_extensions import override
@@ -25,7 +26,10 @@ TOPICS = (
     "emergency",
 )
 SUBJECT_CHARACTERS, TEXT_CHARACTERS = 120, 2000
+BYTES_OF_A_LETTER = 6  # at most, as JSON writes a letter
 DRAFT, DRAFT_BYTES = "mg.draft.help", 4 * 1024
+TYPED = "mg.draft.typed"  # what is being typed: given back to its writer, never sent by itself
+TYPING_S = 0.5
 REFERENCES_MOST = 3
 _OPEN_BOOKINGS = {"RESERVED", "ALLOCATED", "PRESENTED"}
 
@@ -35,7 +39,8 @@ class HelpModel(FilesModel):
     """The driver's cases, and a question that is being written.
 
     What is attached is what the driver is in the middle of. A question that could not be sent for
-    want of a network is kept on the device and sent on the next `load`.
+    want of a network is kept on the device and sent on the next `load`. What is typed is kept there
+    a moment later, so that it outlives this session.
     """
 
     def __init__(
@@ -52,6 +57,8 @@ class HelpModel(FilesModel):
         self._keep = keep
         self._sending = means.intention()
         self._is_signed_in = is_signed_in
+        self._pause = means.pause
+        self._typed = ""  # what the device keeps of it
         self.references = tuple(references)[:REFERENCES_MOST]
         self.cases: tuple[CaseRow, ...] = ()
         self.next_cursor = ""
@@ -74,6 +81,7 @@ class HelpModel(FilesModel):
         if not self._is_signed_in:
             return
         await self._send_kept()
+        await self._give_back()
         page = await self._client.cases()
         self.cases, self.next_cursor = page.items, page.next_cursor
         await self._look_around()
@@ -126,6 +134,43 @@ class HelpModel(FilesModel):
         """Take what is typed of the message."""
         self.text, self.needs_text = text[:TEXT_CHARACTERS], False
 
+    @property
+    def typed(self) -> str:
+        """What is kept of a question that is being typed, as JSON; nothing when nothing is."""
+        if not self.subject.strip() and not self.text.strip():
+            return ""
+        text = self.text
+        while True:
+            kept = {"topic": self.topic, "subject": self.subject, "text": text}
+            draft = json.dumps({**kept, "is_open": self.is_writing}, ensure_ascii=False)
+            over = len(draft.encode()) - DRAFT_BYTES
+            if over <= 0:
+                return draft
+            text = text[: -max(1, over // BYTES_OF_A_LETTER)]
+
+    async def keep_typed(self) -> None:
+        """Keep on the device what was typed, a moment after the last letter."""
+        if not self._is_signed_in or not self.has_loaded or self.typed == self._typed:
+            return
+        await self._pause(TYPING_S)
+        self._typed = self.typed
+        if self._typed:
+            await self._keep.keep(TYPED, self._typed)
+        else:
+            await self._keep.forget(TYPED)
+
+    async def _give_back(self) -> None:
+        """Give back what was typed before the session ended; never over what stands there."""
+        if self.has_loaded or self.typed:
+            return
+        self._typed = await self._keep.read(TYPED) or ""
+        found = read_typed(self._typed)
+        if found is not None:
+            self.choose_topic(found.topic)
+            self.type_subject(found.subject)
+            self.type_text(found.text)
+            self.is_writing = found.is_open
+
     async def send(self) -> bool:
         """Send the question; without a network keep it on the device."""
         question = self._question()
@@ -137,8 +182,9 @@ class HelpModel(FilesModel):
             self.sent = await self._sending.run(
                 lambda key: self._client.open_case(question, key), question
             )
-            self.subject = self.text = ""
+            self.subject = self.text = self._typed = ""
             self.is_writing = self.is_kept = False
+            await self._keep.forget(TYPED)
             await self.send_files(self.sent.case_id)
             page = await self._client.cases()
             self.cases, self.next_cursor = page.items, page.next_cursor
@@ -166,6 +212,8 @@ class HelpModel(FilesModel):
             await self._keep.keep(DRAFT, text)
             self.is_kept, self.is_writing = True, False
             self.error = None
+            self._typed = self.typed  # it waits to be sent, so it need not be given back
+            await self._keep.forget(TYPED)
 
     async def _send_kept(self) -> None:
         kept = read_question(await self._keep.read(DRAFT))
@@ -177,6 +225,26 @@ class HelpModel(FilesModel):
         self.is_kept = False
         self.subject = self.text = ""
         await self.send_files(self.sent.case_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A question as far as it was typed, and whether its form was open."""
+
+    topic: str
+    subject: str
+    text: str
+    is_open: bool
+
+
+def read_typed(text: str) -> Typed | None:
+    """Read what was typed; anything else than what we wrote counts as nothing."""
+    try:
+        found = Typed(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+    is_ours = all(isinstance(each, str) for each in (found.topic, found.subject, found.text))
+    return found if is_ours and isinstance(found.is_open, bool) else None
 
 
 def read_question(text: str | None) -> Question | None:

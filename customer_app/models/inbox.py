@@ -1,7 +1,7 @@
 """The inbox, and how a driver wants notices."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from flet.components.observable import observable
@@ -57,9 +57,11 @@ def _switched(row: NoticeChannels, channel: str, *, wanted: bool) -> NoticeChann
 class InboxModel(Model):
     """Notices, the newest first, and which were read."""
 
-    def __init__(self, client: ApiClient, means: Means) -> None:
+    def __init__(self, client: ApiClient, means: Means, language: Callable[[], str]) -> None:
+        """Read the notices in the `language` that the driver has when they are asked for."""
         Model.__init__(self)
         self._client = client
+        self._language = language
         self._reading = means.intention()
         self.notices: tuple[Notice, ...] = ()
         self.unread_count = 0
@@ -68,7 +70,7 @@ class InboxModel(Model):
     @override
     async def fetch(self) -> None:
         """Read the first page."""
-        page = await self._client.notices()
+        page = await self._client.notices(language=self._language())
         self.notices, self.next_cursor = page.items, page.next_cursor
         self.unread_count = page.unread_count
 
@@ -94,7 +96,7 @@ class InboxModel(Model):
             return
 
         async def ask() -> None:
-            page = await self._client.notices(self.next_cursor)
+            page = await self._client.notices(self.next_cursor, language=self._language())
             self.notices = (*self.notices, *page.items)
             self.next_cursor = page.next_cursor
 
@@ -116,7 +118,7 @@ class InboxModel(Model):
             await self._reading.run(
                 lambda key: self._client.mark_read(ids, until, key), (tuple(ids), until)
             )
-            page = await self._client.notices()
+            page = await self._client.notices(language=self._language())
             self.notices, self.unread_count = page.items, page.unread_count
             self.next_cursor = page.next_cursor
 

@@ -26,6 +26,7 @@ from customer_app.models.wallet import CHECKOUT
 CODES = ("quantity", "price", "time", "not_mine", "condition", "other")
 UNKNOWN = "receipt_unknown"  # of our own
 TEXT_CHARACTERS = 2000
+STATIONS_AT_ONCE = 8  # whose names are asked for with one page
 PAY_WITH = {"wallet", "card", "wallet_and_card"}
 PAYABLE = {"ISSUED", "PART_PAID", "OVERDUE", "NEEDS_ACTION"}
 
@@ -42,12 +43,14 @@ class ReceiptsModel(Model):
         self.next_cursor = ""
         self.next_invoices = ""
         self.shows_invoices = False
+        self.stations: dict[str, dict[str, str]] = {}
 
     @override
     async def fetch(self) -> None:
         """Read the first pages of both."""
         page = await self._client.receipts()
         self.receipts, self.next_cursor = page.items, page.next_cursor
+        await self._name_stations()
         bills = await self._client.invoices()
         self.invoices, self.next_invoices = bills.items, bills.next_cursor
 
@@ -76,8 +79,24 @@ class ReceiptsModel(Model):
                 page = await self._client.receipts(self.next_cursor)
                 self.receipts = (*self.receipts, *page.items)
                 self.next_cursor = page.next_cursor
+                await self._name_stations()
 
         await self.attempt(ask)
+
+    async def _name_stations(self) -> None:
+        """Find how the stations are called; without a name a row does without."""
+        unknown = {each.station_id for each in self.receipts} - self.stations.keys()
+        for station_id in sorted(unknown)[:STATIONS_AT_ONCE]:
+            try:
+                station = await self._client.station(station_id)
+            except ApiError:
+                continue
+            self.stations[station_id] = {"": station.name, **station.names}
+
+    def station_name(self, station_id: str, language: str) -> str:
+        """Give a station's name in a language; nothing when it is not known."""
+        names = self.stations.get(station_id, {})
+        return names.get(language, names.get("", ""))
 
     def months(self) -> list[tuple[str, tuple[ReceiptRow, ...]]]:
         """Group the receipts by month (`2026-11`), as they come: the newest first."""

@@ -1,5 +1,6 @@
 """Wallet, ways to pay, plans, promo codes, and the way to a hosted payment page and back."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -23,6 +24,10 @@ from customer_app.models.base import Model, State
 from customer_app.models.commands import Intention, Keep, Means
 
 CHECKOUT = "mg.checkout"
+BACK = "mg.checkout.back"  # a page's id and the booking in the making that opened it
+_BOOKING = re.compile(r"/station/[A-Za-z0-9_.~-]{1,80}/reserve(\?[A-Za-z0-9_.~%=&-]{0,150})?")
+QUICK_AMOUNTS = ("20", "50", "100")
+MINOR = 100  # in one of the units that are typed
 TOP_UP_LEAST, TOP_UP_MOST = 500, 50_000  # minor units; the door has the last word
 STILL_AFTER = timedelta(seconds=60)
 PAY_ROUTE = "/app/pay"
@@ -40,7 +45,7 @@ def read_amount(text: str) -> int | None:
     if not tidy or not set(tidy) <= set("0123456789."):
         return None
     try:
-        amount = Decimal(tidy) * 100
+        amount = Decimal(tidy) * MINOR
     except InvalidOperation:
         return None
     return int(amount) if amount == amount.to_integral_value() else None
@@ -136,6 +141,11 @@ class WalletModel(Model):
         wish = CheckoutWish("top_up", PAY_ROUTE, amount, self.wallet.currency)
         return await self._open(wish)
 
+    async def top_up_by(self, amount: str) -> bool:
+        """Have a page for one of the quick amounts made."""
+        self.type_amount(amount)
+        return await self.top_up()
+
     async def add_method(self) -> bool:
         """Have a page for a new way to pay made."""
         return await self._open(CheckoutWish("add_method", PAY_ROUTE))
@@ -200,6 +210,23 @@ class WalletModel(Model):
         return await self.attempt(send)
 
 
+class WayToPay:
+    """Adds a way to pay in the middle of booking, and leads back to it."""
+
+    def __init__(self, client: ApiClient, means: Means, keep: Keep) -> None:
+        self._client = client
+        self._keep = keep
+        self._opening = means.intention()
+
+    async def open(self, back: str) -> str:
+        """Have a page for it made, note where it leads back to, and give its address."""
+        wish = CheckoutWish("add_method", PAY_ROUTE)
+        page = await self._opening.run(lambda key: self._client.checkout(wish, key), wish)
+        await self._keep.keep(CHECKOUT, page.checkout_id)
+        await self._keep.keep(BACK, f"{page.checkout_id} {back}")
+        return page.url
+
+
 @observable
 class PayModel(Model):
     """The way back from a hosted page: what the bank has said so far.
@@ -216,6 +243,7 @@ class PayModel(Model):
         self._since = means.now()
         self.checkout_id = checkout_id
         self.checkout: Checkout | None = None
+        self.back = ""  # the booking in the making that waits for it
 
     @override
     async def fetch(self) -> None:
@@ -228,6 +256,13 @@ class PayModel(Model):
         self.checkout = await self._client.checkout_state(self.checkout_id)
         if self.is_over:
             await self._keep.forget(CHECKOUT)
+        opened, _, route = (await self._keep.read(BACK) or "").partition(" ")
+        is_ours = opened == self.checkout_id and _BOOKING.fullmatch(route) is not None
+        self.back = route if is_ours else ""
+
+    async def forget_back(self) -> None:
+        """Forget the booking in the making, since the driver is on the way to it."""
+        await self._keep.forget(BACK)
 
     @override
     def is_empty(self) -> bool:

@@ -14,7 +14,7 @@ from customer_app.kit.panels import by_state, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import STALE, Size
 from customer_app.models.code import CodeModel
-from customer_app.views.parts import bar, code_side, counted, figure, means, picture, small, when
+from customer_app.views.parts import code_side, counted, figure, means, picture, small, when
 
 EVERY_S = 1
 
@@ -86,7 +86,8 @@ def _body(app: App, model: CodeModel) -> ft.Control:
         handler(app, app.go, f"/help?booking={model.booking_id}"),
         look="text",
     )
-    return page_body(app, parts, bottom=bar([not_me]))
+    # no bar for one button: nothing of what is to be read lies under it, however large the letters
+    return page_body(app, [*parts, ft.Row([not_me], alignment=ft.MainAxisAlignment.CENTER)])
 
 
 def _offline(app: App, model: CodeModel, until: str) -> ft.Control:

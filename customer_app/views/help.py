@@ -5,7 +5,7 @@ import flet as ft
 from customer_app.api.wire_support import CaseRow
 from customer_app.kit.app import App
 from customer_app.kit.boundary import handler, screen
-from customer_app.kit.hooks import use_model
+from customer_app.kit.hooks import use_model, use_task
 from customer_app.kit.ids import slug, tid
 from customer_app.kit.inputs import button, dropdown, text_field
 from customer_app.kit.panels import by_state, card, empty_state, heading, note_card
@@ -28,6 +28,7 @@ def view(app: App) -> ft.Control:
         app,
         lambda: HelpModel(app.client, means(app), app.device, references, is_signed_in=signed_in),
     )
+    use_task(app, model.keep_typed, (model.has_loaded, model.typed), model=model)
     return by_state(app, model, lambda: _body(app, model))
 
 
@@ -61,7 +62,13 @@ def _people(app: App, model: HelpModel) -> ft.Control:
             button("help-sign-in", app.t("sign_in.button"), handler(app, app.sign_in), look="tonal")
         )
     rows: list[ft.Control] = [
-        ft.Text(phone, theme_style=Size.TITLE, selectable=True),
+        # what can be selected is a field to readers of the screen: this one says what is in it
+        tid(
+            "help-phone",
+            ft.Text(phone, theme_style=Size.TITLE, selectable=True),
+            phone,
+            is_all=True,
+        ),
         actions(found),
     ]
     if not app.is_signed_in:

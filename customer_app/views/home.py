@@ -231,7 +231,13 @@ async def _near_me(app: App, model: StationsModel) -> None:
 
 
 def _list(app: App, model: StationsModel, chosen: str) -> ft.Control:
-    body = by_state(app, model, lambda: _rows(app, model, chosen), empty=lambda: _none(app, model))
+    body = by_state(
+        app,
+        model,
+        lambda: _rows(app, model, chosen),
+        empty=lambda: _none(app, model),
+        in_pane=True,
+    )
     return ft.Container(body, expand=True, padding=ft.Padding.only(top=SPACE_XS))
 
 
@@ -263,7 +269,9 @@ def _as_of(app: App, model: StationsModel) -> ft.Control:
     seen = model.seen_at()
     words = "" if seen is None else app.t("home.asof", time=app.texts.time(seen, app.settings.zone))
     text = ft.Text(words, theme_style=Size.SMALL, color=ft.Colors.ON_SURFACE_VARIANT)
-    return tid("as-of", ft.Container(text, padding=ft.Padding.symmetric(horizontal=SPACE_L)))
+    named = tid("as-of", ft.Container(text, padding=ft.Padding.symmetric(horizontal=SPACE_L)))
+    named.key = "as-of"
+    return named
 
 
 def _notes(app: App, model: StationsModel) -> list[ft.Control]:

@@ -30,7 +30,11 @@ _ICONS = {
 @screen
 def view(app: App) -> ft.Control:
     """List notices, the newest first."""
-    model = use_model(app, lambda: InboxModel(app.client, means(app)), keep="inbox")
+    model = use_model(
+        app,
+        lambda: InboxModel(app.client, means(app), lambda: app.look.language),
+        keep="inbox",
+    )
     return by_state(app, model, lambda: _body(app, model), empty=lambda: _none(app))
 
 

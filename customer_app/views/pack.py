@@ -138,7 +138,7 @@ def _chart(app: App, health: Health | None) -> list[ft.Control]:
     return [
         card(
             heading("pack-chart-title", app.t("pack.chart")),
-            tid("pack-chart", chart, said),
+            tid("pack-chart", chart, said, is_all=True),
             small(ends),
         )
     ]

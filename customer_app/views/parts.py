@@ -104,7 +104,8 @@ def figure(name: str, value: str, below: str = "", *, live: bool = False) -> ft.
         parts, spacing=0, tight=True, horizontal_alignment=ft.CrossAxisAlignment.CENTER
     )
     said = f"{value} {below}".strip()
-    return tid(name, ft.Container(column, alignment=ft.Alignment.CENTER), said, live=live)
+    box = ft.Container(column, alignment=ft.Alignment.CENTER)
+    return tid(name, box, said, live=live, is_all=True)
 
 
 def line(icon: ft.IconData, words: str, *, name: str = "", tone: Tone | None = None) -> ft.Control:
@@ -173,4 +174,4 @@ def picture(name: str, png: bytes | str, label: str, *, side: int) -> ft.Control
     )
     # the quiet edge is part of the picture; the frame only rounds the sheet's corners
     sheet = ft.Container(image, bgcolor=ft.Colors.WHITE, padding=SPACE_S, border_radius=SPACE_S)
-    return tid(name, ft.Row([sheet], alignment=ft.MainAxisAlignment.CENTER), label)
+    return tid(name, ft.Row([sheet], alignment=ft.MainAxisAlignment.CENTER), label, is_all=True)

@@ -19,7 +19,8 @@ EVERY_S = 2
 @screen
 def view(app: App) -> ft.Control:
     """Say what became of a payment."""
-    asked = app.nav.query.get("checkout_id", "")
+    query = app.nav.query  # the service comes back with `checkout`
+    asked = query.get("checkout") or query.get("checkout_id", "")
     model = use_model(app, lambda: PayModel(app.client, means(app), app.device, asked))
     use_loop(app, model.follow, EVERY_S, model=model)
     return by_state(app, model, lambda: _body(app, model), empty=lambda: _nothing(app))
@@ -37,10 +38,13 @@ def _body(app: App, model: PayModel) -> ft.Control:
     if checkout.state == "ABANDONED":
         route = f"/invoices/{checkout.invoice_id}" if checkout.invoice_id else "/wallet"
         again = button("pay-again", app.t("pay.now"), handler(app, app.go, route, key="again"))
+        if model.back:
+            again = _back(app, model)  # with its own way to try again
         card = note_card(app, app.t("pay.abandoned"), [again])
         return page_body(app, [tid("pay-abandoned", card)])
     if checkout.state == "DONE":
-        return page_body(app, [tid("pay-done", _done(app, model), live=True), wallet])
+        next_ = _back(app, model) if model.back else wallet
+        return page_body(app, [tid("pay-done", _done(app, model), live=True), next_])
     words = app.t("pay.still_waiting" if model.is_slow else "pay.waiting")
     waiting = ft.Column(
         [ft.ProgressRing(), ft.Text(words, theme_style=Size.MESSAGE)],
@@ -51,6 +55,15 @@ def _body(app: App, model: PayModel) -> ft.Control:
     if model.is_slow:
         parts.append(wallet)
     return page_body(app, parts)
+
+
+def _back(app: App, model: PayModel) -> ft.Control:
+    return button("pay-back", app.t("pay.back"), handler(app, _go_back, app, model))
+
+
+async def _go_back(app: App, model: PayModel) -> None:
+    await model.forget_back()
+    await app.go(model.back)
 
 
 def _done(app: App, model: PayModel) -> ft.Control:

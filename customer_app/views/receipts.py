@@ -52,7 +52,7 @@ def _body(app: App, model: ReceiptsModel) -> ft.Control:
     else:
         for month, rows in model.months():
             parts.append(heading(f"month-{month}", _month(app, month)))
-            parts += [_receipt(app, each) for each in rows]
+            parts += [_receipt(app, model, each) for each in rows]
     following = model.next_invoices if model.shows_invoices else model.next_cursor
     if following:
         parts.append(
@@ -72,10 +72,11 @@ def _month(app: App, month: str) -> str:
     return app.t("month.title", year=year, month=app.t(f"month.{int(number)}"))
 
 
-def _receipt(app: App, row: ReceiptRow) -> ft.Control:
+def _receipt(app: App, model: ReceiptsModel, row: ReceiptRow) -> ft.Control:
     key = _LIST_STATES.get(row.state)
     amount = app.t(key) if key else app.texts.money(row.total_minor, row.currency)
-    words = [app.texts.energy(row.energy_wh)]
+    station = model.station_name(row.station_id, app.look.language)
+    words = [*([station] if station else []), app.texts.energy(row.energy_wh)]
     if row.is_corrected:
         words.append(app.t("receipts.corrected"))
     if row.is_disputed:

@@ -1,5 +1,9 @@
 """Reserving a pack: class and arrival, the locked price with every fee, one button."""
 
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
 import flet as ft
 
 from customer_app.kit.app import App
@@ -7,31 +11,53 @@ from customer_app.kit.boundary import handler, screen
 from customer_app.kit.hooks import use_model, use_task
 from customer_app.kit.ids import tid
 from customer_app.kit.inputs import button, dropdown, wide_button
-from customer_app.kit.panels import by_state, card, heading, note_card
+from customer_app.kit.panels import by_state, card, error_bar, heading, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
 from customer_app.models.booking import ARRIVALS, MINUTE, PAY_WITH, ReserveModel
+from customer_app.models.wallet import WayToPay
 from customer_app.views.parts import actions, amount_row, means, pending, small, when
 
 
 @screen
 def view(app: App, station_id: str) -> ft.Control:
-    """Reserve at a station; the class that was looked at comes along in the query."""
-    wished = app.nav.query.get("class", "")
-    model = use_model(
-        app,
-        lambda: ReserveModel(app.client, means(app), station_id, wished, pending(app)),
-    )
+    """Reserve at a station; what was looked at or chosen before comes along in the query."""
+    model = use_model(app, lambda: _made(app, station_id))
+    held: tuple[Any, Any] = ft.use_state(lambda: WayToPay(app.client, means(app), app.device))
     chosen = (model.has_loaded, model.station_id, model.pack_class, model.arrive_in_minutes)
     use_task(app, model.show_price, chosen, model=model)  # no tap to learn what it costs
+    if model.needs_method and model.error is not None:
+        add = handler(app, _add_method, app, model, held[0], model=model)
+        actions_ = [button("error-add-method", app.t("action.add_method"), add, look="tonal")]
+        return _form(app, model, [error_bar(app, model.error, actions=actions_)])
     return by_state(app, model, lambda: _form(app, model))
 
 
-def _form(app: App, model: ReserveModel) -> ft.Control:
+def _made(app: App, station_id: str) -> ReserveModel:
+    query = app.nav.query
+    model = ReserveModel(app.client, means(app), station_id, query.get("class", ""), pending(app))
+    model.choose_arrival(query.get("in", ""))
+    model.choose_payment(query.get("pay", ""))
+    return model
+
+
+async def _add_method(app: App, model: ReserveModel, way: WayToPay) -> None:
+    """Leave for the hosted page; it comes back to this booking in the making."""
+    chosen = {
+        "class": model.pack_class,
+        "in": model.arrive_in_minutes,
+        "pay": model.pay_with,
+    }
+    back = f"/station/{model.station_id}/reserve?{urlencode(chosen)}"
+    await app.open_url(await way.open(back), here=True)
+
+
+def _form(app: App, model: ReserveModel, above: Sequence[ft.Control] = ()) -> ft.Control:
     station = model.station
     assert station is not None, "drawn only once it is there"
     name = station.names.get(app.look.language, station.name)
     parts: list[ft.Control] = [
+        *above,
         tid("reserve-station", ft.Text(name, theme_style=Size.TITLE), heading=True),
         *_busy(app, model),
         *_alternatives(app, model),

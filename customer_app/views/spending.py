@@ -8,7 +8,7 @@ import flet_charts as fch
 from customer_app.kit.app import App
 from customer_app.kit.ids import tid
 from customer_app.kit.panels import card, heading
-from customer_app.kit.theme import Size
+from customer_app.kit.theme import SPACE_S, Size
 from customer_app.views.parts import small
 
 CHART_HEIGHT, BAR_WIDTH = 140, 20
@@ -39,7 +39,8 @@ def spending(app: App, months: Months, currency: str) -> list[ft.Control]:
     said = [f"{_name(app, month)} {_sums(app, totals, currency)}" for month, totals in months]
     rows = [small(words) for words in reversed(said)]
     title = heading("wallet-spending-title", app.t("wallet.spending"))
-    return [card(title, tid("wallet-spending", chart, COMMA.join(said)), *rows)]
+    drawn = ft.Column([chart, *rows], spacing=SPACE_S, tight=True)
+    return [card(title, tid("wallet-spending", drawn, COMMA.join(said), is_all=True))]
 
 
 def _bar(totals: tuple[int, ...]) -> fch.BarChartRod:

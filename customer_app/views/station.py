@@ -45,7 +45,7 @@ def view(app: App, station_id: str) -> ft.Control:
         await model.load()
 
     use_loop(app, refresh, 0, model=model)
-    return by_state(app, model, lambda: _sheet(app, model))
+    return by_state(app, model, lambda: _sheet(app, model), in_pane=app.look.is_expanded)
 
 
 def _sheet(app: App, model: StationModel) -> ft.Control:

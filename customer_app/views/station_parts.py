@@ -72,7 +72,9 @@ def station_row(
         selected_color=ft.Colors.ON_SECONDARY_CONTAINER if chosen else None,
         on_click=handler(app, app.go, f"/station/{station.id}"),
     )
-    return tid(f"station-row-{place}", row)
+    named = tid(f"station-row-{place}", row)
+    named.key = f"row-{station.id}"  # what follows the list is not taken for one of its rows
+    return named
 
 
 def state_note(app: App, sheet: StationSheet, nearest: ft.Control | None) -> list[ft.Control]:

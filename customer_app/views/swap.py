@@ -227,7 +227,7 @@ def _steps(app: App, model: SwapModel) -> ft.Control:
             ],
             spacing=SPACE_S,
         )
-        rows.append(tid(f"swap-{name.replace('_', '-')}", row, said))
+        rows.append(tid(f"swap-{name.replace('_', '-')}", row, said, is_all=True))
     return tid("swap-steps", card(*rows))
 
 

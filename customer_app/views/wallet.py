@@ -12,7 +12,7 @@ from customer_app.kit.panels import by_state, card, heading, note_card
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
 from customer_app.models.inbox import route_to
-from customer_app.models.wallet import TOP_UP_LEAST, TOP_UP_MOST, WalletModel
+from customer_app.models.wallet import MINOR, QUICK_AMOUNTS, TOP_UP_LEAST, TOP_UP_MOST, WalletModel
 from customer_app.views.parts import (
     SEPARATOR,
     Question,
@@ -132,15 +132,33 @@ def _top_up(app: App, model: WalletModel, wallet: Wallet) -> ft.Control:
         app.t("wallet.topup"),
         handler(app, _open, app, model, "top_up", model=model),
     )
+    quick = [
+        button(
+            f"wallet-quick-{each}",
+            app.texts.money(int(each) * MINOR, wallet.currency),
+            handler(app, _open_for, app, model, each, model=model),
+            look="outlined",
+        )
+        for each in QUICK_AMOUNTS
+    ]
     hint = small(app.t("wallet.topup_hint"))
-    return card(heading("wallet-topup-title", app.t("wallet.topup")), field, hint, go)
+    title = heading("wallet-topup-title", app.t("wallet.topup"))
+    return card(title, actions(quick), field, hint, go)
 
 
 async def _open(app: App, model: WalletModel, purpose: str) -> None:
     """Have a hosted page made and go there in this tab: no card is ever typed here."""
     work = model.top_up if purpose == "top_up" else model.add_method
-    if await work() and model.opened is not None and model.opened.url:
-        app.say("pay.opening")
+    await _leave(app, model, opened=await work())
+
+
+async def _open_for(app: App, model: WalletModel, amount: str) -> None:
+    """Go to the hosted page for one of the quick amounts."""
+    await _leave(app, model, opened=await model.top_up_by(amount))
+
+
+async def _leave(app: App, model: WalletModel, *, opened: bool) -> None:
+    if opened and model.opened is not None and model.opened.url:
         await app.open_url(model.opened.url, here=True)
 
 

@@ -140,7 +140,7 @@ J2 = (
     refused(
         "409 no_pack_available",
         Failure(409, "no_pack_available"),
-        ("Park, 2.4 km away, has 2 ready.", "Park站（2.4 公里）还有 2 块可用。"),
+        ("Park, 1.2 km away, has 2 ready.", "Park站（1.2 公里）还有 2 块可用。"),
         "reserve-there-0",
     ),
     Row(

@@ -160,9 +160,13 @@ def test_the_same_price_again_still_says_why_to_tap_once_more() -> None:
 def test_when_the_last_pack_is_gone_the_next_stations_are_offered() -> None:
     world = World()
     model = reserving(world)
+    world.door.things["/stations"]["items"].insert(1, world.door.station_row("st_shut", "Shut", 9))
+    world.door.things["/stations"]["items"][1]["state"] = "CLOSED"
     world.door.fail("POST /bookings", Failure(409, "no_pack_ready"))
     assert not run(model.reserve())
-    assert [each.id for each in model.alternatives] == ["st_park"]
+    assert [each.id for each in model.alternatives] == ["st_park", "st_hafen", "st_west"]
+    asked = next(each.query for each in world.door.asked[::-1] if each.path == "/stations")
+    assert asked["open_now"] == "true"
     assert told(model.error)
     run(model.go_instead("st_elsewhere"))
     assert told(model.station_id == "st_mitte")

@@ -7,7 +7,17 @@ from customer_app.api.wire_money import Link
 from customer_app.models.account import DataModel, SettingsModel
 from customer_app.models.base import State
 from customer_app.models.files import FILE_BYTES, media_of
-from customer_app.models.help import DRAFT, CaseModel, HelpModel, read_question
+from customer_app.models.help import (
+    DRAFT,
+    DRAFT_BYTES,
+    TEXT_CHARACTERS,
+    TYPED,
+    TYPING_S,
+    CaseModel,
+    HelpModel,
+    read_question,
+    read_typed,
+)
 from customer_app.models.inbox import InboxModel, NoticeSettingsModel, route_to
 from tests.customer_app.modelling import World, run
 
@@ -19,8 +29,13 @@ PNG = b"\x89PNG\r\n\x1a\n rest"
 
 def test_notices_are_read_one_by_one_or_all_at_once() -> None:
     world = World()
-    model = InboxModel(world.client, world.means)
+    model = InboxModel(world.client, world.means, lambda: language)
+    language = "zh"
     run(model.load())
+    assert model.notices[0].title == "换电完成"
+    language = "en"
+    run(model.load())
+    assert model.notices[0].title == "Swap done"
     assert (model.unread_count, len(model.notices)) == (2, 3)
     run(model.read("nt_2"))
     assert world.door.count("POST /notices/read") == 0
@@ -150,6 +165,65 @@ def test_a_question_that_may_have_arrived_is_sent_again_under_its_key() -> None:
     assert not run(model.send())
     assert run(model.send())
     assert len(model.cases) == 1
+
+
+def test_what_is_typed_outlives_the_session_and_is_forgotten_once_sent() -> None:
+    world = World()
+    model = helping(world)
+    model.begin()
+    model.type_subject("Stuck")
+    model.type_text("\u4e2d" * TEXT_CHARACTERS)
+    model.choose_topic("incident")
+    run(model.keep_typed())
+    assert world.waited == [TYPING_S]
+    assert len(world.kept.texts[TYPED].encode()) <= DRAFT_BYTES
+    run(model.keep_typed())  # the same again is no work
+    assert world.waited == [TYPING_S]
+    after = helping(world)
+    assert (after.subject, after.topic, after.is_writing) == ("Stuck", "incident", True)
+    assert model.text.startswith(after.text)
+    assert len(after.text) > TEXT_CHARACTERS // 3
+    assert after.cases == ()  # given back, not sent
+    assert run(after.send())
+    assert TYPED not in world.kept.texts
+    assert helping(world).subject == ""
+
+
+def test_a_form_that_was_closed_stays_closed_and_an_empty_one_leaves_nothing() -> None:
+    world = World()
+    model = helping(world)
+    model.begin()
+    model.type_subject("Stuck")
+    model.give_up()
+    run(model.keep_typed())
+    after = helping(world)
+    assert (after.subject, after.is_writing) == ("Stuck", False)
+    after.type_subject("")
+    run(after.keep_typed())
+    assert TYPED not in world.kept.texts
+
+
+def test_a_question_that_waits_to_be_sent_is_not_given_back_as_well() -> None:
+    world = World()
+    model = helping(world)
+    model.begin()
+    model.type_subject("Stuck")
+    model.type_text("Help")
+    run(model.keep_typed())
+    world.door.fail("POST /cases", Failure(), times=4)
+    assert not run(model.send())
+    run(model.keep_typed())
+    assert TYPED not in world.kept.texts
+    world.door._failures.clear()
+    after = helping(world)
+    assert (after.subject, after.text, len(after.cases)) == ("", "", 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "nonsense", '{"topic":1,"subject":"","text":"","is_open":true}']
+)
+def test_typed_words_that_are_none_of_ours_are_dropped(text: str) -> None:
+    assert read_typed(text) is None
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"subject": 1, "x": 2, "references": []}'])

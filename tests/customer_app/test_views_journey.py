@@ -12,8 +12,9 @@ from customer_app.api.fake_town import TownDoor
 from customer_app.i18n.format import LANGUAGES
 from customer_app.models.code import KEPT
 from customer_app.models.commands import PENDING
+from customer_app.models.wallet import BACK, CHECKOUT
 from tests.customer_app.harness import NOW
-from tests.customer_app.touring import Tour, arrive, run, town
+from tests.customer_app.touring import Tour, arrive, launched, run, town
 
 RESERVE = "/station/st_mitte/reserve?class=M60"
 
@@ -44,6 +45,55 @@ def test_a_pack_is_reserved_in_two_taps_at_the_price_on_screen() -> None:
     run(tour())
 
 
+@pytest.mark.parametrize("ends", ["DONE", "ABANDONED"])
+def test_without_a_way_to_pay_one_is_added_and_the_same_booking_goes_on(ends: str) -> None:
+    async def tour() -> None:
+        there = await arrive(town(), RESERVE)
+        browser = there.browser
+        await browser.choose("reserve-arrival", "60")
+        await browser.choose("reserve-pay", "card")
+        there.door.fail("POST /bookings", Failure(402, "payment_method_missing"))
+        await browser.tap("reserve-confirm")
+        assert browser.says("Add a way to pay first")
+        await browser.tap("error-add-method")
+        (sent,) = [each.body for each in there.door.asked if each.path == "/checkouts"]
+        assert sent == {"purpose": "add_method", "return_to": "/app/pay"}
+        assert "https://pay.example.org/page" in launched(there)[-1]
+        page = browser.stored[CHECKOUT]
+        there.door.things[f"/checkouts/{page}"]["state"] = ends
+        stored = dict(browser.stored)
+        await browser.close()
+        there.door._answers.clear()  # keys of a session are not met again in another one
+        back = await arrive(there.door, f"/pay?checkout={page}&outcome=back", stored=stored)
+        await back.browser.tap("pay-back")
+        route = "/station/st_mitte/reserve?class=M60&in=60&pay=card"
+        assert back.browser.history[-1] == route
+        assert BACK not in back.browser.stored
+        await back.browser.tap("reserve-confirm")
+        (made,) = [e.body for e in there.door.asked[-9:] if e.path == "/bookings" and e.key]
+        assert (made["pay_with"], made["arrive_from"][11:16]) == ("card", "10:00")
+        assert back.browser.history[-1].startswith("/booking/")
+        assert back.is_sound(), back.faults.faults
+        await back.browser.close()
+
+    run(tour())
+
+
+def test_a_way_back_to_elsewhere_is_none() -> None:
+    async def tour() -> None:
+        stored = {BACK: "co_9 https://example.org/station/x/reserve", CHECKOUT: "co_9"}
+        door = town()
+        page = {"checkout_id": "co_9", "purpose": "add_method", "state": "DONE"}
+        times = {"expires_at": "2026-03-10T10:00:00Z", "return_to": "/app/pay"}
+        door.things["/checkouts/co_9"] = page | times
+        there = await arrive(door, "/pay", stored=stored)
+        assert there.browser.has("pay-wallet")
+        assert not there.browser.has("pay-back")
+        await there.browser.close()
+
+    run(tour())
+
+
 def test_a_stranger_who_wants_to_reserve_signs_in_and_comes_back() -> None:
     async def tour() -> None:
         there = await arrive(town(), RESERVE, signed_in=False)
@@ -61,7 +111,7 @@ def test_the_last_pack_gone_offers_the_next_station_and_its_own_price() -> None:
         await priced(there)
         there.door.fail("POST /bookings", Failure(409, "no_pack_ready"))
         await there.browser.tap("reserve-confirm")
-        assert there.browser.says("Park, 2.4 km away, has 2 ready.", "alternatives")
+        assert there.browser.says("Park, 1.2 km away, has 2 ready.", "alternatives")
         await there.browser.tap("reserve-there-0")
         assert there.browser.says("Park", "reserve-station")
         await there.browser.tap("reserve-confirm")

@@ -1,14 +1,17 @@
 """Money, receipts, proofs and the pack by taps; their texts: `test_journey_tables`."""
 
+import flet as ft
 import flet_charts as fch
 import pytest
 
+from customer_app.api.fake import Failure
 from customer_app.api.fake_money import put_invoice, wallet
 from customer_app.api.fake_town import TownDoor
 from customer_app.i18n.format import LANGUAGES
+from customer_app.kit.theme import SPACE_L
 from customer_app.models.wallet import CHECKOUT
 from tests.customer_app.journey_rows_person import proven
-from tests.customer_app.touring import POLICY, arrive, launched, run, town, until
+from tests.customer_app.touring import POLICY, Tour, arrive, launched, run, town, until
 
 # Wallet and payment -----------------------------------------------------------------------------
 
@@ -148,6 +151,67 @@ def test_a_line_is_disputed_by_taps() -> None:
 # Proofs -----------------------------------------------------------------------------------------
 
 
+def bars(there: Tour) -> list[ft.SnackBar]:
+    return [each for each in there.browser.controls() if isinstance(each, ft.SnackBar)]
+
+
+def test_a_bar_does_not_outlive_the_way_to_the_payment_page_and_back() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/booking/bk_1")
+        await there.browser.tap("booking-extend")
+        assert len(bars(there)) == 1
+        await there.browser.visit("/wallet")
+        await there.browser.tap("wallet-quick-50")
+        sent = next(each.body for each in there.door.asked if each.path == "/checkouts")
+        assert (sent["purpose"], sent["amount_minor"]) == ("top_up", 5_000)
+        assert "https://pay.example.org/page" in launched(there)[-1]
+        assert len(bars(there)) == 1, "the payment page says itself that it opens"
+        await there.browser.reconnect()
+        assert bars(there) == []
+        assert there.is_sound(), there.faults.faults
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_an_error_above_a_screen_keeps_its_margin_and_its_reference_is_below_its_words() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/wallet")
+        there.door.fail("POST /checkouts", Failure(422, "invalid", reference="abc123"))
+        await there.browser.tap("wallet-add-method")
+        note = there.browser.find("note")
+        assert note.parent.padding.left == note.parent.padding.right == SPACE_L
+        words = there.browser.find("error-reference").parent
+        assert isinstance(words, ft.Column)
+        first = words.controls[0]
+        assert isinstance(first, ft.Row)
+        said = first.controls[0]
+        assert isinstance(said, ft.Text)
+        assert said.value.startswith("Something in it")
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_a_figure_is_heard_once_and_a_choice_says_what_it_is() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/wallet")
+        balance = there.browser.find("wallet-balance")
+        assert (balance.label, balance.exclude_semantics) == ("€25.00 Balance", True)
+        assert there.browser.says("Used first", "screen-wallet")
+        await there.browser.visit("/station/st_mitte/reserve")
+        merged = there.browser.find("reserve-class").content
+        assert isinstance(merged, ft.MergeSemantics)
+        said = merged.content
+        assert isinstance(said, ft.Semantics)
+        assert said.label == "Pack class: M60"
+        await there.browser.visit("/receipts")
+        assert there.browser.says("Mitte", "receipt-sw-low")
+        await there.browser.close()
+
+    run(tour())
+
+
 # Pack and passport ------------------------------------------------------------------------------
 
 
@@ -155,8 +219,8 @@ def test_a_stranger_sees_the_model_and_nothing_of_the_packs_life() -> None:
     async def tour() -> None:
         there = await arrive(town(), "/pack/AB12/passport", signed_in=False)
         assert there.browser.has("passport-public-note")
-        assert there.browser.says("LFP", "passport-chemistry")
-        assert not there.browser.has("passport-soh")
+        assert there.browser.says("LFP", "passport-6-5-2")
+        assert not there.browser.has("passport-6-7-2-7")
         assert not there.browser.says("95.1")
         await there.browser.close()
 
@@ -167,7 +231,14 @@ def test_the_holder_sees_health_and_a_code() -> None:
     async def tour() -> None:
         there = await arrive(town(), "/pack/pk_new/passport")
         browser = there.browser
-        assert browser.has("passport-soh")
+        assert browser.says("95.1 %", "passport-6-7-2-7")
+        assert browser.says("96 months", "passport-6-1-3-4")
+        assert browser.says("electric vehicle", "passport-6-1-3-5")
+        assert browser.says("333 kg", "passport-6-1-3-6")
+        assert browser.says("12 Quay Street\n10115 DE", "passport-6-1-2-4")
+        assert browser.says("Identity and maker", "passport-section-6-1")
+        await browser.tap("passport-6-2-7-paper-0")
+        assert launched(there)[-1].count("https://docs.example.org/ce.pdf") == 1
         assert browser.find("passport-code").label == "Code of the public passport"
         for words in (
             "95.1 %",

@@ -1,5 +1,6 @@
 """What drivers do in the open town, step by step: sign in, reserve, swap."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,7 +60,7 @@ def ask_price(visitor: Visitor, station: str = STATION) -> None:
     visitor.go(f"/station/{station}")
     visitor.tap("reserve")
     visitor.tap("reserve-arrival")
-    soon = visitor.page.get_by_role("button", name="in 15 min")
+    soon = visitor.page.get_by_role("button", name=re.compile("^in 15 min"))
     visitor.press("in 15 min")
     visitor.waits(lambda: soon.count() == 0)  # an open menu takes the next tap for itself
     visitor.see("reserve-price")

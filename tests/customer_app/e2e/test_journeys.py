@@ -106,14 +106,18 @@ def test_reserve_swap_pay_and_prove(arrive: Arrive, town: OpenTown) -> None:
 
 
 def _sees_his_passport(ana: Visitor, stranger: Visitor) -> None:
-    """See more of a pack than a stranger who has its address."""
+    """See more of a pack than a stranger who reads its code."""
     ana.go("/pack")
     ana.tap("pack-passport")
     ana.see("passport-tier")
     own = ana.text()
-    stranger.open(ana.page.url.partition("/app")[2])
+    pack_id = ana.page.url.partition("/pack/")[2].partition("/")[0]
+    paper = ana.page.request.get(f"{ana.origin}/driver/v1/packs/{pack_id}/passport").json()
+    stranger.open(paper["url"].partition("/app")[2])
     stranger.see("passport-public-note")
     public = stranger.text()
+    assert "Identity and maker" in public
+    assert "{" not in public
     assert "For you, as its holder" in own
     assert "Battery category" in public
     assert "Health (SoH)" in own

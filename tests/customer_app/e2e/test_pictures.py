@@ -114,6 +114,7 @@ def test_letters_of_twice_the_size_and_the_keyboard_alone(chromium: Browser, ori
         visitor.see(f"screen-{name}")
         if IS_WRITING:
             visitor.page.wait_for_load_state("networkidle")
+            visitor.page.wait_for_timeout(1_000)
         if not _looks_right(visitor, GOLDEN / "large" / f"{name}.png"):
             differing.append(name)
         if name in WITH_CODES:
