@@ -203,7 +203,7 @@ class TownDoor(FakeDoor):
                     "text": "Energy",
                     "per": "kwh",
                     "unit_price": "0.70",
-                    "estimate_minor": 706,
+                    "estimate_minor": 840,
                     "quantity_wh": 12_000,
                 },
                 {
@@ -211,7 +211,7 @@ class TownDoor(FakeDoor):
                     "text": "Service",
                     "per": "kwh",
                     "unit_price": "0.40",
-                    "estimate_minor": 672,
+                    "estimate_minor": 800,
                     "minimum_wh": 20_000,
                 },
             ],

@@ -14,6 +14,7 @@ TEXTS = {
     "reserve.pay.wallet": "Wallet",
     "reserve.pay.card": "Card",
     "reserve.quote": "Show the price",
+    "reserve.tax": "VAT",
     "reserve.total": "Estimate incl. tax",
     "reserve.minimum": "at least {energy} billed",
     "reserve.pending": "Reserved on your card or wallet: {amount}",

@@ -13,6 +13,7 @@ TEXTS = {
     "reserve.pay.wallet": "钱包",
     "reserve.pay.card": "银行卡",
     "reserve.quote": "查看价格",
+    "reserve.tax": "增值税",
     "reserve.total": "预计含税合计",
     "reserve.minimum": "至少按 {energy} 计费",
     "reserve.pending": "银行卡或钱包预授权：{amount}",

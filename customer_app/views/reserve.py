@@ -212,6 +212,9 @@ def _price(app: App, model: ReserveModel) -> list[ft.Control]:
         if each.minimum_wh:
             least = app.texts.energy(each.minimum_wh)
             rows.append(small(app.t("reserve.minimum", energy=least)))
+    tax = quote.total_estimate_minor - sum(each.estimate_minor for each in quote.lines)
+    if tax:  # prices without it
+        rows.append(amount_row(app.t("reserve.tax"), money(tax), name="reserve-tax"))
     rows.append(
         amount_row(
             app.t("reserve.total"),

@@ -49,7 +49,8 @@ def _body(app: App, model: VerifyModel) -> ft.Control:
     parts += _differences(app, model)
     if model.bundle:
         parts.append(_file(app, model))
-    parts.append(_keys(app, model))
+    if model.keys:
+        parts.append(_keys(app, model))
     words = "verify.again" if model.outcome is not None else "verify.start"
     start = wide_button(
         "verify-start",

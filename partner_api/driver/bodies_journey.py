@@ -45,7 +45,7 @@ class QuoteLineOut(msgspec.Struct, frozen=True, omit_defaults=True):
     """One price that is locked, and what it comes to in the example of the quote.
 
     `kind` is energy, service, booking, class or discount; `unit_price` a decimal of the major unit
-    for each `per` (``kwh``, ``swap``, ``item``, ...).
+    for each `per` (``kwh``, ``swap``, ``item``, ...). Where prices include tax, both do.
     """
 
     kind: str

@@ -151,7 +151,7 @@ def line_out(line: Line) -> QuoteLineOut:
         text=_TEXTS.get(kind, kind),
         per=per,
         unit_price=decimal_of(line.rate_micro),
-        estimate_minor=line.net_minor,
+        estimate_minor=line.net_minor if line.gross_minor is None else line.gross_minor,
         quantity_wh=line.quantity if line.unit == "WH" else None,
         minimum_wh=minimum,
     )
