@@ -23,10 +23,10 @@ class DayAnswer(msgspec.Struct, frozen=True):
 @click.argument("on", metavar="DAY")
 @click.pass_obj
 def day(app: App, on: str) -> None:
-    """Compare our books with the bank at the end of a DAY, whenever both were told of it.
+    """Compare our books with the bank at the end of a DAY.
 
-    Nothing is kept and no break is opened: `run` does that. Exit code 1 when an account does not
-    agree.
+    Both as they stood then, whenever they were told of it. Nothing is kept and no break is opened:
+    `run` does that. Exit code 1 when an account does not agree.
     """
     with wiring.reading(app.settings) as reads:
         legs = bank_days(reads, on, reader_of(app))

@@ -158,7 +158,10 @@ write = asks(
 @click.argument("dispute_id", metavar="DISPUTE")
 @click.pass_obj
 def messages(app: App, dispute_id: str) -> None:
-    """Show what both sides wrote inside a dispute: who, when, which entry."""
+    """Show what both sides wrote inside a dispute.
+
+    Who, when, and in which entry.
+    """
     with wiring.reading(app.settings) as reads:
         row = reads.row(LINE_DISPUTES, dispute_id)
     if row is None:

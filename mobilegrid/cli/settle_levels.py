@@ -36,7 +36,10 @@ class Levels(msgspec.Struct, frozen=True):
 @click.option("--end", type=click.IntRange(0), help="The entry after the last one that counts.")
 @click.pass_obj
 def levels(app: App, partner: str, first: int, end: int | None) -> None:
-    """Count swaps, statements, disputes and payouts by how they ended, for every partner."""
+    """Count swaps, statements, disputes and payouts by how they ended.
+
+    One row a partner.
+    """
     with wiring.reading(app.settings) as reads:
         last = reads.size if end is None else min(end, reads.size)
         found = service_levels(reads, first, last, wiring.CLOCK.now())
