@@ -39,6 +39,8 @@ from tests.support.bundles import is_good
 from tests.support.ledgers import sqlite_url
 from tests.support.offline import NOW_S, policy_text, seeded_signer
 
+pytestmark = pytest.mark.slow
+
 SEED = 20_261_128
 DRAWN = 40
 RULES, INVARIANTS, STRANGERS, BANK, UNSEEN = "rules", "invariants", "strangers", "bank", ""

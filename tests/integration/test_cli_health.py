@@ -7,6 +7,8 @@ import pytest
 from tests.support.charging import CELLS, COLUMNS, FRESH, PARTIAL, made_up, write, write_cells
 from tests.support.cli import answer, error, run
 
+pytestmark = pytest.mark.slow
+
 
 def lines_of(path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:

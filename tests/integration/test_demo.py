@@ -27,6 +27,8 @@ from mobilegrid.demo.weeks import on
 from tests.support import cli
 from tests.support.demo_month import new_town
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "tour.md"
 WRITE = "MOBILEGRID_WRITE_DOCS"

@@ -32,6 +32,8 @@ from mobilegrid.demo.month import PROGRAMS_REASON
 from mobilegrid.demo.partners import DISPUTER, MOVED_BANK, TRADER
 from tests.support.demo_month import held, new_town, share_of, statements_of
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (0, 14)
 ACCRUED, APPROVED = "Liabilities:Partners:Accrued", "Liabilities:Partners:Approved"
 IN_FLIGHT = "Liabilities:Partners:Payout-In-Flight"

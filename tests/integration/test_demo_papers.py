@@ -19,6 +19,8 @@ from tests.support.einvoices import rule_faults, schema_faults
 from tests.support.schemas import package_folder
 from tests.support.tools import absent
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def papers(demo_papers):

@@ -36,6 +36,8 @@ from tests.support.logs import ORIGIN, VERIFIER
 from tests.support.town import MARCH, new_town
 from tests.support.witnesses import branch, cosigner, log_note
 
+pytestmark = pytest.mark.slow
+
 SEED = 20_251_128
 EXAMPLES = 6
 SCHEMA = schemathesis.openapi.from_dict(msgspec.json.decode(serving.openapi(list(DOORS))))

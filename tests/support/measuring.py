@@ -14,9 +14,14 @@ LONG = ("slow", "e2e", "postgres")
 _ORDERS = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 
+BESIDE = ("peers", "fuzz", "docs")
+"""Folders whose tests ask other programs, or what other tests ask of the same code."""
+
+
 def is_long(item: pytest.Item) -> bool:
-    """Tell whether a test carries one of the marks in LONG."""
-    return any(item.get_closest_marker(mark) is not None for mark in LONG)
+    """Tell whether a test carries one of the marks in LONG or lies in a folder of BESIDE."""
+    is_beside = item.path.parent.name in BESIDE
+    return is_beside or any(item.get_closest_marker(mark) is not None for mark in LONG)
 
 
 @contextmanager

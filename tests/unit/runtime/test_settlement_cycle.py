@@ -13,8 +13,7 @@ from ledger.domain.money.payouts import ConfirmPayout
 from ledger.domain.money.settlement_ends import ReconcileStatement
 from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.domain.money.templates_partners import IN_FLIGHT, PARTNERS_APPROVED, PARTNERS_OWE
-from ledger.exports.proven import prove_statement
-from ledger.kernel.errors import InvariantBroken, Malformed, NotFound, Refused
+from ledger.kernel.errors import InvariantBroken, NotFound, Refused
 from ledger.kernel.instants import DAY
 from ledger.runtime.settling import calculate_all, partner_lines, span_of
 from ledger.runtime.settling_cycle import (
@@ -141,15 +140,6 @@ def test_everything_a_partner_is_owed_or_owes_is_a_line_of_his_statement(tmp_pat
         owes = [one for one in reads.balances(PARTNERS_OWE) if one.quantity]
         left = reads.balances(PARTNERS_ACCRUED, item="OP-1")
     assert owes == left == []
-    desk.ledger.close()
-
-
-def test_a_statement_with_lines_that_are_no_shares_is_not_put_into_a_proof_file(tmp_path):
-    desk = settled_desk(tmp_path)
-    traded(desk)
-    issue(desk)
-    with desk.ledger.reading() as reads, pytest.raises(Malformed, match=r"is agent\.sale"):
-        prove_statement(reads, "OP-1", "2026-05")
     desk.ledger.close()
 
 
