@@ -59,20 +59,21 @@ def rows(scale: Scale) -> Iterator[Row]:
         with app_service(cache, STATIONS) as (ours, _):
             mine = [_cold(started, ours) for _ in range(scale.of(5, least=2))]
             again = _again(started, ours)
-            taps = _taps(started, ours, scale.of(TAPS, least=20))
+            taps = {each: _taps(started, ours, scale.of(TAPS, least=20), each) for each in (1, 2)}
         with app_service(cache, STATIONS, plain=True) as (stock, _):
             theirs = [_cold(started, stock) for _ in range(scale.of(3, least=1))]
     yield from _load_table(mine, theirs, again)
-    p50, p95 = median(taps), quantiles(taps, n=20)[-1]
-    yield Row(
-        f"app, tap to change, {len(taps)} taps: p50 {p50:.0f} ms (goal {TAP_P50_MS:.0f})",
-        f"p95 {p95:.0f} ms",
-        f"{TAP_P95_MS:.0f} ms",
-        TAP_P95_MS / p95,
-        1.0,
-        1.0,
-    )
+    for density, found in taps.items():
+        yield from _tap_rows(found, density)
     yield from load_rows(cache, scale)
+
+
+def _tap_rows(taps: list[float], density: int) -> Iterator[Row]:
+    """Hold what was seen against the limits; drawn by the processor, as there is no other here."""
+    found = {"p50": (median(taps), TAP_P50_MS), "p95": (quantiles(taps, n=20)[-1], TAP_P95_MS)}
+    for name, (ms, most) in found.items():
+        what = f"app, tap to change, {len(taps)} taps at {density} pixel a point, {name}"
+        yield Row(what, f"{ms:.0f} ms", f"{most:.0f} ms", most / ms, 1.0, 1.0)
 
 
 def _load_table(
@@ -148,9 +149,9 @@ def _again(started: Browser, origin: str) -> int:
     return int(sum(sizes))
 
 
-def _taps(started: Browser, origin: str, count: int) -> list[float]:
+def _taps(started: Browser, origin: str, count: int, density: int) -> list[float]:
     """Switch a filter on and off: milliseconds from the tap to the change that is drawn."""
-    visitor = Visitor(started, origin)
+    visitor = Visitor(started, origin, device_scale_factor=density)
     visitor.open("/")
     visitor.see("filter-ready")
     found = []

@@ -5,6 +5,7 @@ and memory are its own: a frame is a zero byte and msgpack of [action, body].
 """
 
 import asyncio
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from statistics import median, quantiles
 from typing import Any
 
 import msgpack
+from flet.controls.services.semantics_service import AccessibilityFeatures
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.measure import Row, Scale, note
@@ -23,6 +25,7 @@ TAP_P95_MS, SESSION_MB, SESSION_CPU_MS, SESSION_BYTES = 50.0, 0.6, 45.0, 24_000
 ROUNDS, PER_ROUND, ROUND_MB = 5, 60, 4.0
 EXPIRE_S = 5
 WORDS = "Ready now"
+FEATURES = {field.name: False for field in dataclasses.fields(AccessibilityFeatures)}
 REGISTER, PATCH, EVENT, INVOKE = 1, 2, 3, 5
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -50,7 +53,8 @@ class Driver:
             self._look(body)
             if action == INVOKE:
                 said = {"control_id": body["control_id"], "call_id": body["call_id"]}
-                await self._say(INVOKE, {**said, "result": None, "error": None})
+                result = FEATURES if body["name"] == "get_accessibility_features" else None
+                await self._say(INVOKE, {**said, "result": result, "error": None})
             elif action == PATCH:
                 self._seen.set()
 

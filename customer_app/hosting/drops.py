@@ -11,7 +11,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from customer_app.hosting.answers import Receive, Scope, Send, answer, header
-from customer_app.hosting.headers import ISOLATED
+from customer_app.hosting.headers import EVERYWHERE
 
 PATH = "/app/_files/"
 OPEN_MOST = 64
@@ -64,7 +64,7 @@ class Drops:
         self, name: str, scope: Scope, receive: Receive, send: Send, origins: frozenset[str]
     ) -> None:
         """Take a file that a browser leaves: 200, or 403, 404, 413 and nothing is kept."""
-        headers = [*ISOLATED, (b"cache-control", b"no-store")]
+        headers = [*EVERYWHERE, (b"cache-control", b"no-store")]
         origin = header(scope, b"origin").decode("latin-1")
         if origin not in origins:
             await answer(send, HTTPStatus.FORBIDDEN, headers)

@@ -21,10 +21,9 @@ _POLICY = (
     "frame-ancestors 'none'"
 )
 
-ISOLATED: Headers = [
-    # the client's renderer uses threads only in a page that no other origin can reach into
+EVERYWHERE: Headers = [
     (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-embedder-policy", b"require-corp"),
+    # no embedder policy: with it the client's renderer draws in threads, which corrupt its memory
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -39,7 +38,7 @@ def socket_origin(origin: str) -> str:
 def page_headers(origin: str) -> Headers:
     """Give the headers of the page itself, which is served at `origin`."""
     found = [
-        *ISOLATED,
+        *EVERYWHERE,
         (b"content-security-policy", _POLICY.format(socket=socket_origin(origin)).encode()),
         (b"permissions-policy", b"geolocation=(self), camera=(), microphone=()"),
         (b"cache-control", FRESH),

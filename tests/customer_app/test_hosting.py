@@ -72,13 +72,19 @@ def test_the_page_lets_nothing_in_from_elsewhere(host):
     assert hosts == ["ws://127.0.0.1:8000"]
 
 
+def test_the_page_gives_the_renderer_no_threads(host):
+    found = get(host, "/app/").headers
+    assert found["cross-origin-opener-policy"] == "same-origin"
+    assert "cross-origin-embedder-policy" not in found
+
+
 def test_where_there_is_no_network_a_page_of_our_own_is_shown(host):
     worker = get(host, "/app/sw.js")
     assert worker.headers["content-type"] == "text/javascript"
     assert worker.headers["cache-control"] == "no-cache"
     assert re.search(r'"mg-offline-[0-9a-f]{8}"', worker.text)
     page = get(host, "/app/offline.html")
-    assert page.headers["cross-origin-embedder-policy"] == "require-corp"
+    assert page.headers["cross-origin-resource-policy"] == "same-origin"
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert '<base href="/app/">' in page.text
     assert "data-offline" in page.text

@@ -57,6 +57,7 @@ class OpenTown:
         """What the browsers of those keep who have signed in."""
         self.passkeys: dict[str, list[Any]] = {}
         self.process: subprocess.Popen[bytes] | None = None
+        self.is_blind = False
 
     def start(self, *, is_blind: bool = False) -> None:
         """Open it where it is not, and wait until it answers.
@@ -65,6 +66,7 @@ class OpenTown:
         """
         if self.process is not None:
             return
+        self.is_blind = is_blind
         words = [sys.executable, "-m", __name__, str(self.folder), str(self.port)]
         words += [BLIND] if is_blind else []
         with self.said.open("ab") as file:

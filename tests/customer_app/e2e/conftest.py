@@ -71,5 +71,5 @@ def arrive(chromium: Browser, town: OpenTown, known: dict[str, Any]) -> Iterator
 
     yield arriving
     for visitor in opened:
-        assert visitor.faults == []
         visitor.close()
+    assert [fault for visitor in opened for fault in visitor.faults] == []
