@@ -27,7 +27,7 @@ from customer_app.hosting import fonts, tiles
 from customer_app.hosting.answers import Receive, Scope, Send, answer, answer_file, header
 from customer_app.hosting.drops import Drops
 from customer_app.hosting.guard import Guard
-from customer_app.hosting.headers import DAY, FOREVER, EVERYWHERE, Headers, page_headers
+from customer_app.hosting.headers import DAY, EVERYWHERE, FOREVER, Headers, page_headers
 from customer_app.hosting.runtime import WEB, Runtime, media_type
 from customer_app.session import HANDSHAKE, Handshake
 
