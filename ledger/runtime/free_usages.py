@@ -1,15 +1,18 @@
-"""Usages that cost nothing because a plan had paid for them: lines at 0 beside those of an invoice.
+"""Usages that cost nothing, by a plan or by promos: lines beside those of an invoice, 0 in sum.
 
 They owe nothing and so post nothing where invoices look. What they used of an allowance is booked
-as earned, by contract, in the same command; from there they are found.
+as earned, by contract, in the same command; from there they are found. Where a promo took all of a
+price, the bills themselves are looked through, of drivers who have promos.
 """
 
 from collections.abc import Iterator
 
 from ledger.domain.money.allowances import SubscriptionUsed
 from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.discount_rows import DISCOUNTS
 from ledger.domain.money.invoices import InvoiceIssued
 from ledger.domain.money.plans import ALLOWANCES
+from ledger.domain.money.rerating import UsageReversed
 from ledger.domain.money.tax import tax_rule
 from ledger.domain.money.templates_credit import DEFERRED
 from ledger.runtime.reads import Entry, Reads
@@ -37,7 +40,40 @@ def free_usages(reads: Reads, issued: InvoiceIssued) -> list[tuple[int, UsageAcc
         parts = list(_parts(reads, event.usage_id, entry.envelope.position, issued))
         if parts and not any(usage.net_minor for _, usage in parts):
             found[event.usage_id] = parts
+    found |= _given(reads, issued)
     return sorted((part for parts in found.values() for part in parts), key=lambda one: one[0])
+
+
+def _given(reads: Reads, issued: InvoiceIssued) -> dict[str, list[tuple[int, UsageAccrued]]]:
+    """List the bills of which promos took all, part by part, as they stand at the end."""
+    if reads.row(DISCOUNTS, issued.driver_id) is None:
+        return {}
+    own = f'"driver_id":"{issued.driver_id}"'.encode()
+    last: dict[str, list[tuple[int, UsageAccrued]]] = {}
+    span = issued.from_position + 1, issued.to_position + 1
+    for one in reads.entries(*span, (UsageAccrued.kind, UsageReversed.kind)):
+        event = one.event
+        if own not in one.data:
+            continue
+        if isinstance(event, UsageReversed):
+            last.pop(event.usage_id, None)
+        elif isinstance(event, UsageAccrued) and _is_on(event, issued):
+            last.setdefault(event.usage_id, []).append((one.envelope.position, event))
+    return {
+        name: parts
+        for name, parts in last.items()
+        if not any(usage.net_minor for _, usage in parts)
+        and any(line.promo for _, usage in parts for line in usage.lines)
+    }
+
+
+def _is_on(event: UsageAccrued, issued: InvoiceIssued) -> bool:
+    countries = {row.country for row in issued.taxes}
+    return (
+        event.driver_id == issued.driver_id
+        and event.currency == issued.currency
+        and event.country in countries
+    )
 
 
 def _used(reads: Reads, issued: InvoiceIssued) -> Iterator[Entry]:
@@ -73,9 +109,8 @@ def _parts(
         if isinstance(one.event, UsageAccrued) and one.event.usage_id == usage_id
     ]
     begin = max((position for position, event in own if event.part == 1), default=used_at)
-    countries = {row.country for row in issued.taxes}
     for position, event in own:
-        if position >= begin and event.currency == issued.currency and event.country in countries:
+        if position >= begin and _is_on(event, issued):
             yield position, event
 
 

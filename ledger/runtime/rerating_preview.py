@@ -320,7 +320,7 @@ class Applied(msgspec.Struct, frozen=True):
     """What came of applying a sheet: its id, its root, how many bills were made anew.
 
     `left` are lines that did not hold any more once others were applied, such as two that would
-    both have used the last of an allowance: a new sheet shows what is true of them now.
+    both have used the last of an allowance or a promo: a new sheet shows what is true of them now.
     """
 
     campaign_id: str

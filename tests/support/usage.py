@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.discount_rows import DISCOUNTS, Discount, Discounts, DiscountTerms
 from ledger.domain.money.plans import (
     ALLOWANCES,
     SUBSCRIPTIONS,
@@ -128,6 +129,12 @@ def market(*published: TariffTerms, contract: ContractTerms | None = None) -> Wo
         outcome = act(world, agreed)
         assert isinstance(outcome, tuple), outcome
     return world
+
+
+def discounted(world: World, percent_bp: int) -> None:
+    """Give driver DR-1 a percentage off his bills."""
+    terms = DiscountTerms(kind="percent", currency="EUR", percent_bp=percent_bp)
+    world.put(DISCOUNTS, "DR-1", Discounts("DR-1", (Discount("PR-1", terms, 0),)))
 
 
 def entitled(

@@ -17,10 +17,11 @@ from ledger.domain.money.agreed import Agreed
 from ledger.domain.money.contract_shares import share_base, shares_of
 from ledger.domain.money.contracts import CONTRACTS, ContractVersion
 from ledger.domain.money.damage import DamageTold
+from ledger.domain.money.discount_rows import Moved, count_promos
 from ledger.domain.money.energy_pool import energy_cost_of
 from ledger.domain.money.rated_usages import chunks, rated, sharing
 from ledger.domain.money.rating import price_span
-from ledger.domain.money.rating_facts import CUSTODY, SWAP, V2G, Bill, Line, Promo, UsageFacts
+from ledger.domain.money.rating_facts import CUSTODY, SWAP, V2G, Bill, Line, UsageFacts
 from ledger.domain.money.rating_used import USED, Consumer, count_in, used_rows
 from ledger.domain.money.tariffs import tariff_keys
 from ledger.domain.world import Keys, Shelf, Stamp, World, touch
@@ -56,7 +57,6 @@ class BillUsage(Command, frozen=True):
     roles: ClassVar[frozenset[str]] = frozenset({"system"})
 
     facts: UsageFacts
-    promos: tuple[Promo, ...] = ()
 
 
 BillingCommand = BillUsage
@@ -188,7 +188,7 @@ def _bill(world: World, command: BillUsage) -> Outcome:
     known = world.get(BILLED, facts.usage_id)
     if known is not None and not known.reason:
         return ()
-    found = billed(world, facts, promos=command.promos)
+    found = billed(world, facts)
     if isinstance(found, Refusal):
         is_fee = facts.kind in (CUSTODY, V2G) and not facts.damage_bp
         is_free = is_fee and found.code is RefusalCode.TARIFF_NO_ELEMENT
@@ -208,16 +208,15 @@ class Billing(NamedTuple):
 def billed(
     world: World,
     facts: UsageFacts,
-    *,
     own: Iterable[Line] = (),
-    promos: tuple[Promo, ...] = (),
+    ahead: Iterable[Moved] = (),
 ) -> Billing | Refusal:
     """Rate and share a usage by the tariff and the contracts of its time.
 
-    `own` are the lines of its bill so far, where it has one.
+    `own` are the lines of its bill so far; `ahead`: see `promos_at`.
     """
     sale, contracts = sharing(world, facts)
-    bill = rated(world, facts, own, promos, contracts)
+    bill = rated(world, facts, own, contracts, ahead)
     if isinstance(bill, Refusal):
         return bill
     if sale is not None:
@@ -350,9 +349,11 @@ def _put(world: World, usage_id: str, row: Billed) -> None:
 
 
 def count_usage(world: World, event: UsageAccrued, *, taken_back: bool = False) -> None:
-    """Count a usage in the periods of its tiers, or take it back out."""
+    """Count a usage in the periods of its tiers and on its promos, or take it back out."""
     who = Consumer(event.driver_id, event.tariff_id, event.usage_id, event.usage_kind)
     count_in(world, who, event.lines, taken_back=taken_back)
+    of = event.usage_id, event.parts
+    count_promos(world, event.driver_id, of, event.lines, back=taken_back)
 
 
 # postings ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Promo codes: words that give a driver credit, so many times, once to each driver.
+"""Promo codes: words that give a driver credit or a promo on his bills, once to each driver.
 
 The ledger knows a code by the SHA-256 of its letters alone. Whatever is wrong with a code, the
 answer is the same, so that nobody can search for good ones.
@@ -11,6 +11,15 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.domain.composing import is_sha256
+from ledger.domain.money.discount_rows import (
+    DISCOUNTS,
+    KEPT_US,
+    Discounts,
+    DiscountTerms,
+    discount_row,
+    terms_fault,
+)
+from ledger.domain.money.discounts import DiscountGranted, has_room
 from ledger.domain.money.promos import PROMOS, PromoGranted
 from ledger.domain.parties import PARTIES, party_faults
 from ledger.domain.world import Keys, Shelf, Stamp, World, key_of, touch
@@ -28,7 +37,8 @@ USES_MAX = 1_000_000
 class PromoCode(msgspec.Struct, frozen=True, omit_defaults=True):
     """A code: what it gives (minor units), until when it may be entered (us), how often it was.
 
-    `credit_lasts_us` says how long the credit itself can be used; 0 = without end.
+    `credit_lasts_us` says how long what it gives can be used; 0 = without end. A code with a
+    `discount` gives no amount, but something off bills.
     """
 
     campaign_id: str
@@ -38,6 +48,7 @@ class PromoCode(msgspec.Struct, frozen=True, omit_defaults=True):
     uses_max: int
     credit_lasts_us: int = 0
     uses: int = 0
+    discount: DiscountTerms | None = None
 
 
 PROMO_CODES = Shelf("promo_codes", PromoCode)  # key: digest of the code
@@ -48,7 +59,10 @@ FOLDS: tuple[type[Event], ...] = ()
 
 
 class IssuePromoCode(Command):
-    """Give a code out, by its digest (`code_digest`); two persons."""
+    """Give a code out, by its digest (`code_digest`); two persons.
+
+    One with a `discount` gives that and no amount, and can be entered for a year at most.
+    """
 
     roles: ClassVar[frozenset[str]] = frozenset({"finance"})
     needs_second_person: ClassVar[bool] = True
@@ -60,6 +74,7 @@ class IssuePromoCode(Command):
     usable_until_at: int
     uses_max: int
     credit_lasts_us: int = 0
+    discount: DiscountTerms | None = None
 
 
 class RedeemPromoCode(Command):
@@ -89,6 +104,7 @@ class PromoCodeIssued(Event):
     usable_until_at: int
     uses_max: int
     credit_lasts_us: int = 0
+    discount: DiscountTerms | None = None
 
 
 class PromoCodeRedeemed(Event):
@@ -113,7 +129,8 @@ def touches(command: PromoCodesCommand) -> Keys:
     if isinstance(command, IssuePromoCode):
         return (code,)
     promo_id = promo_of(command.driver_id, command.code_digest)
-    return code, touch(PARTIES, command.driver_id), touch(PROMOS, command.driver_id, promo_id)
+    given = touch(PROMOS, command.driver_id, promo_id), discount_row(command.driver_id)
+    return code, touch(PARTIES, command.driver_id), *given
 
 
 def follows(_world: World, _command: PromoCodesCommand) -> Keys:
@@ -155,27 +172,41 @@ def _issue(row: PromoCode | None, command: IssuePromoCode, at: int) -> Outcome:
     facts: dict[str, Fact] = {"campaign": command.campaign_id[:40]}
     if row is not None:
         return Refusal(RefusalCode.PROMO_CODE_EXISTS, facts)
+    discount = command.discount
+    amounts = (1, QUANTITY_MAX) if discount is None else (0, 0)
+    window_us = QUANTITY_MAX if discount is None else KEPT_US
     checks = (
         (is_sha256(command.code_digest), "code_digest"),
         (is_id(command.campaign_id), "campaign_id"),
         (command.currency in EXPONENTS, "currency"),
-        (0 < command.amount_minor <= QUANTITY_MAX, "amount_minor"),
-        (at < command.usable_until_at <= QUANTITY_MAX, "usable_until_at"),
+        (amounts[0] <= command.amount_minor <= amounts[1], "amount_minor"),
+        (at < command.usable_until_at <= min(at + window_us, QUANTITY_MAX), "usable_until_at"),
         (0 < command.uses_max <= USES_MAX, "uses_max"),
         (0 <= command.credit_lasts_us <= QUANTITY_MAX, "credit_lasts_us"),
     )
     wrong = next((field for good, field in checks if not good), "")
     if wrong:
         return Refusal(RefusalCode.PROMO_FIELD_INVALID, {**facts, "field": wrong})
-    return (Draft(PromoCodeIssued(**msgspec.structs.asdict(command))),)
+    field, rule = terms_fault(discount) if discount else ("", "")
+    if field or (discount and discount.currency != command.currency):
+        told = {"field": f"discount.{field or 'currency'}", "rule": rule or "that of the code"}
+        return Refusal(RefusalCode.PROMO_FIELD_INVALID, {**facts, **told})
+    return (Draft(PromoCodeIssued(**_told(command))),)
+
+
+def _told(code: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(code, name) for name in code.__struct_fields__}
 
 
 def _redeem(world: World, row: PromoCode | None, command: RedeemPromoCode, at: int) -> Outcome:
     promo_id = promo_of(command.driver_id, command.code_digest)
-    before = world.get(PROMOS, key_of(command.driver_id, promo_id))
+    credit = world.get(PROMOS, key_of(command.driver_id, promo_id))
+    held = world.get(DISCOUNTS, command.driver_id) or Discounts(command.driver_id)
     is_usable = (
         row is not None
-        and before is None
+        and credit is None
+        and held.find(promo_id) is None
+        and (row.discount is None or has_room(held, at))
         and at < row.usable_until_at
         and row.uses < row.uses_max
         and not party_faults(world, command.driver_id, "driver")
@@ -188,15 +219,31 @@ def _redeem(world: World, row: PromoCode | None, command: RedeemPromoCode, at: i
         driver_id=command.driver_id,
         promo_id=promo_id,
     )
-    granted = PromoGranted(
+    return Draft(redeemed), Draft(_given(row, command.driver_id, promo_id, at), after=(0,))
+
+
+def _given(
+    row: PromoCode, driver_id: str, promo_id: str, at: int
+) -> PromoGranted | DiscountGranted:
+    reason = f"code of {row.campaign_id}"
+    ends = at + row.credit_lasts_us if row.credit_lasts_us else 0
+    if row.discount is not None:
+        return DiscountGranted(
+            promo_id=promo_id,
+            driver_id=driver_id,
+            terms=row.discount,
+            reason=reason,
+            valid_from_at=at,
+            valid_to_at=ends,
+        )
+    return PromoGranted(
         promo_id=promo_id,
-        driver_id=command.driver_id,
+        driver_id=driver_id,
         currency=row.currency,
         amount_minor=row.amount_minor,
-        reason=f"code of {row.campaign_id}",
-        expires_at=at + row.credit_lasts_us if row.credit_lasts_us else 0,
+        reason=reason,
+        expires_at=ends,
     )
-    return Draft(redeemed), Draft(granted, after=(0,))
 
 
 # evolve -----------------------------------------------------------------------
@@ -206,7 +253,7 @@ def evolve(world: World, event: PromoCodesEvent, _stamp: Stamp) -> None:
     """Keep the code, and count its uses."""
     match event:
         case PromoCodeIssued():
-            told = {name: getattr(event, name) for name in event.__struct_fields__}
+            told = _told(event)
             del told["code_digest"]
             world.put(PROMO_CODES, event.code_digest, PromoCode(**told))
         case PromoCodeRedeemed():

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from ledger.domain.money.contracts import CONTRACTS, ContractVersion
+from ledger.domain.money.discount_rows import Moved
 from ledger.domain.money.rating import price_span, rate, unfit
 from ledger.domain.money.rating_facts import (
     CHARGING_SESSION,
@@ -13,7 +14,6 @@ from ledger.domain.money.rating_facts import (
     V2G,
     Bill,
     Line,
-    Promo,
     UsageFacts,
 )
 from ledger.domain.money.rating_used import context_of, contract_period
@@ -48,12 +48,13 @@ def rated(
     world: World,
     facts: UsageFacts,
     own: Iterable[Line],
-    promos: tuple[Promo, ...],
     contracts: list[ContractVersion],
+    ahead: Iterable[Moved],
 ) -> Bill | Refusal:
     """Rate a usage; refuse a bill in another currency than that of a contract it is shared by.
 
-    Neither our promotions nor what was paid to us in advance pay what somebody else sells.
+    Neither our promotions nor what was paid to us in advance pay what somebody else sells. `ahead`
+    is what bills made anew before it take of promotions (`discount_rows.promos_at`).
     """
     refusal = unfit(facts)  # first: what an unusable time would read was never loaded
     if refusal is not None:
@@ -62,9 +63,7 @@ def rated(
     if period:
         facts = replace(facts, contract_period=period)
     tariffs = tariff_rows(world, facts.tariff_id, *price_span(facts))
-    context = context_of(world, facts, own)
-    if promos:
-        context = replace(context, promos=promos)
+    context = context_of(world, facts, own, ahead)
     if any(one.terms.seller for one in contracts):
         context = replace(context, free_swaps=0, free_wh=0, promos=())
     bill = rate(facts, tariffs, context)

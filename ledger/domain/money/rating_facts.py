@@ -119,7 +119,8 @@ class Promo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     ``percent`` takes `percent_bp` off the lines of `components` (all but fees when empty), at most
     `max_minor` a bill (0 = no bound); ``free_swaps`` all of them while `swaps_left` is not 0. It
-    holds in [`valid_from_at`, `valid_to_at`). Those that are not `stackable` stand alone.
+    holds in [`valid_from_at`, `valid_to_at`), for bills of `currency` (any where empty). Those that
+    are not `stackable` stand alone.
     """
 
     promo_id: str
@@ -131,6 +132,7 @@ class Promo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     valid_from_at: int = 0
     valid_to_at: int = 2**53
     stackable: bool = False
+    currency: str = ""
 
 
 class RatingContext(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -144,7 +144,11 @@ def _promoted(
 ) -> list[Line]:
     """Take off what promotions give: those that stack one after the other, or the best alone."""
     at = facts.service_time[0]
-    inside = [each for each in promos if each.valid_from_at <= at < each.valid_to_at]
+    inside = [
+        each
+        for each in promos
+        if each.valid_from_at <= at < each.valid_to_at and each.currency in ("", currency)
+    ]
     together: list[Line] = []
     for promo in inside:
         if promo.stackable:

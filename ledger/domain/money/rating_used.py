@@ -1,4 +1,4 @@
-"""What a driver used before a usage, as far as its price asks: counts of tiers, and allowances.
+"""What a driver used before a usage, as its price asks: counts of tiers, allowances, promos.
 
 A tier that goes beyond one usage counts over a month (on the clock of the tariff) or a period of a
 contract. Its row lists the usages of that period in the order in which they happened, so that what
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from ledger.domain.money.discount_rows import Moved, discount_row, promos_at, taken_off
 from ledger.domain.money.plans import (
     SUBSCRIPTIONS,
     Free,
@@ -82,6 +83,8 @@ def used_rows(world: World, driver_id: str, tariff_id: str, times: Iterable[int]
     sane = [at for at in times if 0 <= at < TIME_MAX]
     rows = [key for at in sane for key in allowance_rows(world, driver_id, at)]
     yield from dict.fromkeys(rows)  # most times are of one month
+    if sane:
+        yield discount_row(driver_id)
     periods = {contract_period(world, driver_id, at) for at in sane} - {""}
     for period in sorted({*periods, *periods_of(world, tariff_id, sane)}):
         yield touch(USED, driver_id, tariff_id, period)
@@ -128,12 +131,19 @@ def _zones(tariff: Tariff | None) -> tuple[str, ...]:
 # Before -----------------------------------------------------------------------
 
 
-def context_of(world: World, facts: UsageFacts, own: Iterable[Line] = ()) -> RatingContext:
+def context_of(
+    world: World,
+    facts: UsageFacts,
+    own: Iterable[Line] = (),
+    ahead: Iterable[Moved] = (),
+) -> RatingContext:
     """Tell what a price depends on beside the usage; its rows must be loaded (`used_rows`).
 
-    `own` are the lines of its bill so far: what it took of an allowance is free for it again.
+    `own` are the lines of its bill so far: what it took of an allowance or a promo is free for it
+    again. `ahead` is what bills made anew before it take of promos (`discount_rows.promos_at`).
     """
     at = facts.service_time[0]
+    own = tuple(own)
     left = free_of(world, facts.driver_id, at)
     mine = taken_of(own)
     free = Free(left.swaps + mine.swaps, left.energy_wh + mine.energy_wh)
@@ -144,9 +154,10 @@ def context_of(world: World, facts: UsageFacts, own: Iterable[Line] = ()) -> Rat
         row = world.get(USED, key_of(facts.driver_id, facts.tariff_id, period)) or Used()
         for counter, quantity in counted_before(row, at, facts.usage_id).items():
             used[tier_key(period, counter)] = quantity
-    if not (used or free.swaps or free.energy_wh):
+    promos = promos_at(world, facts.driver_id, at, taken_off(own), ahead)
+    if not (used or free.swaps or free.energy_wh or promos):
         return NOTHING_BEFORE
-    return RatingContext(free_swaps=free.swaps, free_wh=free.energy_wh, used=used)
+    return RatingContext(free_swaps=free.swaps, free_wh=free.energy_wh, used=used, promos=promos)
 
 
 def taken_of(lines: Iterable[Line]) -> Free:

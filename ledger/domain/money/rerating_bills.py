@@ -2,10 +2,12 @@
 
 import msgspec
 
-from ledger.domain.money.billing import ShareAccrued, UsageAccrued
+from ledger.domain.money.billing import Billing, ShareAccrued, UsageAccrued
+from ledger.domain.money.discount_rows import Moved, taken_off
 from ledger.domain.money.rating_facts import Line
 from ledger.domain.stations import STATIONS
 from ledger.domain.world import Shelf, World
+from ledger.kernel.refusal import Refusal
 
 ENDED = {"COMPLETED": "completed", "CLOSED_INCOMPLETE": "closed_incomplete"}
 """The stages of a saga in which a swap can have a bill, as rating calls them."""
@@ -43,6 +45,12 @@ def lines_of(bill: SwapBill | None) -> list[Line]:
     if bill is None or bill.is_reversed:
         return []
     return [line for one in bill.usages for line in one.event.lines]
+
+
+def promos_moved(bill: SwapBill | None, found: Billing | Refusal) -> Moved:
+    """Tell what a bill took of promos, and what it takes as it is made anew, if it is."""
+    usages = [] if isinstance(found, Refusal) else found.usages
+    return taken_off(lines_of(bill)), taken_off(one for each in usages for one in each.lines)
 
 
 def operator_of(world: World, bill: SwapBill) -> str:

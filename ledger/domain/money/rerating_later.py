@@ -10,11 +10,19 @@ from typing import Any, ClassVar
 from ledger.domain.money import billing
 from ledger.domain.money.agreed import as_agreed
 from ledger.domain.money.billing import BILLED
+from ledger.domain.money.discount_rows import Moved
 from ledger.domain.money.rating import LEVEL_MIN
 from ledger.domain.money.rating_facts import CHARGING_SESSION, SWAP, UsageFacts
 from ledger.domain.money.rating_used import USED, Use, Used, later_uses
 from ledger.domain.money.rerating import Why, is_same, redone, swap_facts
-from ledger.domain.money.rerating_bills import ENDED, SWAP_BILLS, SwapBill, lines_of, operator_of
+from ledger.domain.money.rerating_bills import (
+    ENDED,
+    SWAP_BILLS,
+    SwapBill,
+    lines_of,
+    operator_of,
+    promos_moved,
+)
 from ledger.domain.money.rerating_rows import rows_after
 from ledger.domain.saga import SWAPS
 from ledger.domain.sessions import SESSIONS
@@ -69,22 +77,24 @@ def decide(world: World, command: LaterCommand, _request: Request) -> Outcome:
     """Take back and make again each later bill that does not follow any more."""
     row = world.get(USED, key_of(command.driver_id, command.tariff_id, command.period)) or Used()
     drafts: list[Draft] = []
+    ahead: list[Moved] = []  # none takes what one before it takes of a promo
     for use in later_uses(row, command.at, command.usage_id):
-        drafts += _again(world, use, command.causes, len(drafts))
+        drafts += _again(world, use, Why(command.causes, REASON, first=len(drafts)), ahead)
     return tuple(drafts)
 
 
-def _again(world: World, use: Use, causes: tuple[int, ...], first: int) -> list[Draft]:
+def _again(world: World, use: Use, why: Why, ahead: list[Moved]) -> list[Draft]:
     bill = world.get(SWAP_BILLS, use.usage_id)
     if bill is None or bill.is_reversed:
         return []
-    facts = _facts(world, use, bill, causes)
+    facts = _facts(world, use, bill, why.causes)
     if facts is None:
         return []
-    found = billing.billed(world, facts, own=lines_of(bill))
+    found = billing.billed(world, facts, own=lines_of(bill), ahead=ahead)
     if not isinstance(found, Refusal) and is_same(bill, found):
         return []
-    return redone(facts, bill, found, Why(causes, REASON, first=first))
+    ahead.append(promos_moved(bill, found))
+    return redone(facts, bill, found, why)
 
 
 def _facts(world: World, use: Use, bill: SwapBill, causes: tuple[int, ...]) -> UsageFacts | None:

@@ -28,7 +28,6 @@ from ledger.domain.money.invoice_credits import CreditedLine, ShareCredit
 from ledger.domain.money.invoice_means import PayFromCredit
 from ledger.domain.money.invoices import INVOICES, InvoiceIssued, IssueInvoice
 from ledger.domain.money.pending_rows import WALLETS, Wallet
-from ledger.domain.money.rating_facts import Promo
 from ledger.domain.money.rerating import UsageReversed, taken_back
 from ledger.domain.money.tariff_terms import Element
 from ledger.domain.money.tax import tax_rule
@@ -37,7 +36,17 @@ from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import Refusal, RefusalCode
 from tests.support.books import entry_of
 from tests.support.rules import act, events
-from tests.support.usage import MAY, agreement, entitled, made, market, session, swap, terms
+from tests.support.usage import (
+    MAY,
+    agreement,
+    discounted,
+    entitled,
+    made,
+    market,
+    session,
+    swap,
+    terms,
+)
 
 JUNE = parse_instant("2018-06-01T00:00:00Z", "at")
 SELLER = Seller("OP-1", "Example Swaps GmbH", "Hauptstr. 1", "10115", "Berlin", "DE", "DE123456789")
@@ -139,8 +148,8 @@ def test_prices_that_include_tax_are_the_partners_price():
 def test_neither_promotions_nor_allowances_of_ours_pay_a_partners_sale():
     world = selling()
     entitled(world, "DR-1")
-    promos = (Promo(promo_id="PR-1", kind="percent", percent_bp=5_000),)
-    usage, _ = made(act(world, BillUsage(facts=swap(), promos=promos)))
+    discounted(world, percent_bp=5_000)
+    usage, _ = made(act(world, BillUsage(facts=swap())))
     assert usage.net_minor == 2_001
 
 

@@ -15,7 +15,6 @@ from ledger.domain.money.billing import (
 )
 from ledger.domain.money.contracts import CONTRACTS, PartnerContracts
 from ledger.domain.money.rated_usages import LINES_PER_ENTRY
-from ledger.domain.money.rating_facts import Promo
 from ledger.domain.money.tariff_terms import Element
 from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.world import World
@@ -25,11 +24,22 @@ from ledger.kernel.messages import Actor, Request
 from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import RefusalCode
 from tests.support.rules import act
-from tests.support.usage import MAY, agreement, entitled, hours, made, market, session, swap, terms
+from tests.support.usage import (
+    MAY,
+    agreement,
+    discounted,
+    entitled,
+    hours,
+    made,
+    market,
+    session,
+    swap,
+    terms,
+)
 
 
-def bill(world, facts, **options):
-    return act(world, BillUsage(facts=facts, **options))
+def bill(world, facts):
+    return act(world, BillUsage(facts=facts))
 
 
 def books(event):
@@ -135,8 +145,8 @@ def test_a_free_swap_is_billed_at_zero():
 
 def test_a_promotion_takes_its_part_off_before_it_is_shared():
     world = market(terms(), contract=agreement())
-    tenth = Promo(promo_id="PR-1", kind="percent", percent_bp=1_000)
-    accrued, share = made(bill(world, swap(), promos=(tenth,)))
+    discounted(world, percent_bp=1_000)
+    accrued, share = made(bill(world, swap()))
     assert isinstance(accrued, UsageAccrued)
     assert isinstance(share, ShareAccrued)
     whole, _ = made(bill(market(terms(), contract=agreement()), swap()))
@@ -228,4 +238,5 @@ def test_the_rows_of_a_bill_are_known_from_its_facts():
         "T1|2018-05-01",
         "T1|2018-05-02",
     ]
-    assert [key for _, key in follows(market(), command)] == ["DR-1"]  # his subscription
+    rows = [(shelf.name, key) for shelf, key in follows(market(), command)]
+    assert rows == [("subscriptions", "DR-1"), ("discounts", "DR-1")]

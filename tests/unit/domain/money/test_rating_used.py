@@ -161,12 +161,12 @@ def test_what_a_bill_took_itself_is_free_for_it_again():
 def test_a_tariff_is_asked_for_its_periods_once_it_is_known():
     world = market(terms(TIERED))
     narrow = World()
-    assert [key for _, key in used_rows(narrow, "DR-1", "T1", (TEN, TEN))] == ["DR-1"]
+    assert [key for _, key in used_rows(narrow, "DR-1", "T1", (TEN, TEN))] == ["DR-1", "DR-1"]
     narrow.admit(TARIFFS, {"T1": world.get(TARIFFS, "T1")})
-    assert [key for _, key in used_rows(narrow, "DR-1", "T1", (TEN,))] == ["DR-1", KEY]
+    assert [key for _, key in used_rows(narrow, "DR-1", "T1", (TEN,))] == ["DR-1", "DR-1", KEY]
     unknown: dict[str, Tariff | None] = {"T2": None}
     narrow.admit(TARIFFS, unknown)
-    assert [key for _, key in used_rows(narrow, "DR-1", "T2", (TEN,))] == ["DR-1"]
+    assert [key for _, key in used_rows(narrow, "DR-1", "T2", (TEN,))] == ["DR-1", "DR-1"]
 
 
 # Contracts --------------------------------------------------------------------

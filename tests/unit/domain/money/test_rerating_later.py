@@ -162,6 +162,7 @@ def test_rows_are_named_as_far_as_they_are_known():
         "tariffs",
         "tariff_days",
         "subscriptions",
+        "discounts",
     ]
     world.admit(STATIONS, {"ST-1": full.need(STATIONS, "ST-1")})
     assert "contracts" in names(follows(world, command))
