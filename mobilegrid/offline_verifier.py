@@ -1182,7 +1182,8 @@ class Usage(NamedTuple):
     """What a price depends on; begin and end are one instant unless it lasts.
 
     `counts` are what fees count, by name; `used` what was used before it, by period and counter;
-    `intervals` are (begin, end, Wh) of a meter; `promos` take something off before tax.
+    `intervals` are (begin, end, Wh) of a meter; `promos` take something off before tax; `off` are
+    such lines at the word of the bill.
     """
 
     kind: str
@@ -1207,6 +1208,7 @@ class Usage(NamedTuple):
     free_wh: int = 0
     used: Mapping[str, int] = {}
     promos: tuple[dict[str, Any], ...] = ()
+    off: tuple[dict[str, Any], ...] = ()
 
     @property
     def is_swap(self) -> bool:
@@ -1716,10 +1718,14 @@ def _beside(
 
 def _promoted(usage: Usage, lines: list[dict[str, Any]], currency: str) -> list[dict[str, Any]]:
     """Take promotions off: those that stack one after the other, or the best one alone."""
+    if usage.off:
+        return [*lines, *_off_at_word(usage, lines, currency)]
     stacked: list[dict[str, Any]] = []
     ways = [stacked]
     for promo in usage.promos:
         if not promo.get("valid_from_at", 0) <= usage.begin < promo.get("valid_to_at", LAST):
+            continue
+        if promo.get("currency", "") not in {"", currency}:
             continue
         if promo.get("stackable"):
             stacked += _taken_off(usage, [*lines, *stacked], promo, currency)
@@ -1754,6 +1760,27 @@ def _taken_off(
             line = _beside(group[0], "DISCOUNT", formula, -minor, currency)
             found.append({**line, "promo": promo["promo_id"]})
     return found
+
+
+def _off_at_word(
+    usage: Usage, lines: list[dict[str, Any]], currency: str
+) -> Iterator[dict[str, Any]]:
+    """Make the lines of promotions as a bill says them, as far as they can be right at all.
+
+    None takes off more than there is of its tax product and version.
+    """
+    left: dict[tuple[str, int], int] = {}
+    first: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in lines:
+        group = line["tax_product"], line["tariff_position"]
+        left[group] = left.get(group, 0) + _price_of(line)
+        first.setdefault(group, line)
+    for said in usage.off:
+        group, minor = (said["tax_product"], said["tariff_position"]), _price_of(said)
+        if minor < 0 <= left.get(group, -1) + minor:
+            left[group] += minor
+            line = _beside(first[group], "DISCOUNT", said["formula"], minor, currency)
+            yield {**line, "promo": said["promo"]}
 
 
 def _without_tax(country: str, lines: list[dict[str, Any]], tax: Tax) -> list[dict[str, Any]]:
@@ -1857,6 +1884,7 @@ class Books:
         self.stations: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.contracts: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.plans: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
+        self.promos: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.bills: dict[str, list[tuple[int, bool, dict[str, Any]]]] = {}
         self.versions: dict[str, list[Version]] = {}
         self.taxes: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
@@ -1878,6 +1906,8 @@ class Books:
             self.stations.setdefault(take(body, "station_id", str), []).append((position, body))
         elif kind in PLANS:
             self.plans.setdefault(take(body, "driver_id", str), []).append((position, kind, body))
+        elif kind == "discount.granted":
+            self.promos.setdefault(take(body, "driver_id", str), []).append((position, body))
         elif kind in BILLED:
             is_back = kind == "usage.reversed"
             bill = take(body, "original", dict) if is_back else body
@@ -2384,6 +2414,8 @@ class Books:
         swaps, energy_wh = self._free(driver, usage.begin, own, first)
         if take(body, "seller_id", str, ""):  # what was paid to us in advance pays no other's sale
             swaps = energy_wh = 0
+        else:
+            usage = usage._replace(promos=tuple(self._promos(driver, usage.begin, first)))
         counted: dict[str, Counted] = {}
         back = first  # from here on its own bill is taken back, to be made anew
         while self._is_back_of(own, back - 1):
@@ -2403,6 +2435,32 @@ class Books:
     def _is_back_of(self, usage_id: str, place: int) -> bool:
         entry = self.entries.get(place, {"kind": ""})
         return bool(entry["kind"] == "usage.reversed" and entry["body"]["usage_id"] == usage_id)
+
+    def _promos(self, driver: str, at: int, before: int) -> list[dict[str, Any]]:
+        """List what a driver was granted that holds for a usage, with what is left of each.
+
+        What ends first comes first. A grant forgets those that ended 366 days before it.
+        """
+        taken: dict[str, dict[str, int]] = {}  # by promo and usage, as the tariff says prices
+        for place, is_back, bill in self.bills.get(driver, ()):
+            for line in take(bill, "lines", list) if place < before else ():
+                if line.get("promo"):
+                    by_usage = taken.setdefault(line["promo"], {})
+                    minor = _price_of(line) if is_back else -_price_of(line)
+                    by_usage[bill["usage_id"]] = by_usage.get(bill["usage_id"], 0) + minor
+        told = [one for one in self.promos.get(driver, ()) if one[0] < before]
+        found: list[tuple[int, dict[str, Any]]] = []
+        for number, (_, body) in enumerate(told):
+            end = take(body, "valid_to_at", int, 0) or LAST
+            later = [
+                take(self.entries[place], "recorded_at", int) for place, _ in told[number + 1 :]
+            ]
+            is_kept = all(granted - 366 * DAY < end for granted in later)
+            if is_kept and take(body, "valid_from_at", int) <= at < end:
+                by_usage = taken.get(take(body, "promo_id", str), {})
+                promo = _promo_left(body, end, [minor for minor in by_usage.values() if minor])
+                found += [(end, promo)] if promo else []
+        return [promo for _, promo in sorted(found, key=lambda one: one[0])]
 
     def _free(self, driver: str, at: int, own: str, before: int) -> tuple[int, int]:
         """Add up what is left of a driver's allowances for a usage: swaps, and Wh."""
@@ -2481,9 +2539,10 @@ class Books:
             if "." in period:  # of a contract; a month of a tariff has no dot
                 usage = usage._replace(period=period)
             used[key] = _stated_before(tier, lines, line)
-        if used or free["SWAP"] or free["KWH"]:
+        off = tuple(line for line in lines if line.get("promo"))
+        if used or free["SWAP"] or free["KWH"] or off:
             self.stated.add(first)
-        return usage._replace(used=used)
+        return usage._replace(used=used, off=off)
 
     def taken_back(self, position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """See that a reversal says again what it takes back; give that usage and its lines."""
@@ -2751,6 +2810,28 @@ def sums_of(lines: Iterable[dict[str, Any]]) -> dict[str, int]:
         is_energy = is_energy or (name == "DISCOUNT" and line.get("tax_product") == "energy")
         sums["energy" if is_energy else "fee" if name in FEES else "service"] += line["net_minor"]
     return sums
+
+
+def _promo_left(grant: dict[str, Any], end: int, taken: list[int]) -> dict[str, Any] | None:
+    """Give a promo as it rates, after usages took so much of it; None when nothing is left."""
+    terms = take(grant, "terms", dict)
+    most = take(terms, "swaps", int, 0) or take(terms, "uses_max", int, 0)
+    in_all = take(terms, "max_minor", int, 0)
+    require(
+        not (most and len(taken) > most) and not (in_all and sum(taken) > in_all),
+        f"promo {grant['promo_id']}: more of it was taken than was granted",
+    )
+    if (most and len(taken) == most) or (in_all and sum(taken) == in_all):
+        return None
+    bounds = [take(terms, "max_bill_minor", int, 0), in_all and in_all - sum(taken)]
+    return {
+        **terms,
+        "promo_id": grant["promo_id"],
+        "swaps_left": take(terms, "swaps", int, 0) and most - len(taken),
+        "max_minor": min((each for each in bounds if each), default=0),
+        "valid_from_at": grant["valid_from_at"],
+        "valid_to_at": end,
+    }
 
 
 def _holds(month: dict[str, Any], oldest: int, newest: int) -> int:

@@ -12,6 +12,7 @@ from ledger.domain.money.allowances import SubscriptionUsed
 from ledger.domain.money.billing import ShareAccrued, UsageAccrued, begun_at
 from ledger.domain.money.contracts import CONTRACTS
 from ledger.domain.money.credit_notes import ShareReduced
+from ledger.domain.money.discounts import DiscountGranted
 from ledger.domain.money.extra_pack_bills import usage_of
 from ledger.domain.money.pack_dues import PackDuesAccrued
 from ledger.domain.money.plans import month_after, month_at
@@ -22,6 +23,7 @@ from ledger.domain.money.subscriptions import (
     SubscriptionEnded,
     SubscriptionInvoiced,
 )
+from ledger.domain.money.tariff_terms import TIME_MAX
 from ledger.domain.money.tariffs import TARIFF_DAYS, TARIFFS, day_text
 from ledger.domain.money.tax import RULES
 from ledger.domain.stations import StationCommissioned
@@ -196,19 +198,26 @@ _FACTS = (ChargeSessionEnded, SwapCompleted, SwapClosedIncomplete, *_OF_BOOKINGS
 
 
 def used_before(reads: Reads, driver_id: str, usages: list[Entry]) -> Iterator[Entry]:
-    """Yield the plan of a driver and the bills that prices of some of his usages depend on.
+    """Yield plan and promos of a driver and the bills that prices of some of his usages depend on.
 
-    These are bills that the same tiers count, and that took of the same allowances; what was used
-    in them they say themselves.
+    These are bills that the same tiers count, and that took of the same allowances or promos; what
+    was used in them they say themselves.
     """
     end = max(one.envelope.position for one in usages)
     plans = [one for one in reads.entries(0, end, _PLANS) if _driver_of(one.event) == driver_id]
     yield from plans
+    granted = _granted(reads, driver_id, end)
+    yield from granted
     events = [one.event for one in usages if isinstance(one.event, UsageAccrued)]
     tiers = {(one.tariff_id, line.tier) for one in events for line in one.lines if line.tier}
     months = {month for one in events for month in _months(plans, begun_at(one))}
     known = {one.usage_id for one in events}
-    if not (tiers or months):
+    promos = {
+        one.event.promo_id
+        for one in granted
+        if isinstance(one.event, DiscountGranted) and _may_take(one.event, events)
+    }
+    if not (tiers or months or promos):
         return
     for plan in plans:
         if isinstance(plan.event, SubscriptionUsed) and plan.event.period in months:
@@ -222,8 +231,20 @@ def used_before(reads: Reads, driver_id: str, usages: list[Entry]) -> Iterator[E
         assert isinstance(event, UsageAccrued | UsageReversed), "no other kind is asked for"
         usage = event.original if isinstance(event, UsageReversed) else event
         counted = {(usage.tariff_id, line.tier) for line in usage.lines} & tiers
-        if usage.driver_id == driver_id and (counted or usage.usage_id in known):
+        took = {line.promo for line in usage.lines} & promos
+        if usage.driver_id == driver_id and (counted or took or usage.usage_id in known):
             yield one
+
+
+def _granted(reads: Reads, driver_id: str, end: int) -> list[Entry]:
+    """List the grants of promos that may take something off a driver's bills."""
+    granted = reads.entries(0, end, (DiscountGranted.kind,))
+    return [one for one in granted if getattr(one.event, "driver_id", "") == driver_id]
+
+
+def _may_take(granted: DiscountGranted, usages: list[UsageAccrued]) -> bool:
+    begin, end = granted.valid_from_at, granted.valid_to_at or TIME_MAX
+    return any(begin <= begun_at(one) < end for one in usages)
 
 
 def _plans(reads: Reads, usages: list[Entry]) -> Iterator[Entry]:

@@ -203,6 +203,7 @@ class Draw:
             components=self.any([(), (), ("ENERGY",), ("SERVICE", "BOOKING")]),
             valid_from_at=MAY + self.any([-30, -30, 1]) * DAY,
             stackable=self.one_in(2),
+            currency=self.any(["", "EUR", "EUR", "CNY"]),
         )
 
     def context(self) -> RatingContext:

@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
+from ledger.domain.money.billing import UsageAccrued
+from ledger.domain.money.discount_rows import DISCOUNTS, taken_off
 from ledger.domain.money.posting_dates import PERIODS
+from ledger.domain.money.rerating import UsageReversed
 from ledger.domain.money.settlement_rows import STATEMENTS
 from ledger.exports.proven import prove_bill, prove_statement
 from ledger.kernel.errors import NotFound
@@ -41,6 +44,7 @@ WANTED = {
     *("swap_completed", "usage.accrued", "usage.reversed", "share.accrued", "share.reduced"),
     *("invoice.issued", "credit_note.issued", "wallet.topped_up", "psp.confirmed"),
     *("dispute.told", "chargeback.opened", "chargeback.won", "promo.granted"),
+    *("discount.granted", "promo-percent-1", "promo-free-swap-1"),
     *("statement.issued", "statement.approved", "line_dispute.closed", "payout.confirmed_bank"),
     *(
         "payout.returned",
@@ -78,6 +82,10 @@ def months(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Ra
         assert told_before(lived, reports)
     with lived.ledger.reading() as reads:
         MET.update(one.envelope.kind for one in reads.entries())
+        bills = [one.event for one in reads.entries(0, None, (UsageAccrued.kind,))]
+    for bill in bills:
+        assert isinstance(bill, UsageAccrued)
+        MET.update(line.formula for line in bill.lines if line.promo)
     yield lived
     lived.ledger.close()
 
@@ -97,6 +105,23 @@ def told_before(lived: RandomMonths, reports: dict[tuple[str, int], str]) -> boo
 def test_every_invariant_holds_after_random_months(months):
     assert broken(months, deep=True) == {}
     assert months.refused, "nothing was refused"
+
+
+def test_promos_are_counted_as_bills_say_and_none_beyond_its_bounds(months):
+    with months.ledger.reading() as reads:
+        row = reads.row(DISCOUNTS, "DR-1")
+        entries = list(reads.entries(0, None, (UsageAccrued.kind, UsageReversed.kind)))
+    taken: dict[str, Counter[str]] = {}
+    for one in entries:
+        is_back = isinstance(one.event, UsageReversed)
+        bill = one.event.original if is_back else one.event
+        for promo_id, minor in taken_off(bill.lines).items():
+            taken.setdefault(promo_id, Counter())[bill.usage_id] += -minor if is_back else minor
+    for held in row.held if row else ():
+        stands = [minor for minor in taken.get(held.promo_id, {}).values() if minor]
+        assert (held.uses, held.used_minor) == (len(stands), sum(stands))
+        assert held.uses_left is None or held.uses_left >= 0
+        assert held.minor_left is None or held.minor_left >= 0
 
 
 def test_4_whatever_is_asked_again_posts_nothing(months):

@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from ledger.domain.asking import AuthoriseSwap, RequestSwap, swap_id_of
 from ledger.domain.money.contracts import AgreeContract, ContractTerms
+from ledger.domain.money.discount_rows import DiscountTerms
+from ledger.domain.money.discounts import GrantDiscount
 from ledger.domain.money.energy_trade import BuyEnergy, CorrectEnergyPurchase
 from ledger.domain.money.invoice_means import PayFromCredit
 from ledger.domain.money.invoices import INVOICES
@@ -255,6 +257,29 @@ class Streets:
             reason="sorry",
         )
         self.do(promo)
+        self.grant_discount(minor)
+
+    def grant_discount(self, drawn: int) -> None:
+        """Something off the next bills, within bounds that are soon reached."""
+        is_percent = drawn % 3 > 0
+        terms = DiscountTerms(
+            kind="percent" if is_percent else "free_swaps",
+            currency="EUR",
+            percent_bp=drawn * 10 if is_percent else 0,
+            swaps=0 if is_percent else 1 + drawn % 2,
+            uses_max=drawn % 4 if is_percent else 0,
+            max_bill_minor=drawn % 5 * 40,
+            max_minor=drawn % 7 * 60,
+            components=("ENERGY",) if drawn % 8 == 0 else (),
+            stackable=drawn % 2 == 0,
+        )
+        name = self.name("PD")
+        end = self.now + drawn * HOUR if drawn % 5 else 0
+        self.do(
+            GrantDiscount(
+                promo_id=name, driver_id="DR-1", terms=terms, reason="come back", valid_to_at=end
+            )
+        )
 
     def spend(self) -> None:
         for invoice_no in self.open_invoices()[:2]:
