@@ -125,7 +125,7 @@ class Session:
     @_quiet
     async def _routed(self, event: ft.RouteChangeEvent) -> None:
         if self.app is not None:
-            self.app.nav.go_to(event.route)
+            self.app.gone_to(event.route)
 
     @_quiet
     async def _popped(self, _event: ft.ViewPopEvent) -> None:

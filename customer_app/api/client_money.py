@@ -87,6 +87,11 @@ class MoneyCalls(Calls):
         """Say how far a hosted page came."""
         return await self._get(Checkout, path("checkouts", checkout_id))
 
+    async def end_checkout(self, checkout_id: str, outcome: str, key: str) -> Checkout:
+        """Tell how the driver came back from a hosted page: `back`, or `left` without paying."""
+        route = path("checkouts", checkout_id, "end")
+        return await self._command(Checkout, route, {"outcome": outcome}, key)
+
     async def methods(self) -> Methods:
         """List the ways to pay that are saved."""
         return await self._get(Methods, path("methods"))

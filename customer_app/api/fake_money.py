@@ -41,6 +41,7 @@ def wallet(**more: Any) -> Json:
         "pending_minor": 0,
         "promo_minor": 0,
         "promo_expires": [],
+        "discounts": [],
         "deposit_minor": 0,
         "owed_minor": 0,
         "overdue_minor": 0,
@@ -197,7 +198,7 @@ def put_invoice(door: FakeDoor, invoice_id: str, state: str, **more: Any) -> Non
         "invoice_id": invoice_id,
         "number": "INV-2026-0007",
         "state": state,
-        "issued_at": _at(door, -20),
+        "issued_on": _at(door, -20)[:10],
         "due_on": "2026-11-30",
         "currency": "EUR",
         "total_minor": 6040,
@@ -269,6 +270,11 @@ def _add_payments(door: FakeDoor) -> None:
         door.things[f"/checkouts/{made['checkout_id']}"] = made
         return made
 
+    def end(body: Json, checkout_id: str) -> Json:
+        made: Json = door.things[f"/checkouts/{checkout_id}"]
+        made["state"] = "ABANDONED" if body["outcome"] == "left" else "WAITING"
+        return made
+
     def default(_body: Json, method_id: str) -> Json:
         items = door.things[METHODS]["items"]
         door.things[METHODS] = {"items": [{**m, "default": m["id"] == method_id} for m in items]}
@@ -289,6 +295,7 @@ def _add_payments(door: FakeDoor) -> None:
 
     door.works |= {
         "POST /checkouts": checkout,
+        "POST /checkouts/([^/]+)/end": end,
         "POST /methods/([^/]+)/default": default,
         "DELETE /methods/([^/]+)": remove,
         "POST /promo-codes": promo,

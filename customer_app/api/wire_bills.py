@@ -175,7 +175,7 @@ class InvoiceRow:
     invoice_id: str
     number: str
     state: str
-    issued_at: datetime
+    issued_on: str
     due_on: str
     currency: str
     total_minor: int
@@ -218,7 +218,7 @@ class CreditNote:
     """A note that takes some of an invoice back, or all (with tax)."""
 
     number: str
-    issued_at: datetime
+    issued_on: str
     total_minor: int
 
 
@@ -230,7 +230,7 @@ class Invoice:
     number: str
     state: str
     kind: str
-    issued_at: datetime
+    issued_on: str
     due_on: str
     currency: str
     period: str

@@ -25,6 +25,23 @@ class PromoExpiry:
 
 
 @dataclass(frozen=True, slots=True)
+class Discount:
+    """Something off the next bills, and what is left of it."""
+
+    promo_id: str
+    kind: str
+    currency: str
+    valid_from: datetime
+    valid_to: datetime | None = None
+    percent: str = ""
+    left: int = 0
+    left_minor: int = 0
+    max_bill_minor: int = 0
+    components: tuple[str, ...] = ()
+    stackable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Wallet:
     """What a driver has."""
 
@@ -33,6 +50,7 @@ class Wallet:
     pending_minor: int
     promo_minor: int
     promo_expires: tuple[PromoExpiry, ...]
+    discounts: tuple[Discount, ...]
     deposit_minor: int
     owed_minor: int
     overdue_minor: int
@@ -128,13 +146,14 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class PromoGrant:
-    """Credit that a code gave."""
+    """Credit that a code gave, or something off the next bills."""
 
     promo_id: str
     amount_minor: int
     currency: str
     position: int
     expires_at: datetime | None = None
+    discount: Discount | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,10 @@ TEXTS = {
     "refused.invoice_not_payable": "This invoice has nothing left to pay.",
     "refused.invoice_state": "This invoice has nothing left to pay.",
     "refused.invoice_unknown": "There is no such invoice of yours.",
-    "refused.wallet_too_low": "The wallet has {available}; {amount} is needed. Nothing was taken.",
+    "refused.wallet_too_low": (
+        "The wallet has {available} of the {amount} that is set aside for this booking: {missing} "
+        "is missing. Nothing was taken."
+    ),
     "refused.wallet_too_low.plain": "The wallet has too little. Nothing was taken.",
     "refused.amount_limit": "That amount cannot be taken. Nothing was charged.",
     "refused.subscription_state": "Your plan does not allow this now. Nothing was changed.",

@@ -13,6 +13,8 @@ TEXTS = {
     "reserve.pay.invoice": "Monthly bill",
     "reserve.pay.wallet": "Wallet",
     "reserve.pay.card": "Card",
+    "reserve.instead.card": "Pay by card",
+    "reserve.instead.invoice": "Pay by monthly bill",
     "reserve.quote": "Show the price",
     "reserve.tax": "VAT",
     "reserve.total": "Estimate incl. tax",
@@ -110,6 +112,7 @@ TEXTS = {
     "slot.show_code": "Show code",
     # J5
     "swap.title": "Swap",
+    "swap.on_hold": "This swap waits until a person has looked at the pack.",
     "swap.stop": "Stop and call",
     "swap.stop_ask": "Stop this swap?",
     "swap.stop_text": "No pack has moved yet. The swap ends and nothing is charged.",
@@ -173,7 +176,7 @@ TEXTS = {
     ),
     "attention.counterfeit_suspect": (
         "We could not prove this pack's identity. Slot {slot} is locked; "
-        "your own record is unchanged."
+        "your own record is unchanged. Leave the pack there and call us."
     ),
     "attention.safety": "Stop where it is safe, leave the vehicle, keep away.",
     "attention.other": "A person looks at this swap. You need not do anything.",

@@ -17,12 +17,14 @@ from customer_app.i18n import (
     en_journey,
     en_money,
     en_pack,
+    en_passport,
     en_shell,
     zh_account,
     zh_errors,
     zh_journey,
     zh_money,
     zh_pack,
+    zh_passport,
     zh_shell,
 )
 from customer_app.i18n.facts import Forms, gaps, spoken
@@ -34,6 +36,7 @@ _CATALOGUES = {
         | en_journey.TEXTS
         | en_money.TEXTS
         | en_pack.TEXTS
+        | en_passport.TEXTS
         | en_shell.TEXTS
     ),
     "zh": MappingProxyType(
@@ -42,6 +45,7 @@ _CATALOGUES = {
         | zh_journey.TEXTS
         | zh_money.TEXTS
         | zh_pack.TEXTS
+        | zh_passport.TEXTS
         | zh_shell.TEXTS
     ),
 }

@@ -54,7 +54,9 @@ TEXTS = {
     "refused.invoice_not_payable": "此账单无需再付。",
     "refused.invoice_state": "此账单无需再付。",
     "refused.invoice_unknown": "没有您的此账单。",
-    "refused.wallet_too_low": "钱包余额 {available}，需要 {amount}，未扣款。",
+    "refused.wallet_too_low": (
+        "钱包余额 {available}，本次预约需预留 {amount}，还差 {missing}，未扣款。"
+    ),
     "refused.wallet_too_low.plain": "钱包余额不足，未扣款。",
     "refused.amount_limit": "无法接受此金额，未扣款。",
     "refused.subscription_state": "您的套餐目前不支持此操作，未做更改。",

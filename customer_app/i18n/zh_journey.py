@@ -12,6 +12,8 @@ TEXTS = {
     "reserve.pay.invoice": "月度账单",
     "reserve.pay.wallet": "钱包",
     "reserve.pay.card": "银行卡",
+    "reserve.instead.card": "改用银行卡",
+    "reserve.instead.invoice": "改为月度账单",
     "reserve.quote": "查看价格",
     "reserve.tax": "增值税",
     "reserve.total": "预计含税合计",
@@ -106,6 +108,7 @@ TEXTS = {
     "slot.unknown": "无法识别该仓位。",
     "slot.show_code": "出示换电码",
     "swap.title": "换电",
+    "swap.on_hold": "换电已暂停，等待人工核查电池包。",
     "swap.stop": "停止并致电",
     "swap.stop_ask": "要停止本次换电吗？",
     "swap.stop_text": "电池包尚未移动，换电将结束，不收费。",
@@ -155,7 +158,7 @@ TEXTS = {
     "swap.lost": "站点连接中断，记录会稍后补传，不会重复扣款。",
     "attention.pack_mixup": "这不是登记在您名下的电池包。换电将继续，我们会与您核对。",
     "attention.counterfeit_suspect": (
-        "无法验证此电池包身份，{slot} 号仓已锁定，您的记录不受影响。"
+        "无法验证此电池包身份，{slot} 号仓已锁定，您的记录不受影响。请将电池包留在仓内并致电我们。"
     ),
     "attention.safety": "请立即安全停车，离开车辆并保持距离。",
     "attention.other": "工作人员正在查看本次换电，您无需操作。",

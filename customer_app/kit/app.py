@@ -133,6 +133,7 @@ class App:
         self.references: deque[str] = deque(maxlen=REFERENCES_KEPT)
         self.busy: set[Hashable] = set()
         self._said: ft.SnackBar | None = None
+        self._said_at = ""
         self.models: dict[int, Any] = {}
         self.kept: dict[str, Any] = {}  # models that outlive their screen, such as the list
 
@@ -216,6 +217,15 @@ class App:
 
     # Going somewhere -------------------------------------------------------------------------
 
+    def gone_to(self, route: str) -> None:
+        """Note where the driver is now; what was said goes along to one screen, and no further.
+
+        For readers of the screen a bar stays until it is closed, over the buttons below it.
+        """
+        if self._said_at and self._said_at != self.nav.route:
+            self.hush()
+        self.nav.go_to(route)
+
     async def go(self, route: str) -> None:
         """Go to a route of the app, such as `/wallet`."""
         if not route.startswith("/") or route.startswith("//"):
@@ -270,6 +280,7 @@ class App:
             persist=self.device.has_reader,
             show_close_icon=True,
         )
+        self._said_at = self.nav.route
         self.page.show_dialog(self._said)
         self.scope.spawn(self.device.announce(words), "announce")
 
@@ -278,7 +289,7 @@ class App:
         if self._said is not None and self._said.open:
             self._said.open = False
             self._said.update()
-        self._said = None
+        self._said, self._said_at = None, ""
 
     def show(self, error: BaseException, place: str, model: Any = None) -> None:
         """Show what a handler met: at its model when there is one, else in the bar."""

@@ -14,6 +14,7 @@ from customer_app.api.wire_journey import Booking, Quote
 from customer_app.api.wire_stations import Station, StationSheet
 from customer_app.models.base import Model, State
 from customer_app.models.commands import Means, PendingCommands
+from customer_app.models.shortfall import Shortfall, look_short
 
 NO_METHOD = {"payment_method_missing", "card_missing"}
 NO_PACK = {"no_pack_ready", "no_pack_available"}
@@ -64,8 +65,8 @@ class ReserveModel(Model):
         self.booking: Booking | None = None
         self.changed_from: int | None = None
         self.alternatives: tuple[Station, ...] = ()
-        self.checking = False
-        self.is_busy = False
+        self.shortfall: Shortfall | None = None  # of a wallet that was too low
+        self.checking = self.is_busy = False
 
     @override
     async def fetch(self) -> None:
@@ -94,9 +95,16 @@ class ReserveModel(Model):
             self.arrive_in_minutes = int(minutes)
             self._forget_price()
 
+    @property
+    def sets_aside(self) -> bool:
+        """Whether something is held on a card or in the wallet as soon as it is reserved."""
+        return self.pay_with != PAY_WITH[0]
+
     def choose_payment(self, pay_with: str) -> None:
         """Say by what a fee and the swap are paid; the price stays as it is."""
         self.pay_with = pay_with if pay_with in PAY_WITH else self.pay_with
+        if self.shortfall is not None:  # it was about the way before
+            self.shortfall = self.error = None
 
     @property
     def arrive_at(self) -> datetime:
@@ -140,7 +148,7 @@ class ReserveModel(Model):
         if self.quote is None or self.is_busy or self.booking is not None:
             return False
         self.is_busy = True
-        self.alternatives = ()
+        self.alternatives, self.shortfall = (), None
         try:
             return await self.attempt(self._reserve)
         finally:
@@ -184,6 +192,8 @@ class ReserveModel(Model):
                 self.error = error  # the same price again: say why to tap once more
         elif code in NO_PACK:
             await self._look_around()
+        elif error is not None and code in NO_METHOD and self.pay_with == "wallet":
+            self.shortfall = await look_short(self._client, error, self.quote)
         elif error is not None and error.kind is Kind.SERVER:
             error.code = NOT_BOOKED  # says what it means for pack and money
 
@@ -226,9 +236,8 @@ class ReserveModel(Model):
         self.vehicle_id = fitting[0] if fitting else ""
 
     def _forget_price(self) -> None:
-        self.quote = None
-        self.changed_from = None
-        self.error = None
+        self.quote = self.changed_from = None
+        self.error = self.shortfall = None
 
     def _set_checking(self, checking: bool) -> None:  # noqa: FBT001
         self.checking = checking

@@ -21,6 +21,7 @@ from customer_app.api.wire_money import Checkout, Paid, Wallet
 from customer_app.models.base import Model, State
 from customer_app.models.commands import Keep, Means
 from customer_app.models.files import FilesModel
+from customer_app.models.shortfall import Shortfall
 from customer_app.models.wallet import CHECKOUT
 
 CODES = ("quantity", "price", "time", "not_mine", "condition", "other")
@@ -263,12 +264,25 @@ class InvoiceModel(Model):
         return invoice is not None and invoice.state in PAYABLE and invoice.open_minor > 0
 
     @property
-    def is_wallet_low(self) -> bool:
-        """Whether the wallet has something, and less than is open."""
+    def takes_wallet(self) -> bool:
+        """Whether the wallet may pay: it pays nobody but us, and in its own currency."""
         invoice, wallet = self.invoice, self.wallet
-        if invoice is None or wallet is None or wallet.currency != invoice.currency:
-            return False
-        return 0 < wallet.available_minor < invoice.open_minor
+        return (
+            invoice is not None
+            and not invoice.seller
+            and (wallet is None or wallet.currency == invoice.currency)
+        )
+
+    @property
+    def shortfall(self) -> Shortfall | None:
+        """What the wallet is short of; nothing where it covers what credit leaves open."""
+        invoice, wallet = self.invoice, self.wallet
+        if invoice is None or wallet is None or not (self.can_pay and self.takes_wallet):
+            return None
+        needed = invoice.open_minor - wallet.promo_minor
+        if wallet.available_minor >= needed:
+            return None
+        return Shortfall(wallet.available_minor, needed, invoice.currency)
 
     async def pay(self, pay_with: str) -> bool:
         """Pay from the wallet, with the card that is used first, or first one, then the other.
@@ -292,19 +306,22 @@ class InvoiceModel(Model):
         finally:
             self.is_paying = False
         if self.error is not None and self.error.code == "payment_action_needed":
-            await self.open_page()
+            await self.open_page(str(self.error.facts.get("checkout_id", "")))
         return done
 
-    async def open_page(self) -> bool:
-        """Have a hosted page for this invoice made."""
+    async def open_page(self, checkout_id: str = "") -> bool:
+        """Open the hosted page that the door has made for this invoice, else have one made."""
         wish = CheckoutWish(
-            "pay_invoice", f"/invoices/{self.invoice_id}", invoice_id=self.invoice_id
+            "pay_invoice", f"/app/invoices/{self.invoice_id}", invoice_id=self.invoice_id
         )
 
         async def send() -> None:
-            self.opened = await self._opening.run(
-                lambda key: self._client.checkout(wish, key), wish
-            )
+            if checkout_id:
+                self.opened = await self._client.checkout_state(checkout_id)
+            else:
+                self.opened = await self._opening.run(
+                    lambda key: self._client.checkout(wish, key), wish
+                )
             await self._keep.keep(CHECKOUT, self.opened.checkout_id)
 
         return await self.attempt(send)

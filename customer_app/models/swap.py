@@ -18,7 +18,14 @@ UNMOVED = {"REQUESTED", "AUTHORISED", "ACCEPTED"}
 OPEN_BOOKINGS = {"RESERVED", "ALLOCATED", "PRESENTED"}
 LOST_AFTER = timedelta(minutes=2)
 SAFETY = {"thermal_hold", "safety_alarm", "thermal"}
-ATTENTION = {"pack_mixup", "counterfeit_suspect"}
+ATTENTION = {
+    "pack_mixup": "pack_mixup",
+    "counterfeit": "counterfeit_suspect",
+    "counterfeit_suspect": "counterfeit_suspect",
+    "clone_suspect": "counterfeit_suspect",
+}
+"""Our word for what a person looks at, by that of the door, which is the type of the case."""
+
 LANE_BUSY = "lane_busy"
 
 
@@ -108,7 +115,13 @@ class SwapModel(Model):
         if self.swap is None:
             return ()
         found = [each for each in self.swap.attention if each not in SAFETY]
-        return tuple(dict.fromkeys(each if each in ATTENTION else "other" for each in found))
+        return tuple(dict.fromkeys(ATTENTION.get(each, "other") for each in found))
+
+    @property
+    def is_on_hold(self) -> bool:
+        """Whether a pack that proved nothing is in a slot, and no other one is asked for."""
+        is_asked = self.swap is not None and self.swap.state == "ACCEPTED"
+        return is_asked and "counterfeit_suspect" in self.attention
 
     def steps(self) -> tuple[tuple[str, str], ...]:
         """Give the steps with where they stand: past, now or next, in the order of this swap."""

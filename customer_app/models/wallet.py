@@ -24,13 +24,18 @@ from customer_app.models.base import Model, State
 from customer_app.models.commands import Intention, Keep, Means
 
 CHECKOUT = "mg.checkout"
-BACK = "mg.checkout.back"  # a page's id and the booking in the making that opened it
-_BOOKING = re.compile(r"/station/[A-Za-z0-9_.~-]{1,80}/reserve(\?[A-Za-z0-9_.~%=&-]{0,150})?")
+BACK = "mg.checkout.back"  # a page's id and what opened it: a booking in the making, an invoice
+_WAITING = re.compile(
+    r"/station/[A-Za-z0-9_.~-]{1,80}/reserve(\?[A-Za-z0-9_.~%=&-]{0,150})?"
+    r"|/invoices/[A-Za-z0-9_.~-]{1,80}"
+)
 QUICK_AMOUNTS = ("20", "50", "100")
 MINOR = 100  # in one of the units that are typed
 TOP_UP_LEAST, TOP_UP_MOST = 500, 50_000  # minor units; the door has the last word
 STILL_AFTER = timedelta(seconds=60)
 PAY_ROUTE = "/app/pay"
+OUTCOMES = ("back", "left")  # how a driver comes back from a page
+_ADD_METHOD = CheckoutWish("add_method", PAY_ROUTE)
 CODE_CHARACTERS = 40
 MONTHS_MOST = 6
 
@@ -59,9 +64,9 @@ def spent_by_month(
     The totals are the door's own; those of a month stand one on the other and are not added up.
     """
     found: dict[str, list[int]] = {}
-    for bill in sorted(bills, key=lambda each: (each.issued_at, each.number)):
+    for bill in sorted(bills, key=lambda each: (each.issued_on, each.number)):
         if bill.currency == currency and bill.total_minor > 0:
-            month = bill.period[:7] or bill.issued_at.strftime("%Y-%m")
+            month = bill.period[:7] or bill.issued_on[:7]
             found.setdefault(month, []).append(bill.total_minor)
     return tuple((month, tuple(found[month])) for month in sorted(found)[-MONTHS_MOST:])
 
@@ -211,16 +216,15 @@ class WalletModel(Model):
 
 
 class WayToPay:
-    """Adds a way to pay in the middle of booking, and leads back to it."""
+    """Adds a way to pay, or money, in the middle of booking or paying, and leads back to it."""
 
     def __init__(self, client: ApiClient, means: Means, keep: Keep) -> None:
         self._client = client
         self._keep = keep
         self._opening = means.intention()
 
-    async def open(self, back: str) -> str:
+    async def open(self, back: str, wish: CheckoutWish = _ADD_METHOD) -> str:
         """Have a page for it made, note where it leads back to, and give its address."""
-        wish = CheckoutWish("add_method", PAY_ROUTE)
         page = await self._opening.run(lambda key: self._client.checkout(wish, key), wish)
         await self._keep.keep(CHECKOUT, page.checkout_id)
         await self._keep.keep(BACK, f"{page.checkout_id} {back}")
@@ -235,15 +239,24 @@ class PayModel(Model):
     that one may leave.
     """
 
-    def __init__(self, client: ApiClient, means: Means, keep: Keep, checkout_id: str = "") -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        means: Means,
+        keep: Keep,
+        checkout_id: str = "",
+        outcome: str = "",
+    ) -> None:
         Model.__init__(self)
         self._client = client
         self._means = means
         self._keep = keep
+        self._ending = means.intention()
+        self._outcome = outcome if outcome in OUTCOMES else ""
         self._since = means.now()
         self.checkout_id = checkout_id
         self.checkout: Checkout | None = None
-        self.back = ""  # the booking in the making that waits for it
+        self.back = ""  # the booking in the making, or the invoice, that waits for it
 
     @override
     async def fetch(self) -> None:
@@ -254,14 +267,18 @@ class PayModel(Model):
             self.checkout = None
             return
         self.checkout = await self._client.checkout_state(self.checkout_id)
+        if self._outcome and self.checkout.state == "OPEN":  # nobody has told the door yet
+            self.checkout = await self._ending.run(
+                lambda key: self._client.end_checkout(self.checkout_id, self._outcome, key)
+            )
         if self.is_over:
             await self._keep.forget(CHECKOUT)
         opened, _, route = (await self._keep.read(BACK) or "").partition(" ")
-        is_ours = opened == self.checkout_id and _BOOKING.fullmatch(route) is not None
+        is_ours = opened == self.checkout_id and _WAITING.fullmatch(route) is not None
         self.back = route if is_ours else ""
 
     async def forget_back(self) -> None:
-        """Forget the booking in the making, since the driver is on the way to it."""
+        """Forget what waits for it, since the driver is on the way there."""
         await self._keep.forget(BACK)
 
     @override

@@ -197,9 +197,14 @@ def _chips(app: App, model: StationsModel) -> ft.Control:
         )
         for place, name in enumerate(model.classes)
     ]
-    row = ft.Row(chips, spacing=SPACE_S, scroll=ft.ScrollMode.HIDDEN, expand=True)
+    # in lines below each other where large letters leave no room: none is cut
+    rows = ft.Row(chips, spacing=SPACE_S, run_spacing=SPACE_S, wrap=True, expand=True)
     return ft.Container(
-        ft.Row([row, _order(app, model)], spacing=SPACE_S),
+        ft.Row(
+            [rows, _order(app, model)],
+            spacing=SPACE_S,
+            vertical_alignment=ft.CrossAxisAlignment.START,
+        ),
         padding=ft.Padding.only(left=SPACE_L, right=SPACE_S, top=SPACE_S, bottom=SPACE_S),
     )
 

@@ -1,6 +1,7 @@
 """An invoice: its lines, what is open, paying it, its documents."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import flet as ft
 
@@ -13,33 +14,36 @@ from customer_app.kit.ids import slug, tid
 from customer_app.kit.inputs import button
 from customer_app.kit.panels import by_state, card, heading, note_card
 from customer_app.kit.shell import page_body
-from customer_app.kit.theme import Size
+from customer_app.kit.theme import STALE, Size
 from customer_app.models.receipts import InvoiceModel
+from customer_app.models.wallet import WayToPay
 from customer_app.views.parts import (
     SEPARATOR,
     actions,
     amount_row,
     bar,
     day,
-    line,
     means,
     small,
     touchable,
 )
+from customer_app.views.top_up import top_up_offer
 
 
 @screen
 def view(app: App, invoice_id: str) -> ft.Control:
     """Show an invoice."""
     model = use_model(app, lambda: InvoiceModel(app.client, means(app), app.device, invoice_id))
-    return by_state(app, model, lambda: _body(app, model))
+    held: tuple[Any, Any] = ft.use_state(lambda: WayToPay(app.client, means(app), app.device))
+    return by_state(app, model, lambda: _body(app, model, held[0]))
 
 
-def _body(app: App, model: InvoiceModel) -> ft.Control:
+def _body(app: App, model: InvoiceModel, way: WayToPay) -> ft.Control:
     invoice = model.invoice
     assert invoice is not None, "drawn only once it is there"
     parts = [
         *_standing(app, model, invoice),
+        *_wallet_low(app, model, way),
         _head(app, invoice),
         _lines(app, invoice),
         _sums(app, invoice),
@@ -48,8 +52,8 @@ def _body(app: App, model: InvoiceModel) -> ft.Control:
     return page_body(app, parts, bottom=_pay(app, model))
 
 
-def _due(app: App, invoice: Invoice) -> str:
-    on = date.fromisoformat(invoice.due_on)
+def _day(app: App, text: str) -> str:
+    on = date.fromisoformat(text)
     return day(app, datetime(on.year, on.month, on.day, 12, tzinfo=UTC))
 
 
@@ -71,18 +75,31 @@ def _standing(app: App, model: InvoiceModel, invoice: Invoice) -> list[ft.Contro
         )
     if invoice.state in {"OVERDUE", "NEEDS_ACTION"} and invoice.open_minor:
         amount = app.texts.money(invoice.open_minor, invoice.currency)
-        words = app.t("pay.declined", amount=amount, date=_due(app, invoice))
+        words = app.t("pay.declined", amount=amount, date=_day(app, invoice.due_on))
         if invoice.state == "OVERDUE":
             words = app.t("wallet.overdue_text", amount=amount)
         notes.append(tid("invoice-overdue", note_card(app, words)))
-    if model.can_pay and model.is_wallet_low and model.wallet is not None:
-        has = app.texts.money(model.wallet.available_minor, model.wallet.currency)
-        words = app.t("wallet.low_rest", a=has)
-        notes.append(tid("invoice-wallet-low", line(ft.Icons.INFO_OUTLINE, words)))
     if invoice.disputed_minor:
         amount = app.texts.money(invoice.disputed_minor, invoice.currency)
         notes.append(note_card(app, app.t("invoice.disputed", amount=amount)))
     return notes
+
+
+def _wallet_low(app: App, model: InvoiceModel, way: WayToPay) -> list[ft.Control]:
+    """Say what the wallet is short of, and offer to fill it by that."""
+    shortfall = model.shortfall
+    if shortfall is None or model.is_paying:
+        return []
+    words = app.t(
+        "wallet.low_missing",
+        a=app.texts.money(shortfall.available_minor, shortfall.currency),
+        missing=app.texts.money(shortfall.missing_minor, shortfall.currency),
+    )
+    back = f"/invoices/{model.invoice_id}"
+    offer = top_up_offer(app, "invoice-top-up", shortfall, way, back, model=model)
+    icon = ft.Icons.ACCOUNT_BALANCE_WALLET_OUTLINED
+    note = note_card(app, words, offer, tone=STALE, icon=icon)  # a card pays as well
+    return [tid("invoice-wallet-low", note)]
 
 
 def _head(app: App, invoice: Invoice) -> ft.Control:
@@ -92,8 +109,8 @@ def _head(app: App, invoice: Invoice) -> ft.Control:
         tid(
             "invoice-state", ft.Text(app.t(state) if state in app.texts else invoice.state.lower())
         ),
-        small(app.t("invoice.issued", date=day(app, invoice.issued_at))),
-        small(app.t("invoice.due", date=_due(app, invoice))),
+        small(app.t("invoice.issued", date=_day(app, invoice.issued_on))),
+        small(app.t("invoice.due", date=_day(app, invoice.due_on))),
     ]
     if invoice.seller:
         rows.append(small(app.t("invoice.seller", name=invoice.seller)))
@@ -183,7 +200,6 @@ def _documents(app: App, invoice: Invoice) -> ft.Control:
 def _pay(app: App, model: InvoiceModel) -> ft.Control | None:
     if not model.can_pay:
         return None
-    with_wallet = "wallet_and_card" if model.is_wallet_low else "wallet"
     found = [
         button(
             "invoice-pay-card",
@@ -192,20 +208,31 @@ def _pay(app: App, model: InvoiceModel) -> ft.Control | None:
             icon=ft.Icons.CREDIT_CARD,
             enabled=not model.checking,
         ),
-        button(
-            "invoice-pay-both" if model.is_wallet_low else "invoice-pay-wallet",
-            app.t("pay.from_both" if model.is_wallet_low else "pay.from_wallet"),
-            handler(app, _paid, app, model, with_wallet, model=model),
-            look="tonal",
-            enabled=not model.checking,
-        ),
+        *_by_wallet(app, model),
     ]
     return bar(found)
 
 
+def _by_wallet(app: App, model: InvoiceModel) -> list[ft.Control]:
+    """Offer the wallet: alone where it covers all, before the card where it has something."""
+    name, words, pay_with = "invoice-pay-wallet", "pay.from_wallet", "wallet"
+    if not model.takes_wallet:
+        return []
+    if model.shortfall is not None:
+        if model.shortfall.available_minor <= 0:
+            return []
+        name, words, pay_with = "invoice-pay-both", "pay.from_both", "wallet_and_card"
+    work = handler(app, _paid, app, model, pay_with, model=model)
+    return [button(name, app.t(words), work, look="tonal", enabled=not model.checking)]
+
+
 async def _paid(app: App, model: InvoiceModel, pay_with: str) -> None:
-    """Pay; when the bank wants a confirmation its page opens in this tab."""
+    """Pay; when the bank wants a confirmation its page opens in this tab.
+
+    Where something stays open the screen says so itself.
+    """
     if await model.pay(pay_with):
-        app.say("pay.done")
+        if model.paid is not None and not model.paid.open_minor:
+            app.say("pay.done")
     elif model.opened is not None and model.opened.url:
         await app.open_url(model.opened.url, here=True)

@@ -83,7 +83,8 @@ def _section(app: App, section: str, attributes: list[Attribute]) -> ft.Control:
     rows: list[ft.Control] = []
     for each in attributes:
         name = f"passport-{slug(each.name)}"
-        value = figure_row(each.title, _value(app, each))
+        label = told(app, f"passport.attribute.{each.name}", {}, each.title)
+        value = figure_row(label, _value(app, each))
         links = [_link(app, f"{name}-paper-{n}", paper) for n, paper in enumerate(each.papers)]
         rows.append(tid(name, ft.Column([value, *links], spacing=0) if links else value))
         if each.last_update is not None:

@@ -21,7 +21,8 @@ def view(app: App) -> ft.Control:
     """Say what became of a payment."""
     query = app.nav.query  # the service comes back with `checkout`
     asked = query.get("checkout") or query.get("checkout_id", "")
-    model = use_model(app, lambda: PayModel(app.client, means(app), app.device, asked))
+    outcome = query.get("outcome", "")
+    model = use_model(app, lambda: PayModel(app.client, means(app), app.device, asked, outcome))
     use_loop(app, model.follow, EVERY_S, model=model)
     return by_state(app, model, lambda: _body(app, model), empty=lambda: _nothing(app))
 
@@ -58,7 +59,8 @@ def _body(app: App, model: PayModel) -> ft.Control:
 
 
 def _back(app: App, model: PayModel) -> ft.Control:
-    return button("pay-back", app.t("pay.back"), handler(app, _go_back, app, model))
+    words = "pay.back_invoice" if model.back.startswith("/invoices/") else "pay.back"
+    return button("pay-back", app.t(words), handler(app, _go_back, app, model))
 
 
 async def _go_back(app: App, model: PayModel) -> None:

@@ -15,8 +15,10 @@ from customer_app.kit.panels import by_state, card, error_bar, heading, note_car
 from customer_app.kit.shell import page_body
 from customer_app.kit.theme import Size
 from customer_app.models.booking import ARRIVALS, MINUTE, PAY_WITH, ReserveModel
+from customer_app.models.shortfall import Shortfall
 from customer_app.models.wallet import WayToPay
 from customer_app.views.parts import actions, amount_row, means, pending, small, when
+from customer_app.views.top_up import top_up_offer
 
 
 @screen
@@ -26,6 +28,9 @@ def view(app: App, station_id: str) -> ft.Control:
     held: tuple[Any, Any] = ft.use_state(lambda: WayToPay(app.client, means(app), app.device))
     chosen = (model.has_loaded, model.station_id, model.pack_class, model.arrive_in_minutes)
     use_task(app, model.show_price, chosen, model=model)  # no tap to learn what it costs
+    if model.shortfall is not None and model.error is not None:
+        bar = error_bar(app, model.error, actions=_instead(app, model, model.shortfall, held[0]))
+        return _form(app, model, [bar])
     if model.needs_method and model.error is not None:
         add = handler(app, _add_method, app, model, held[0], model=model)
         actions_ = [button("error-add-method", app.t("action.add_method"), add, look="tonal")]
@@ -43,13 +48,34 @@ def _made(app: App, station_id: str) -> ReserveModel:
 
 async def _add_method(app: App, model: ReserveModel, way: WayToPay) -> None:
     """Leave for the hosted page; it comes back to this booking in the making."""
+    await app.open_url(await way.open(_back_to(model)), here=True)
+
+
+def _back_to(model: ReserveModel) -> str:
+    """Name the route of this booking in the making, with all that was chosen."""
     chosen = {
         "class": model.pack_class,
         "in": model.arrive_in_minutes,
         "pay": model.pay_with,
     }
-    back = f"/station/{model.station_id}/reserve?{urlencode(chosen)}"
-    await app.open_url(await way.open(back), here=True)
+    return f"/station/{model.station_id}/reserve?{urlencode(chosen)}"
+
+
+def _instead(
+    app: App, model: ReserveModel, shortfall: Shortfall, way: WayToPay
+) -> list[ft.Control]:
+    """Offer to fill a wallet that is too low, or another way to pay."""
+    offer = top_up_offer(app, "error-top-up", shortfall, way, _back_to(model), model=model)
+    others = [each for each in ("card", "invoice") if each != "card" or shortfall.has_card]
+    return offer + [
+        button(
+            f"error-pay-{each}",
+            app.t(f"reserve.instead.{each}"),
+            handler(app, model.choose_payment, each, model=model),
+            look="text",
+        )
+        for each in others
+    ]
 
 
 def _form(app: App, model: ReserveModel, above: Sequence[ft.Control] = ()) -> ft.Control:
@@ -224,9 +250,9 @@ def _price(app: App, model: ReserveModel) -> list[ft.Control]:
         )
     )
     fees = [app.t("fee.noshow", amount=money(quote.no_show_minor))]
-    if quote.pending_minor:
+    if quote.pending_minor and model.sets_aside:
         fees.append(app.t("reserve.pending", amount=money(quote.pending_minor)))
-    if quote.deposit_minor:
+    if quote.deposit_minor not in (0, quote.pending_minor):
         fees.append(app.t("reserve.deposit", amount=money(quote.deposit_minor)))
     fees.append(app.t("reserve.cancel_until", time=when(app, quote.cancel_until)))
     fees.append(app.t("reserve.valid_until", time=when(app, quote.valid_until)))

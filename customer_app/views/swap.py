@@ -59,7 +59,8 @@ def _body(app: App, model: SwapModel) -> ft.Control:
     parts += [*_attention(app, model), *_stopped(app, model)]
     parts.append(tid("swap-says", _says(app, model), live=True))
     if not model.is_over:
-        parts.append(_slot(app, model))
+        if not model.is_on_hold:
+            parts.append(_slot(app, model))
         parts.append(_steps(app, model))
     parts += _packs(app, model)
     return page_body(app, parts, bottom=_bottom(app, model))
@@ -131,7 +132,7 @@ def _stopped(app: App, model: SwapModel) -> list[ft.Control]:
 
 
 def _says(app: App, model: SwapModel) -> ft.Control:
-    words = _words(app, model)
+    words = app.t("swap.on_hold") if model.is_on_hold else _words(app, model)
     swap = model.swap
     assert swap is not None, "drawn only once it is there"
     if swap.state in {"REFUSED", "EXPIRED", "OUT_TIMED_OUT", "CLOSED_INCOMPLETE"}:

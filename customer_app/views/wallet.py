@@ -2,7 +2,7 @@
 
 import flet as ft
 
-from customer_app.api.wire_money import Method, Wallet, WalletEntry
+from customer_app.api.wire_money import Discount, Method, Wallet, WalletEntry
 from customer_app.kit.app import App
 from customer_app.kit.boundary import handler, screen
 from customer_app.kit.hooks import use_dialog, use_model
@@ -70,6 +70,7 @@ def _balance(app: App, wallet: Wallet) -> ft.Control:
                 "wallet.promo_until", amount=money(each.left_minor), date=day(app, each.expires_at)
             )
             below.append(small(words))
+    below += [small(_discount(app, each)) for each in wallet.discounts]
     if wallet.deposit_minor:
         below.append(small(app.t("wallet.deposit", amount=money(wallet.deposit_minor))))
     if wallet.owed_minor:
@@ -244,13 +245,32 @@ def _plan(app: App, model: WalletModel) -> ft.Control:
     return card(heading("wallet-plan-title", app.t("wallet.plan")), *rows)
 
 
+def _discount(app: App, each: Discount) -> str:
+    def money(minor: int) -> str:
+        return app.texts.money(minor, each.currency)
+
+    count = str(each.left)
+    said = [app.t("wallet.discount_swaps", count=count)]
+    if each.percent:
+        said = [app.t("wallet.discount_percent", percent=each.percent)]
+        said += [app.t("wallet.discount_uses", count=count)] if each.left else []
+    if each.max_bill_minor:
+        said.append(app.t("wallet.discount_bill", amount=money(each.max_bill_minor)))
+    if each.left_minor:
+        said.append(app.t("wallet.discount_left", amount=money(each.left_minor)))
+    if each.valid_to is not None:
+        said.append(app.t("wallet.discount_until", date=day(app, each.valid_to)))
+    return SEPARATOR.join(said)
+
+
 def _promo(app: App, model: WalletModel) -> ft.Control:
     rows: list[ft.Control] = []
     if model.granted is not None:
         amount = app.texts.money(model.granted.amount_minor, model.granted.currency)
-        rows.append(
-            tid("promo-done", ft.Text(app.t("wallet.promo_done", amount=amount)), live=True)
-        )
+        words = app.t("wallet.promo_done", amount=amount)
+        if model.granted.discount is not None:
+            words = app.t("wallet.discount_done", what=_discount(app, model.granted.discount))
+        rows.append(tid("promo-done", ft.Text(words), live=True))
     use = handler(app, model.use_code, model=model)
     field = text_field(
         app, "promo-code", app.t("wallet.promo_code"), model.code, model.type_code, on_submit=use

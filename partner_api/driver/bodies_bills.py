@@ -199,7 +199,7 @@ class InvoiceRowOut(msgspec.Struct, frozen=True, omit_defaults=True):
     invoice_id: str
     number: str
     state: str
-    issued_at: str
+    issued_on: str
     due_on: str
     currency: str
     total_minor: int
@@ -239,7 +239,7 @@ class CreditNoteOut(msgspec.Struct, frozen=True):
     """A note that takes some of an invoice back, or all (with tax)."""
 
     number: str
-    issued_at: str
+    issued_on: str
     total_minor: int
 
 
@@ -250,7 +250,7 @@ class InvoiceOut(msgspec.Struct, frozen=True, omit_defaults=True):
     number: str
     state: str
     kind: str
-    issued_at: str
+    issued_on: str
     due_on: str
     currency: str
     period: str

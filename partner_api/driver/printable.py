@@ -94,7 +94,7 @@ def invoice_page(made: InvoiceOut, language: str, head: Letterhead | None = None
     say = WORDS[language]
     facts = [
         (say["number"], made.number),
-        (say["issued"], made.issued_at),
+        (say["issued"], made.issued_on),
         (say["due"], made.due_on),
         (say["period"], made.period),
         (say["seller"], _seller(head)),

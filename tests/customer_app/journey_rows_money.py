@@ -89,13 +89,13 @@ J6 = (
         RECEIPT,
         given=paid(("wallet", 400), ("card", 1240)),
     ),
-    Row(  # the same before it is paid: how much goes where is for the door to say
+    Row(  # the same before it is paid: filled by what is missing, or shared with a card
         "J6",
         "wallet too low",
-        "Wallet has €25.00; the rest goes to your card.",
-        "钱包余额 €25.00，其余由银行卡支付。",
+        "Wallet has €25.00; €35.40 is missing. Top it up, or let a card pay the rest.",
+        "钱包余额 €25.00，还差 €35.40。可充值，或由银行卡支付其余部分。",
         "invoice-wallet-low",
-        "invoice-pay-both",
+        "invoice-top-up",
         "/invoices/in_1",
     ),
     Row(

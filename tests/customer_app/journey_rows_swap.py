@@ -133,13 +133,13 @@ J5: tuple[Row, ...] = (
     ),
     swap(
         "identity not proven",
-        at("HALF_IN", attention=["counterfeit_suspect"]),
+        at("ACCEPTED", attention=["counterfeit"]),
         (
             (
                 "We could not prove this pack's identity. "
-                "Slot 7 is locked; your own record is unchanged."
+                "Slot 4 is locked; your own record is unchanged. Leave the pack there and call us."
             ),
-            "无法验证此电池包身份，7 号仓已锁定，您的记录不受影响。",
+            "无法验证此电池包身份，4 号仓已锁定，您的记录不受影响。请将电池包留在仓内并致电我们。",
         ),
         "attention-call-0",
         place="attention-counterfeit-suspect",

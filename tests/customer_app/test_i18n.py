@@ -16,6 +16,8 @@ from customer_app.models.help import TOPICS
 from customer_app.models.receipts import CODES as DISPUTE_CODES
 from customer_app.root import ROUTES as SCREENS
 from customer_app.root import is_route
+from ledger.exports._passport_attributes import ATTRIBUTES, PUBLIC
+from partner_api.driver.packs import HOLDER_SEES
 from partner_api.problems import CODES
 
 APP = Path(__file__).parents[2] / "customer_app"
@@ -43,6 +45,17 @@ def test_both_languages_have_the_same_keys() -> None:
 
 def test_a_text_has_the_same_gaps_in_both_languages() -> None:
     assert [key for key in EN if gaps(EN[key]) != gaps(ZH[key])] == []
+
+
+def test_every_attribute_of_a_passport_that_a_driver_sees_has_a_title_in_both_languages() -> None:
+    shown = {each.clause for each in ATTRIBUTES if each.access == PUBLIC} | HOLDER_SEES
+    stem = "passport.attribute."
+    titled = {key.removeprefix(stem) for key in EN if key.startswith(stem)}
+    assert titled == shown | {"class", "chemistry", "maker"}  # of a pack without a passport
+    chinese = re.compile(r"[\u4e00-\u9fff]")
+    assert [key for key in EN if key.startswith(stem) and not chinese.search(ZH[key])] == []
+    titles = [ZH[f"{stem}{clause}"] for clause in shown]
+    assert len(titles) == len(set(titles)), "two facts under one title"
 
 
 def test_no_text_is_empty_or_left_in_the_other_language() -> None:

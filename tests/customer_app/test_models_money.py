@@ -329,6 +329,14 @@ def test_a_bank_that_wants_a_confirmation_gets_its_page() -> None:
     assert not run(model.pay("card"))
     assert model.opened is not None
     assert model.opened.invoice_id == "in_2"
+    assert model.opened.return_to == "/app/invoices/in_2", "the door takes no other routes"
+    made: dict[str, str | int] = {"checkout_id": model.opened.checkout_id}
+    again = invoiced(world)
+    world.door.fail("POST /invoices/in_2/pay", Failure(402, "payment_action_needed", made))
+    assert not run(again.pay("card"))
+    assert again.opened is not None
+    assert again.opened.checkout_id == made["checkout_id"]
+    assert world.door.count("POST /checkouts") == 1, "the door has made the second page itself"
 
 
 @pytest.mark.parametrize("state", ["PAID", "CREDITED", "UNCOLLECTABLE"])

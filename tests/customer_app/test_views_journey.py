@@ -8,6 +8,7 @@ import json
 import pytest
 
 from customer_app.api.fake import Failure
+from customer_app.api.fake_money import wallet
 from customer_app.api.fake_town import TownDoor
 from customer_app.i18n.format import LANGUAGES
 from customer_app.models.code import KEPT
@@ -75,6 +76,37 @@ def test_without_a_way_to_pay_one_is_added_and_the_same_booking_goes_on(ends: st
         assert back.browser.history[-1].startswith("/booking/")
         assert back.is_sound(), back.faults.faults
         await back.browser.close()
+
+    run(tour())
+
+
+def test_a_wallet_too_low_for_a_booking_is_filled_or_another_way_pays() -> None:
+    async def tour() -> None:
+        door = town()
+        plain = door.works["POST /quotes"]
+        door.works["POST /quotes"] = lambda *a: {**plain(*a), "deposit_minor": 2000}
+        there = await arrive(door, RESERVE)
+        browser = there.browser
+        await browser.choose("reserve-pay", "wallet")
+        there.door.things["/wallet"] = wallet(available_minor=150)
+        there.door.fail("POST /bookings", Failure(402, "payment_method_missing"))
+        await browser.tap("reserve-confirm")
+        assert browser.says("The wallet has €1.50 of the €20.00", "note")
+        assert browser.says("€18.50 is missing. Nothing was taken.", "note")
+        await browser.tap("error-top-up")
+        (sent,) = [each.body for each in there.door.asked if each.path == "/checkouts"]
+        assert (sent["purpose"], sent["amount_minor"]) == ("top_up", 1850)
+        assert browser.stored[BACK].endswith(
+            " /station/st_mitte/reserve?class=M60&in=30&pay=wallet"
+        )
+        await browser.tap("error-pay-card")
+        assert not browser.has("note")
+        await browser.tap("reserve-confirm")
+        asked = [each.body for each in there.door.asked if each.path == "/bookings" and each.key]
+        assert [each["pay_with"] for each in asked] == ["wallet", "card"]
+        assert browser.history[-1].startswith("/booking/")
+        assert there.is_sound(), there.faults.faults
+        await browser.close()
 
     run(tour())
 
@@ -251,6 +283,18 @@ def test_without_a_network_and_a_code_there_is_the_station_and_a_person(silence:
         await there.browser.tap("code-call")
         called = [args["url"] for name, args in there.browser.invoked if name == "launch_url"]
         assert "tel:+49305550100" in str(called[-1])
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_what_is_set_aside_is_told_with_the_means_that_set_it_aside() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/station/st_mitte/reserve")
+        held = "Reserved on your card or wallet"
+        assert held not in "\n".join(there.browser.texts())
+        await there.browser.choose("reserve-pay", "card")
+        assert held in "\n".join(there.browser.texts())
         await there.browser.close()
 
     run(tour())

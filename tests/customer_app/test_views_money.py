@@ -55,6 +55,75 @@ def test_what_is_overdue_stands_first_and_leads_to_its_invoice(language: str) ->
     run(tour())
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("12.5 % off · times left: 3 · at most €5.00 a bill", "Free swaps: 2 · €9.00 left")),
+        ("zh", ("减免 12.5% · 剩余 3 次", "免费换电：2 次")),
+    ],
+)
+def test_what_is_off_the_next_bills_is_said_with_what_is_left(language, words) -> None:
+    off = {"promo_id": "PR-1", "currency": "EUR", "valid_from": "2026-03-01T00:00:00Z"}
+    percent = {"kind": "percent", "percent": "12.5", "left": 3, "max_bill_minor": 500}
+    free = {"kind": "free_swaps", "left": 2, "left_minor": 900, "valid_to": "2026-05-01T00:00:00Z"}
+
+    def given(door: TownDoor) -> None:
+        door.things["/wallet"] = wallet(discounts=[off | percent, off | free])
+
+    async def tour() -> None:
+        there = await arrive(town(given), "/wallet", language=language)
+        for each in words:
+            assert there.browser.says(each), each
+        await there.browser.close()
+
+    run(tour())
+
+
+@pytest.mark.parametrize("ends", ["DONE", "left"])
+def test_a_wallet_that_is_too_low_is_filled_by_what_is_missing_and_pays(ends: str) -> None:
+    def empty(door: TownDoor) -> None:
+        door.things["/wallet"] = wallet(available_minor=0, promo_minor=5800)
+
+    async def tour() -> None:
+        there = await arrive(town(empty), "/invoices/in_1")
+        browser = there.browser
+        assert browser.says("Wallet has €0.00; €2.40 is missing.", "invoice-wallet-low")
+        assert browser.says("Top up €5.00", "invoice-top-up")  # the least that is put in
+        assert browser.has("invoice-pay-card")
+        assert not browser.has("invoice-pay-wallet")
+        assert not browser.has("invoice-pay-both")
+        there.door.things["/wallet"] = wallet(available_minor=2500)
+        await browser.reconnect()
+        await browser.visit("/wallet")
+        await browser.visit("/invoices/in_1")
+        assert browser.has("invoice-pay-both")
+        await browser.tap("invoice-top-up")
+        (sent,) = [each.body for each in there.door.asked if each.path == "/checkouts"]
+        asked = {"purpose": "top_up", "amount_minor": 3540, "currency": "EUR"}
+        assert sent == asked | {"return_to": "/app/pay"}
+        page = browser.stored[CHECKOUT]
+        if ends == "DONE":
+            there.door.things[f"/checkouts/{page}"]["state"] = ends
+        stored = dict(browser.stored)
+        await browser.close()
+        there.door._answers.clear()  # keys of a session are not met again in another one
+        there.door.things["/wallet"] = wallet(available_minor=6040)
+        back = await arrive(there.door, f"/pay?checkout={page}&outcome={ends}", stored=stored)
+        told = [each.body for each in there.door.asked if each.path == f"/checkouts/{page}/end"]
+        assert told == ([{"outcome": "left"}] if ends == "left" else [])
+        assert back.browser.has("pay-abandoned" if ends == "left" else "pay-done")
+        assert back.browser.says("Back to the invoice", "pay-back")
+        await back.browser.tap("pay-back")
+        assert back.browser.history[-1] == "/invoices/in_1"
+        assert not back.browser.has("invoice-wallet-low")
+        await back.browser.tap("invoice-pay-wallet")
+        assert back.browser.says("€0.00", "invoice-open")
+        assert back.is_sound(), back.faults.faults
+        await back.browser.close()
+
+    run(tour())
+
+
 def test_what_was_spent_is_drawn_by_month_from_the_bills() -> None:
     def bill(door: TownDoor) -> None:
         put_invoice(door, "in_2", "PAID", period="2026-11", total_minor=1640)
@@ -167,6 +236,20 @@ def test_a_bar_does_not_outlive_the_way_to_the_payment_page_and_back() -> None:
         assert "https://pay.example.org/page" in launched(there)[-1]
         assert len(bars(there)) == 1, "the payment page says itself that it opens"
         await there.browser.reconnect()
+        assert bars(there) == []
+        assert there.is_sound(), there.faults.faults
+        await there.browser.close()
+
+    run(tour())
+
+
+def test_what_was_said_goes_along_to_one_screen_and_no_further() -> None:
+    async def tour() -> None:
+        there = await arrive(town(), "/booking/bk_1")
+        await there.browser.tap("booking-extend")
+        await there.browser.visit("/wallet")
+        assert len(bars(there)) == 1
+        await there.browser.visit("/receipts")
         assert bars(there) == []
         assert there.is_sound(), there.faults.faults
         await there.browser.close()
