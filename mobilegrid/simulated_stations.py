@@ -16,12 +16,15 @@ from itertools import count
 from random import Random  # noqa: TID251  seeded by the caller
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec.structs import replace
 
 from ledger.domain.asking import AnswerSwap, AuthoriseSwap, RequestSwap, SwapRequested, swap_id_of
 from ledger.domain.claims import BOOKINGS
 from ledger.domain.custody import Pack
 from ledger.domain.helping import SlotReopened
 from ledger.domain.legs import RecordPackIn, RecordPackOut
+from ledger.domain.observations import REFUTED
+from ledger.domain.reports import RecordObservation
 from ledger.domain.saga import IN, OUT, SWAPS, Swap
 from ledger.domain.stations import STATIONS
 from ledger.domain.swap import TimeOutSwap
@@ -36,7 +39,7 @@ from ledger.runtime.ledger import Ledger
 from ledger.runtime.reads import Entry, Reads
 from mobilegrid.simulated_slots import Pauses, Seen, Slots, Standing, Visit, When
 
-FAILURES = ("no_pack", "not_collected", "offline", "mix_up", "damaged")
+FAILURES = ("no_pack", "not_collected", "offline", "mix_up", "damaged", "unproven")
 """What the next swap at a station can be told to suffer from."""
 
 POLL_S = 0.2
@@ -74,6 +77,7 @@ class Simulator:
         self._agenda: list[tuple[int, int, int, str, Visit]] = []  # now, order, at
         self._order = count()
         self._failures: dict[str, list[str]] = {}
+        self._requests: dict[str, str] = {}
         self._silent_until: dict[str, int] = {}
         self._reported_at: dict[str, int] = {}
         self._codes: list[tuple[int, str, str]] = []
@@ -115,9 +119,11 @@ class Simulator:
             booking = reads.row(BOOKINGS, said.booking_id)
         if booking is None:
             raise NotFound("no such booking")
-        number = str(next(self._numbers))
+        request = f"code {next(self._numbers)}"
+        swap_id = swap_id_of(station_id, self._boot, request)
+        self._requests[swap_id] = request
         wish = RequestSwap(
-            swap_id=swap_id_of(station_id, self._boot, f"code {number}"),
+            swap_id=swap_id,
             driver_id=booking.driver_id,
             station_id=station_id,
             pack_class=booking.pack_class,
@@ -270,6 +276,9 @@ class Simulator:
             return  # nothing to put in, or nowhere: the clock of the ledger ends the swap
         reading = min(pack.soc_bp or READING_BP[1], self._dice.randint(*READING_BP))
         seen = Seen(visit.station_id, places[0], pack.pack_id, reading)
+        if visit.failure == "unproven" and visit.swap_id in self._requests:
+            self._stranger(swap, seen, when)
+            return  # it waits for the driver, or for the clock of the ledger
         self._leg(RecordPackIn, swap, seen, when)
         if visit.failure == "offline":
             self._silent_until[visit.station_id] = when.now + self._pauses.silence
@@ -306,6 +315,22 @@ class Simulator:
             occurred_at=when.at,
             observed=self.observed(seen.station_id, when),
             soc_bp=seen.soc_bp,
+        )
+        self._ask(seen.station_id, report, when.now)
+
+    def _stranger(self, swap: Swap, seen: Seen, when: When) -> None:
+        """Report a pack that came in and did not prove to be the one whose name it bears."""
+        observed = self.observed(seen.station_id, when)
+        report = RecordObservation(
+            kind="swap_in",
+            station_id=seen.station_id,
+            observed=replace(observed, clock=ClockReading("S", raw_at=when.at)),
+            slot=seen.slot,
+            pack_id=seen.pack_id,
+            driver_id=swap.driver_id,
+            request=self._requests[swap.swap_id],
+            soc_bp=seen.soc_bp,
+            verdict=REFUTED,
         )
         self._ask(seen.station_id, report, when.now)
 

@@ -118,7 +118,7 @@ def open_town(
     if not Path(settings.stripe.webhook_secret_file).exists():
         write_secret(Path(settings.stripe.webhook_secret_file), secrets.token_hex(SECRET_BYTES))
     Path(settings.evidence.folder).mkdir(exist_ok=True)
-    guests = _guests(settings, folder / "guests.json")
+    guests = guests_of(folder, settings)
     with ExitStack() as stack:
         ledger = stack.enter_context(_signed(settings, console.remark))
         parts = stack.enter_context(
@@ -171,8 +171,9 @@ def _listen(simulator: Simulator, remark: Remark) -> None:
                 remark(f"Say: fail STATION, and one of {', '.join(FAILURES)}")
 
 
-def _guests(settings: Settings, file: Path) -> list[Welcomed]:
+def guests_of(folder: Path, settings: Settings) -> list[Welcomed]:
     """Wake the town; the guests of a town that was open before are those it had."""
+    file = folder / "guests.json"
     if file.exists():
         return msgspec.json.decode(file.read_bytes(), type=list[Welcomed])
     with personal.open_people(settings) as (ledger, vault, _):

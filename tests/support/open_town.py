@@ -11,23 +11,30 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from ledger.domain.custody import PACKS
+from ledger.domain.money.billing import BillUsage
+from ledger.domain.money.invoices import IssueInvoice
+from ledger.domain.money.rating_facts import UsageFacts
+from ledger.domain.money.tariffs import PublishTariff
 from ledger.domain.stations import SLOTS, BlockSlot
-from ledger.kernel.instants import HOUR, SECOND
-from ledger.kernel.messages import Actor, Request
+from ledger.kernel.instants import DAY, HOUR, SECOND, as_datetime
+from ledger.kernel.messages import Actor, Command, Request
+from ledger.runtime.invoice_drafts import drafts_of
 from ledger.runtime.ledger import Ledger, accepted
 from mobilegrid import wiring
 from mobilegrid.cli.console import Console
-from mobilegrid.demo.fleet import MIDNIGHT, ZONE
-from mobilegrid.demo.opened import open_town
+from mobilegrid.demo.fleet import CENTRAL, COUNTRY, MIDNIGHT, ZONE
+from mobilegrid.demo.opened import guests_of, open_town, settings_of
 from mobilegrid.demo.tour import FILE, LEDGER, ORIGIN, live_day
 from mobilegrid.settings import LedgerSettings, Settings
 from mobilegrid.simulated_slots import Pauses
+from tests.support.driver_money import GOLD
 
 BRISK = Pauses(
     authorise=SECOND // 5,
@@ -133,6 +140,10 @@ def opened_town(folder: Path) -> Iterator[OpenTown]:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)):
         port = one.getsockname()[1]
     town = OpenTown(folder, port)
+    served = settings_of(folder, settings.ledger.url, port)
+    _, wei = guests_of(folder, served)
+    with wiring.open_ledger(served) as ledger:
+        _leave_overdue(ledger, wei.driver_id)
     town.start()
     try:
         yield town
@@ -146,10 +157,52 @@ def _leave_one_pack(ledger: Ledger) -> None:
         slots = [slot for _, slot in reads.rows(SLOTS, listed=LAST_PACK) if slot.pack_id]
         classes = {slot.pack_id: reads.row(PACKS, slot.pack_id) for slot in slots}
     taken = [one for one in slots if (pack := classes[one.pack_id]) and pack.pack_class == "MG50"]
-    operator, now = Actor("OP-1", "operator"), wiring.CLOCK.now()
     for slot in taken[1:]:
         block = BlockSlot(station_id=LAST_PACK, slot=slot.slot, reason="repair")
-        accepted(ledger.execute(Request(wiring.IDS.key(), "town", operator, now, block)))
+        _do(ledger, block, Actor("OP-1", "operator"))
+
+
+def _leave_overdue(ledger: Ledger, driver_id: str) -> None:
+    """Bill a swap of 12 kWh, and invoice it so long ago that it was due yesterday."""
+    finance, now = Actor("FI-1", "finance", "FI-2"), wiring.CLOCK.now()
+    _do(ledger, PublishTariff(tariff_id="TG", terms=GOLD), finance)
+    facts = UsageFacts(
+        kind="swap",
+        usage_id="US-OVERDUE",
+        driver_id=driver_id,
+        station_id=CENTRAL.station_id,
+        operator_id="OP-1",
+        country=COUNTRY,
+        tariff_id="TG",
+        occurred_at=wiring.CLOCK.now(),
+        energy_wh=12_000,
+        level=3,
+        clock_quality="S",
+    )
+    at = _do(ledger, BillUsage(facts=facts), Actor("system", "system"))
+    with ledger.reading() as reads:
+        [draft] = drafts_of(reads, [driver_id], at, reads.size)[driver_id].values()
+    issued = as_datetime(now - 15 * DAY)
+    ended = issued.replace(day=1) - timedelta(days=1)
+    invoice = IssueInvoice(
+        driver_id=driver_id,
+        period=f"{ended:%Y-%m}",
+        zone=ZONE,
+        currency=draft.currency,
+        from_position=at - 1,
+        to_position=at,
+        line_count=draft.line_count,
+        bases=draft.bases(),
+        lines_root=draft.lines_root(),
+        issued_at=now - 15 * DAY,
+    )
+    _do(ledger, invoice, finance)
+
+
+def _do(ledger: Ledger, command: Command, actor: Actor) -> int:
+    """Ask for what must not be refused; gives the position of its entry."""
+    request = Request(wiring.IDS.key(), "town", actor, wiring.CLOCK.now(), command)
+    return accepted(ledger.execute(request)).first
 
 
 def url_of(folder: Path) -> str:

@@ -66,9 +66,9 @@ def ask_price(visitor: Visitor, station: str = STATION) -> None:
     visitor.see("reserve-price")
 
 
-def reserve(visitor: Visitor) -> str:
+def reserve(visitor: Visitor, station: str = STATION) -> str:
     """Reserve a pack for as soon as may be; gives the booking's id."""
-    ask_price(visitor)
+    ask_price(visitor, station)
     return confirm(visitor)
 
 
@@ -86,9 +86,9 @@ def cancel(visitor: Visitor) -> None:
     visitor.hears("Booking canceled.")
 
 
-def swap(visitor: Visitor) -> str:
+def swap(visitor: Visitor, station: str = STATION) -> str:
     """Reserve, show the code to the station, and wait for the swap; gives its id."""
-    reserve(visitor)
+    reserve(visitor, station)
     visitor.tap("booking-code")
     visitor.page.wait_for_url("**/app/swap/**", timeout=SWAP_MS)
     return visitor.page.url.rpartition("/")[2]

@@ -183,6 +183,7 @@ def _sees_nothing_of(booking_id: str, other: Visitor) -> None:
 def test_money_is_put_in_on_the_page_of_the_provider(arrive: Arrive, town: OpenTown) -> None:
     wei = arrive(WEI, locale="en-GB")
     step_up(wei, town, WEI, "/wallet")
+    _pays_what_is_overdue(wei)
     wei.tap("wallet-add-method")
     wei.page.click("button[value=good]")
     wei.page.wait_for_url("**/app/pay**")
@@ -198,6 +199,29 @@ def test_money_is_put_in_on_the_page_of_the_provider(arrive: Arrive, town: OpenT
     wei.hears("€20.00")
     wei.open("/wallet")
     wei.hears("€20.00")
+
+
+def _pays_what_is_overdue(wei: Visitor) -> None:
+    """See it first in the wallet, turn back from a top-up, pay by card; then it is gone."""
+    wei.hears("is overdue. Pay it to book again.")
+    wei.tap("wallet-pay-overdue")
+    wei.hears("Wallet has €0.00; €19.68 is missing.")
+    wei.tap("invoice-top-up")
+    wei.page.wait_for_selector("button[value=leave]")
+    assert "19.68" in wei.page.inner_text("body")
+    wei.page.click("button[value=leave]")
+    wei.page.wait_for_url("**/app/pay**")
+    wei.press("Back to the invoice")
+    wei.tap("invoice-pay-card")
+    wei.page.wait_for_selector("button[value=pay]", timeout=15_000)
+    wei.page.click("button[value=pay]")  # no card is saved: the page of the provider takes one
+    wei.page.wait_for_url("**/app/invoices/**")
+    wei.drawn()
+    wei.hears("Open €0.00")
+    wei.miss("invoice-pay-card")
+    wei.go("/wallet")
+    wei.see("wallet-balance")
+    wei.misses("is overdue.")
 
 
 def test_the_doors_say_what_they_are(town: OpenTown) -> None:

@@ -1,5 +1,6 @@
 """What goes wrong on the way: at a station, and with the service itself, seen from browsers."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from websockets.typing import Origin
 
 from tests.customer_app.e2e.conftest import Arrive
 from tests.support.browsing import Visitor
-from tests.support.open_town import OpenTown
+from tests.support.open_town import LAST_PACK, OpenTown
 from tests.support.walking import ANA, STATION, WEI, ask_price, cancel, reserve, swap
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -127,3 +128,21 @@ def test_a_pack_that_nobody_collected_waits_without_a_bill(arrive: Arrive, town:
     ana.go(f"/swap/{swap_id}")
     ana.tap("swap-reopen")
     ana.hears("Done. Your pack:")
+
+
+def test_a_pack_that_does_not_prove_its_identity_locks_its_slot(
+    arrive: Arrive, town: OpenTown
+) -> None:
+    town.tell(f"fail {LAST_PACK} unproven")
+    ana = arrive(ANA)
+    ana.open("/")
+    swap(ana, LAST_PACK)  # which stays there
+    ana.hears("We could not prove this pack's identity.")
+    said = ana.text()
+    assert re.search(r"Slot \w+ is locked; your own record is unchanged", said)
+    assert "Leave the pack there and call us." in said
+    assert "Put your pack in slot" not in said
+    ana.see("attention-call-0")
+    ana.press("Stop and call")
+    ana.tap("stop-yes")
+    ana.hears("Stopped. Nothing was charged.")
