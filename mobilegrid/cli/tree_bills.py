@@ -59,8 +59,19 @@ BILLS: dict[str, Member | LazyGroup] = {
     ),
     "promo": LazyGroup(
         "promo",
-        "Give drivers credit.",
-        {"grant": _at("dunning", "grant", "Give a driver credit that pays his next invoices.")},
+        "Give drivers credit, or something off their bills.",
+        {
+            "grant": _at("dunning", "grant", "Give a driver credit that pays his next invoices."),
+            "discount": _at(
+                "promo", "discount", "Take a percentage, or whole swaps, off a driver's next bills."
+            ),
+            "code": _at(
+                "promo",
+                "code",
+                "Issue a code that drivers enter for credit, or for something off their bills;"
+                " two persons.",
+            ),
+        },
     ),
     "deposit": LazyGroup(
         "deposit",

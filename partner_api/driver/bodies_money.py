@@ -36,6 +36,27 @@ class PromoExpiryOut(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: str = ""
 
 
+class DiscountOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something off the next bills: a `percent` (decimal), or whole swaps; and what is left of it.
+
+    `kind` is ``percent`` or ``free_swaps``. `left` counts swaps or usages, `left_minor` money off
+    altogether, `max_bill_minor` is the most off one bill; each is missing where there is no bound.
+    It is off the lines of `components` (all but fees when missing), in [`valid_from`, `valid_to`).
+    """
+
+    promo_id: str
+    kind: str
+    currency: str
+    valid_from: str
+    valid_to: str = ""
+    percent: str = ""
+    left: int = 0
+    left_minor: int = 0
+    max_bill_minor: int = 0
+    components: list[str] = []
+    stackable: bool = False
+
+
 class WalletOut(msgspec.Struct, frozen=True):
     """What a driver has: paid in and free, reserved, given as credit; and what he owes."""
 
@@ -44,6 +65,7 @@ class WalletOut(msgspec.Struct, frozen=True):
     pending_minor: int
     promo_minor: int
     promo_expires: list[PromoExpiryOut]
+    discounts: list[DiscountOut]
     deposit_minor: int
     owed_minor: int
     overdue_minor: int
@@ -171,19 +193,20 @@ class PaidOut(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PromoCodeIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A code that gives credit."""
+    """A code that gives credit, or something off the next bills."""
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 
 
 class PromoGrantOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Credit that a code gave."""
+    """Credit that a code gave, or the `discount`; then there is no amount."""
 
     promo_id: str
     amount_minor: int
     currency: str
     position: int
     expires_at: str = ""
+    discount: DiscountOut | None = None
 
 
 class PlanOut(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -34,6 +34,7 @@ from partner_api.driver.bodies_money import (
 )
 from partner_api.driver.checkouts import desk_of, open_page
 from partner_api.driver.own import Own, commanded, owning, read_own, time_text
+from partner_api.driver.wallet import discount_of, held_of
 from partner_api.look import Asking
 from partner_api.problems import DoorProblem
 from partner_api.writing import HttpRequest, created, earlier, principal_of
@@ -220,14 +221,22 @@ async def redeem_promo_code(request: HttpRequest) -> Response[PromoGrantOut]:
     parts_of(request).rates.take("codes", driver_id, CODES_PER_HOUR, window_us=HOUR)
     digest = digest_of(body.code)
     receipt = await commanded(request, RedeemPromoCode(driver_id=driver_id, code_digest=digest))
-    key = key_of(driver_id, promo_of(driver_id, digest))
+    promo_id = promo_of(driver_id, digest)
+    position = receipt.first + receipt.count - 1
+    held = await read_own(request, held_of)
+    given = next((one for one in held if one.promo_id == promo_id), None)
+    if given is not None:
+        off = discount_of(given)
+        currency = off.currency
+        return created(PromoGrantOut(promo_id, 0, currency, position, off.valid_to, off), receipt)
+    key = key_of(driver_id, promo_id)
     row = await read_own(request, lambda own: own.reads.row(PROMOS, key))
     assert row is not None, "the code gave it"
     said = PromoGrantOut(
         promo_id=row.promo_id,
         amount_minor=row.amount_minor,
         currency=row.currency,
-        position=receipt.first + receipt.count - 1,
+        position=position,
         expires_at=time_text(row.expires_at),
     )
     return created(said, receipt)

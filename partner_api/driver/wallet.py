@@ -4,16 +4,19 @@ from litestar import Response, get
 
 from ledger.domain.money.accounts import WALLETS_PAID_IN, WALLETS_PROMO
 from ledger.domain.money.deposits import DEPOSITS
+from ledger.domain.money.discount_rows import DISCOUNTS, Discount
 from ledger.domain.money.invoices import INVOICES
 from ledger.domain.money.pending_rows import PENDINGS, WALLETS
 from ledger.domain.money.promos import PROMOS
 from ledger.domain.world import key_of
 from ledger.kernel.instants import as_text
 from ledger.kernel.messages import Event
+from ledger.kernel.quantities import scaled_text
 from ledger.store.queries.balances import Line
 from partner_api.auth import Action
 from partner_api.deps import asks
 from partner_api.driver.bodies_money import (
+    DiscountOut,
     LinkOut,
     PromoExpiryOut,
     WalletEntriesOut,
@@ -21,6 +24,7 @@ from partner_api.driver.bodies_money import (
     WalletOut,
 )
 from partner_api.driver.own import PAGE, Own, owning, time_text
+from partner_api.driver.station_prices import KINDS
 from partner_api.look import Asking
 
 CURRENCY = "EUR"
@@ -71,9 +75,35 @@ def wallet_of(own: Own) -> WalletOut:
             PromoExpiryOut(row.promo_id, row.left_minor(own.now), time_text(row.expires_at))
             for row in sorted(promos, key=lambda row: (row.expires_at or 2**53, row.promo_id))
         ],
+        discounts=[discount_of(one) for one in held_of(own) if one.has_left(own.now)],
         deposit_minor=sum(row.left_minor for row in deposits),
         owed_minor=sum(row.open_minor for row in invoices),
         overdue_minor=sum(row.open_minor for row in invoices if row.due_on < today),
+    )
+
+
+def held_of(own: Own) -> list[Discount]:
+    """List what takes something off the driver's bills, what ends first in front."""
+    row = own.reads.row(DISCOUNTS, own.driver_id)
+    return sorted(row.held if row else (), key=lambda one: one.valid_to_at or 2**53)
+
+
+def discount_of(one: Discount) -> DiscountOut:
+    """Say what is left of one, as the app shows it."""
+    terms = one.terms
+    percent = scaled_text(terms.percent_bp, 2) if terms.percent_bp else ""
+    return DiscountOut(
+        promo_id=one.promo_id,
+        kind=terms.kind,
+        currency=terms.currency,
+        valid_from=as_text(one.valid_from_at),
+        valid_to=time_text(one.valid_to_at),
+        percent=percent.rstrip("0").rstrip("."),
+        left=one.uses_left or 0,
+        left_minor=one.minor_left or 0,
+        max_bill_minor=terms.max_bill_minor,
+        components=[KINDS[each] for each in terms.components],
+        stackable=terms.stackable,
     )
 
 

@@ -9,6 +9,8 @@ from litestar.concurrency import sync_to_thread
 from ledger.domain.blocks import DRIVER_BLOCKS, BlockDriver, UnblockDriver
 from ledger.domain.money.credit_notes import CREDIT_NOTES
 from ledger.domain.money.deposits import DEPOSITS, ApplyDeposit, ReturnDeposit, TakeDeposit
+from ledger.domain.money.discount_rows import DISCOUNTS
+from ledger.domain.money.discounts import GrantDiscount
 from ledger.domain.money.dunning import DUNNING
 from ledger.domain.money.invoices import INVOICES
 from ledger.domain.money.promo_codes import PROMO_CODES, IssuePromoCode
@@ -91,6 +93,19 @@ ROUTES: tuple[Any, ...] = (
     commands("/promos", "grant_promo", "Give a driver a promo.", GrantPromo, by_two=True),
     commands(
         "/promos/{promo_id:str}/expire", "expire_promo", "End a promo past its time.", ExpirePromo
+    ),
+    lists(
+        "/discounts",
+        "list_discounts",
+        "List what drivers have off their bills; `status` names a driver.",
+        DISCOUNTS,
+    ),
+    commands(
+        "/discounts",
+        "grant_discount",
+        "Take something off a driver's next bills.",
+        GrantDiscount,
+        by_two=True,
     ),
     lists("/promo-codes", "list_promo_codes", "List codes given out, by digest.", PROMO_CODES),
     lists("/deposits", "list_deposits", "List deposits; `status` names a driver.", DEPOSITS),

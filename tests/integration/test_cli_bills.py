@@ -143,6 +143,22 @@ def test_a_driver_pays_by_promo_and_gets_a_page_that_says_so(closed, tmp_path):
         assert "4.31" in page  # 9.31 less 5.00
 
 
+def test_codes_and_grants_take_something_off_bills(closed):
+    given = ("promo", "discount", DRIVER, "--percent", "12.5", "--reason", "sorry")
+    bound = ("--most", "5.00", "--most-a-bill", "1.00", "--component", "ENERGY", "--stackable")
+    (entry,) = answer(*given, *bound, ledger=closed)["entries"]
+    assert entry["kind"] == "discount.granted"
+    refused = error(*given, "--uses", "-1", *TWO, ledger=closed)
+    assert refused["facts"]["field"] == "terms.uses_max"
+    assert error(*given, "--free-swaps", "1", ledger=closed)["kind"] == "Malformed"
+    until = ("--campaign", "CP-1", "--until", in_days(90), "--drivers", "5", *TWO)
+    free = answer("promo", "code", "FREE-1", "--free-swaps", "1", *until, ledger=closed)
+    credit = answer("promo", "code", "FIVE", "--amount", "5.00", *until, ledger=closed)
+    assert {one["entries"][0]["kind"] for one in (free, credit)} == {"promo_code.issued"}
+    both = ("promo", "code", "BOTH", "--amount", "5.00", "--percent", "1", *until)
+    assert error(*both, ledger=closed)["kind"] == "Malformed"
+
+
 def test_a_plan_is_published_subscribed_invoiced_and_ended(closed, tmp_path):
     plan = {
         "currency": "EUR",
