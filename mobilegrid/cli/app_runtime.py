@@ -5,7 +5,11 @@ import click
 from mobilegrid.cli.base import App, Command
 
 
-@click.command("app-runtime", cls=Command)
+@click.command(
+    "app-runtime",
+    cls=Command,
+    no_ledger="It packs the app; `app.cache_folder` in the settings says where.",
+)
 @click.pass_obj
 def app_runtime(app: App) -> None:
     """Pack the app's client for the air, once, where an image is built.

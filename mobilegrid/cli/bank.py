@@ -35,7 +35,10 @@ class Checked(msgspec.Struct, frozen=True):
     statements: list[Judged]
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="It reads FILE alone; `bank import` takes it to the ledger.",
+)
 @click.argument("file", type=FILE)
 @click.pass_obj
 def check(app: App, file: Path) -> None:

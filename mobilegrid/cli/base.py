@@ -25,6 +25,12 @@ class App:
         self._settings: Settings | None = None
         self._console: Console | None = None
 
+    def refuse_ledger(self, ctx: click.Context, instead: str) -> None:
+        """Refuse `--ledger` for what would not use it; `instead` is a sentence on what it uses."""
+        if self.ledger:
+            words = f"{LEDGER} is of no use to `{ctx.command_path}`. {instead}"
+            raise click.BadOptionUsage(LEDGER, words, ctx)
+
     @property
     def settings(self) -> "Settings":
         """The settings in force; `Misconfigured` when they are wrong."""
@@ -50,14 +56,22 @@ def _keep(context: click.Context, option: click.Parameter, value: object) -> Non
         setattr(app, option.name, value)
 
 
-SHARED_OPTIONS = (
-    click.Option(
-        ["--ledger"],
+LEDGER = "--ledger"
+
+
+def _ledger_option(*, hidden: bool = False) -> click.Option:
+    return click.Option(
+        [LEDGER],
         metavar="URL",
         callback=_keep,
         expose_value=False,
+        hidden=hidden,
         help="The ledger's database, such as sqlite:///town.db.",
-    ),
+    )
+
+
+SHARED_OPTIONS = (
+    _ledger_option(),
     click.Option(
         ["--config"],
         metavar="FILE",
@@ -83,14 +97,35 @@ SHARED_OPTIONS = (
 )
 
 
+_UNUSED = (_ledger_option(hidden=True), *SHARED_OPTIONS[1:])
+"""The shared options of a command without a ledger: that one is read, so as to be refused."""
+
+
 class Command(click.Command):
-    """A command that takes the shared options beside its own."""
+    """A command that takes the shared options beside its own.
+
+    One that uses no ledger says in `no_ledger` what it works on instead: `--ledger` is then
+    refused, before or after it, and its help does not offer it.
+    """
+
+    def __init__(self, *given: Any, no_ledger: str = "", **more: Any) -> None:
+        """Take what click takes, and the sentence in which `--ledger` is refused."""
+        super().__init__(*given, **more)
+        self.no_ledger = no_ledger
 
     @override
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """List own options, then the shared ones, then help."""
         *own, last = super().get_params(ctx)
-        return [*own, *SHARED_OPTIONS, last]
+        return [*own, *(_UNUSED if self.no_ledger else SHARED_OPTIONS), last]
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; `click.BadOptionUsage` where a ledger is named that it would not use."""
+        app = ctx.find_root().obj
+        if self.no_ledger and isinstance(app, App):
+            app.refuse_ledger(ctx, self.no_ledger)
+        return super().invoke(ctx)
 
 
 class Member(NamedTuple):

@@ -13,7 +13,10 @@ from mobilegrid.cli.params import FOLDER
 SEED = 7
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="It makes a ledger of its own; keep that one with --keep DIR.",
+)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Which town.")
 @click.option("--keep", type=FOLDER, metavar="DIR", help="Keep the ledger and proofs there.")
 @click.option("--papers", type=FOLDER, metavar="DIR", help="Write bills, statements, books there.")

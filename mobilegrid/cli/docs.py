@@ -176,7 +176,10 @@ PAGES: dict[str, Callable[[], str]] = {
 """Every generated page, by its name in docs/; `event_files` has those of docs/events."""
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="The documents are of the program; name where they go with --out.",
+)
 @click.option(
     "--out",
     type=FOLDER,

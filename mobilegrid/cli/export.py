@@ -229,7 +229,10 @@ class Written(msgspec.Struct, frozen=True):
     sha256: str
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="The program is the same for every ledger; name the DIR that it goes to.",
+)
 @click.argument("folder", type=FOLDER)
 @click.pass_obj
 def verifier(app: App, folder: Path) -> None:

@@ -57,7 +57,10 @@ class Trained(msgspec.Struct, frozen=True):
     figures: Figures
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="It judges the tables of --data; `health assess` works on a ledger.",
+)
 @click.option("--data", type=FOLDER, required=True, metavar="DIR", help="Labelled tables.")
 @click.option("--partial-only", is_flag=True, help="Leave out the models, which are trained anew.")
 @click.pass_obj
@@ -76,7 +79,10 @@ def score(app: App, data: Path, *, partial_only: bool) -> None:
     app.console.answer(Scored(partial, charges, rounded), *_shown(partial, charges, rounded))
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="It reads the tables of --features or --partial; `health assess` works on a ledger.",
+)
 @click.option("--features", type=FOLDER, metavar="DIR", help="cells.csv and cycles_*.csv.gz.")
 @click.option("--partial", type=FOLDER, metavar="DIR", help="nasa_partial_charges.csv.gz.")
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The CSV to write.")
@@ -107,7 +113,10 @@ def predict(
     app.console.answer(told, f"{told.rows:,} rows in {out}", *_remarks(told))
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="It reads the tables of --data; `health release` lets a ledger ask the model.",
+)
 @click.option("--data", type=FOLDER, required=True, metavar="DIR", help="Labelled tables.")
 @click.option("--family", required=True, metavar="NAME", help="As in cells.csv, such as XJTU.")
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the model goes.")

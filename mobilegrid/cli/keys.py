@@ -191,7 +191,10 @@ def _away(device: str, fault: ops.Fault) -> MobileGridError:
     return Unavailable(f"device {device}: {fault.name} {fault.text}".strip())
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="An officer keeps a key of his own in FILE.",
+)
 @click.argument("name")
 @click.argument("file", type=FILE)
 @click.pass_obj

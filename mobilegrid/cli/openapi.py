@@ -9,7 +9,10 @@ from mobilegrid.cli.params import FILE, write_file
 from partner_api.app import DOORS
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="The document is of the program; name where it goes with --out.",
+)
 @click.option(
     "--out",
     type=FILE,

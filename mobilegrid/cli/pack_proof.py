@@ -46,7 +46,10 @@ class Proved(msgspec.Struct, frozen=True):
     entries: list[Made]
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="A challenge is written to FILE; `pack attest` takes the answer to the ledger.",
+)
 @click.argument("file", type=FILE)
 @click.pass_obj
 def challenge(app: App, file: Path) -> None:

@@ -65,7 +65,10 @@ def _former(settings: Settings, reads: Reads) -> tuple[VerifierKey, ...]:
     return (key,)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="It reads PLAN and TRANSCRIPT alone.",
+)
 @click.argument("plan", type=FILE)
 @click.argument("transcript", type=FILE)
 @click.argument("out", type=FILE)
@@ -112,7 +115,10 @@ def state(app: App) -> None:
     app.console.answer({"state": str(path)}, f"The signer's state is {path}.")
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    no_ledger="A witness keeps a key of its own in FILE.",
+)
 @click.argument("name")
 @click.argument("file", type=FILE)
 @click.pass_obj

@@ -83,6 +83,9 @@ def verify(app: App, /, file: Path | None, *, deep: bool, **asked: Any) -> None:
     if file is not None and (deep or asked["since"]):
         raise click.UsageError("--deep and --since are for the ledger, not for a proof FILE.")
     if file is not None:
+        app.refuse_ledger(
+            click.get_current_context(), "FILE is checked against keys alone; name no ledger."
+        )
         _verify_file(app, file, (asked["pack"], asked["keys"]), trusted)
         return
     if asked["pack"] or asked["keys"] or (not asked["since"] and trusted.is_named):

@@ -79,7 +79,7 @@ def handed_out(built, packages, tmp_path_factory) -> Path:
     out = folder / "out"
     cli.answer("settle", "close", PERIOD, "--approve-as", "checker", ledger=url)
     cli.answer("prove", PACK, "--out", folder / "pack.tlog-history", ledger=url)
-    cli.answer("export", "verifier", out, ledger=url)
+    cli.answer("export", "verifier", out)
     vkey = cli.answer("checkpoint", "--publish", ledger=url)["vkey"]
     cli.answer("prove", "21", "--out", out / "entry.tlog-proof", ledger=url)
     cli.answer("prove", "--bill", DRIVER, PERIOD, "--out", out / "bill.zip", ledger=url)
