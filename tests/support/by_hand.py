@@ -54,7 +54,7 @@ class Network:
     def answered(self, pack_id: str, seq: int, key: str) -> tuple[Path, str]:
         """Let the management system of a pack answer a challenge; gives file and public key."""
         path = self.folder / f"{pack_id}-{key}-{seq}.json"
-        given = self.ask("pack", "challenge", path)
+        given = answer("pack", "challenge", path)
         private = private_key(key)
         nonce = bms.decode(given["nonce"], "nonce")
         said = meters.answer(private, nonce=nonce, serial=f"BMS-{key}", seq=seq)
