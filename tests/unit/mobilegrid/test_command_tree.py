@@ -34,7 +34,8 @@ def test_each_command_is_there_and_its_summary_is_its_first_line(path, member, g
     assert (command.help or "").splitlines()[0] == member.summary
     shown = run(*path, "--help")
     assert shown.exit_code == 0
-    for option in ("--ledger", "--config", "--json", "--verbose"):
+    assert ("--ledger URL" in shown.stdout) is not bool(getattr(command, "no_ledger", ""))
+    for option in ("--config", "--json", "--verbose"):
         assert option in shown.stdout
 
 
