@@ -107,6 +107,7 @@ def test_a_bill_is_signed_as_an_invoice_of_its_number(signed: Signed) -> None:
 )
 def test_a_proven_file_holds_the_signed_documents(signed: Signed, kind: str, who: str) -> None:
     file = signed.folder / f"proven{kind}.zip"
+    signed.done("prove", kind, who, PERIOD, "--out", signed.folder / f"before{kind}.zip")
     with Ledger(signed.url) as ledger:
         accepted(ledger.execute(party(80 + len(kind))))  # so the newest head is another one
     signed.done("prove", kind, who, PERIOD, "--out", file)
