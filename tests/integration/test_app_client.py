@@ -19,6 +19,7 @@ from customer_app.models.booking import BookingModel, ReserveModel
 from customer_app.models.commands import Means
 from customer_app.models.swap import SlotModel
 from customer_app.models.trip import way_between
+from tests.support.app_reads import READS
 from tests.support.doors import URL
 from tests.support.driver_money import MoneyTown, money_town
 from tests.support.driver_town import CENTRAL, DRIVER, DriverTown, driver_town
@@ -94,30 +95,6 @@ def test_a_short_way_is_driven_without_a_stop(town: DriverTown) -> None:
         assert not [each for each in plan.items if each.is_stop]
 
     ask(town, work)
-
-
-READS = (
-    "profile",
-    "vehicles",
-    "devices",
-    "passkeys",
-    "consents",
-    "exports",
-    "erasure",
-    "bookings",
-    "swaps",
-    "my_packs",
-    "wallet",
-    "wallet_entries",
-    "methods",
-    "plans",
-    "subscription",
-    "receipts",
-    "invoices",
-    "cases",
-    "notices",
-    "notice_settings",
-)
 
 
 def test_every_list_of_a_driver_is_understood(paying: MoneyTown) -> None:
