@@ -25,6 +25,12 @@ from ledger.domain.world import Stamp, World, key_of
 from ledger.kernel.messages import Event
 from ledger.kernel.postings import WH, Posting, move_pack, pair
 
+Place = tuple[Family, tuple[str, ...]]
+"""What a custody account says: its family, and the ids in it."""
+
+_NOT_OURS = frozenset(family for family, state in STATES.items() if state in {*TERMINAL, OUTSIDE})
+_WITH_A_ROW = frozenset({Family.SLT, Family.DRV, Family.SUS, Family.MIS})
+
 TITLE_ISSUED = "Title:Issued"
 TITLE_ENDED = "Title:Ended"
 
@@ -67,15 +73,18 @@ def carry(world: World, event: PackMoved, stamp: Stamp) -> Pack:
     if event.past:
         count_drivers(world, event.from_account, event.to_account, pack.pack_class)
         return pack
-    source, target = place_of(event.from_account)[0], place_of(event.to_account)[0]
-    for family, account in ((source, event.from_account), (target, event.to_account)):
+    places = place_of(event.from_account), place_of(event.to_account)
+    source, target = places[0][0], places[1][0]
+    for family, ids in places:
         if family is Family.TRN:
-            follow_order(world, place_of(account)[1][1], pack.pack_id, target)
-    leave_and_stand(world, event.from_account, event.to_account, pack)
-    _agree(world, event, pack)
+            follow_order(world, ids[1], pack.pack_id, target)
+    _stand(world, places[0], pack, "")
+    _stand(world, places[1], pack, pack.pack_id)
+    if source is Family.DRV:
+        _agree(world, places, pack)
     from_driver = source is Family.DRV and target is not Family.DRV
     # What a driver left inside is unknown; what ended is cleared from the pack's energy account.
-    emptied = from_driver or STATES[target] in (*TERMINAL, OUTSIDE)
+    emptied = from_driver or target in _NOT_OURS
     known_soc = None if from_driver else pack.soc_bp
     row = replace(
         pack,
@@ -89,13 +98,13 @@ def carry(world: World, event: PackMoved, stamp: Stamp) -> Pack:
     return row
 
 
-def _agree(world: World, event: PackMoved, pack: Pack) -> None:
+def _agree(world: World, places: tuple[Place, Place], pack: Pack) -> None:
     """Note for drivers what no swap or case says: a pack fetched from them, or given another."""
-    source, target = place_of(event.from_account), place_of(event.to_account)
-    if source[0] is Family.DRV and target[0] in (Family.TRN, Family.DRV):
-        hold_packs(world, source[1][0], pack.pack_class, 0, agreed=-1)
-        if target[0] is Family.DRV:
-            hold_packs(world, target[1][0], pack.pack_class, 0, agreed=1)
+    (_, source_ids), (target, target_ids) = places
+    if target in (Family.TRN, Family.DRV):
+        hold_packs(world, source_ids[0], pack.pack_class, 0, agreed=-1)
+        if target is Family.DRV:
+            hold_packs(world, target_ids[0], pack.pack_class, 0, agreed=1)
 
 
 def count_drivers(world: World, from_account: str, to_account: str, pack_class: str) -> None:
@@ -108,31 +117,31 @@ def count_drivers(world: World, from_account: str, to_account: str, pack_class: 
 
 def leave_and_stand(world: World, from_account: str, to_account: str, pack: Pack) -> None:
     """Take a pack out of the row at one account, and put it into the row at another."""
-    _stand(world, from_account, pack, "")
-    _stand(world, to_account, pack, pack.pack_id)
+    _stand(world, place_of(from_account), pack, "")
+    _stand(world, place_of(to_account), pack, pack.pack_id)
 
 
 def stand_at(world: World, account: str, pack: Pack) -> None:
     """Put a new pack into the row that stands at its account."""
-    _stand(world, account, pack, pack.pack_id)
-    family, ids = place_of(account)
+    family, ids = place = place_of(account)
+    _stand(world, place, pack, pack.pack_id)
     if family is Family.DRV:
         hold_packs(world, ids[0], pack.pack_class, 0, agreed=1)
 
 
-def _stand(world: World, account: str, pack: Pack, pack_id: str) -> None:
-    """Put a pack into the row at an account, or (empty `pack_id`) take it out."""
-    family, ids = place_of(account)
+def _stand(world: World, place: Place, pack: Pack, pack_id: str) -> None:
+    """Put a pack into the row at a place, or (empty `pack_id`) take it out."""
+    family, ids = place
+    if family not in _WITH_A_ROW:
+        return
     match family:
         case Family.SLT:
             fill_slot(world, key_of(*ids), pack.pack_id, leaves=not pack_id)
         case Family.DRV:
             hold_packs(world, ids[0], pack.pack_class, 1 if pack_id else -1)
-        case Family.SUS | Family.MIS:
+        case _:
             row = world.need(CASES, ids[0])
             world.put(CASES, ids[0], replace(row, suspended_pack_id=pack_id))
-        case _:
-            pass
 
 
 def lines_of(event: PackMoved) -> tuple[Posting, ...]:

@@ -91,6 +91,17 @@ ReversingEvent = PostingReversed | EnergyRestated | ObservationSetAside
 def evolve(world: World, event: Any, stamp: Stamp) -> None:
     """Bring a pack back to where it was; keep which legs of it stand."""
     match event:
+        case (
+            PackDocked()
+            | PackReturned()
+            | PackSwappedOut()
+            | LegInferred()
+            | LegConfirmed()
+            | SlotFoundEmpty()
+        ):
+            if event.cause:
+                _remember(world, event, stamp)
+                _give_to_swap(world, event, stamp)
         case PostingReversed():
             if event.pack_id:
                 _bring_back(world, event)
@@ -104,17 +115,6 @@ def evolve(world: World, event: Any, stamp: Stamp) -> None:
             if not event.past and place_of(pack.account)[0] is not Family.DRV:
                 row = replace(pack, energy_wh=pack.energy_wh + event.delta_wh)
                 world.put(PACKS, event.pack_id, row)
-        case (
-            PackReturned()
-            | PackSwappedOut()
-            | PackDocked()
-            | LegInferred()
-            | LegConfirmed()
-            | SlotFoundEmpty()
-        ):
-            if event.cause:
-                _remember(world, event, stamp)
-                _give_to_swap(world, event, stamp)
         case _ as unknown:
             assert_never(unknown)
 

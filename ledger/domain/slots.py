@@ -13,6 +13,9 @@ def fill_slot(world: World, key: str, pack_id: str, *, leaves: bool = False) -> 
     last one has moved; both are remembered, and the first to leave does not hide the other.
     """
     row = world.need(SLOTS, key)
+    if not row.others and row.pack_id in ("", pack_id):  # as nearly always
+        world.put(SLOTS, key, replace(row, pack_id="" if leaves else pack_id))
+        return
     there = [one for one in (row.pack_id, *row.others) if one not in ("", pack_id)]
     there = there if leaves else [pack_id, *there]
     world.put(SLOTS, key, replace(row, pack_id="".join(there[:1]), others=tuple(there[1:])))

@@ -158,8 +158,9 @@ def driver_energy(driver_id: str) -> str:
     return f"Energy:Driver:{driver_id}"
 
 
-# Deciding and folding one move ask a dozen times for the same two accounts.
-@lru_cache(maxsize=8_192)
+# Deciding and folding one move ask a dozen times for the same two accounts. With less room than a
+# network has slots and parties, going round all of them would make each question a first one.
+@lru_cache(maxsize=65_536)
 def split_account(account: str) -> tuple[Family, tuple[str, ...]] | None:
     """Tell family and ids of an account; None when the text is no custody account.
 
@@ -176,7 +177,7 @@ def split_account(account: str) -> tuple[Family, tuple[str, ...]] | None:
     return None
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=65_536)
 def place_of(account: str) -> tuple[Family, tuple[str, ...]]:
     """Tell family and ids of an account of ours; `InvariantBroken` when it is none."""
     found = split_account(account)

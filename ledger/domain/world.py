@@ -84,12 +84,12 @@ Keys = Iterable[Key]
 
 def touch(shelf: Shelf[V], *parts: str) -> Key:
     """Name one row that a command needs; several parts are joined to one key."""
-    return shelf, KEY_SEPARATOR.join(parts)  # type: ignore[return-value]
+    return shelf, key_of(*parts)  # type: ignore[return-value]
 
 
 def key_of(*parts: str) -> str:
     """Join parts to a key. Ids cannot hold the separator, so the key is unambiguous."""
-    return KEY_SEPARATOR.join(parts)
+    return parts[0] if len(parts) == 1 else KEY_SEPARATOR.join(parts)
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -119,11 +119,11 @@ class World:
 
     def get(self, shelf: Shelf[V], key: str) -> V | None:
         """Read a row; None when there is none. `NotLoaded` when nobody asked for it."""
-        rows = self._rows.get(shelf.name)
-        if rows is not None and key in rows:
-            return rows[key]  # type: ignore[return-value]
-        if self._complete:
-            return None
+        try:
+            return self._rows[shelf.name][key]  # type: ignore[return-value]
+        except KeyError:
+            if self._complete:
+                return None
         raise NotLoaded(f"{shelf.name}: {key!r} was not loaded for this batch")
 
     def need(self, shelf: Shelf[V], key: str) -> V:

@@ -176,7 +176,7 @@ CHART: tuple[AccountInfo, ...] = (*_ACCOUNTS.values(), *_TREES.values())
 _COMMODITY = {"packs": PACK, "energy": WH}
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=65_536)
 def account_info(account: str) -> AccountInfo | None:
     """Find the account, or the family that a leaf such as ``Packs:Driver:DR-1`` belongs to."""
     info = _ACCOUNTS.get(account)
