@@ -1,7 +1,7 @@
 """The append path: against its own rows prebuilt, against raw commits, and under open arrivals.
 
-**Prebuilt**: each batch of 256 goes through the whole path into one database; the rows it wrote are
-kept and written again, without any rule, into a second one that began equal. Batch by batch.
+**Prebuilt**: each batch of 256 through the whole path, and its rows alone (`prebuilt.py`). The rows
+alone against raw commits are the ceiling of the comparisons of callers: nothing is decided there.
 **Custody**: entries of whole swaps, with every rule, against entries of plain moves.
 **Callers**: each has one request outstanding. They are simulated on one thread, since hundreds of
 threads would measure the interpreter's lock. The baseline commits the same entry rows one by one
@@ -14,28 +14,24 @@ import queue
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
-from unittest.mock import patch
 
-import sqlalchemy as sa
-
-from benchmarks.fleet import build, drivers, fresh_url, moves, swaps
+from benchmarks.fleet import build, check, drivers, fresh_url, moves, swaps
 from benchmarks.measure import Pairs, Row, Scale, duel, note, number, settle, take_turns
+from benchmarks.prebuilt import Prebuilt
 from ledger.kernel.errors import Unavailable
 from ledger.kernel.messages import Receipt, Request
 from ledger.runtime.ledger import Ledger
-from ledger.store import session
-from ledger.store.append import Appender, Rows, appender
-from ledger.store.engine import SQLITE_PAGE_BYTES, ledger_url, write_engine
+from ledger.store.engine import SQLITE_PAGE_BYTES
 
 PACKS = 2_000
 BATCH = 256
 CUSTODY_FLOOR = 1 / 1.3
 """An entry of custody costs at most 1.3 times what an entry of a plain move costs."""
+CEILINGS = (1, 16, BATCH)
 CALLERS = {1: (0.35, 0.2), 16: (None, None), 64: (None, None), 256: (5.0, 4.0)}
 GOALS = {1: (0.6, 0.3), 16: (None, None), 64: (None, None), 256: (9.0, 8.0)}
 
@@ -45,74 +41,17 @@ def rows(server: str, scale: Scale) -> Iterator[Row]:
     name = "PostgreSQL" if server else "SQLite"
     note(f"append: {name}, the same rows prebuilt")
     floor, goal = (0.45, 0.7) if server else (0.5, 0.75)
-    pairs = against_prebuilt(server, scale)
-    yield pairs.row(f"{name}: full path, same rows prebuilt, batch 256", floor=floor, goal=goal)
+    with Prebuilt(server, PACKS) as prebuilt:
+        settle()
+        pairs = prebuilt.pairs(BATCH, scale.of(30), scale.repeats)
+        yield pairs.row(f"{name}: full path, same rows prebuilt, batch 256", floor=floor, goal=goal)
+        yield from ceilings(name, prebuilt, scale)
     with build(fresh_url(server), PACKS) as ledger:
         stream = moves(PACKS)
         settle()
         yield against_core(name, ledger, stream, scale)
         yield from against_raw(name, ledger, stream, scale)
         yield from open_loop(name, ledger, stream, scale)
-
-
-# Prebuilt ---------------------------------------------------------------------
-
-
-@contextmanager
-def captured() -> Iterator[list[Rows]]:
-    """Keep the rows of every batch that is written meanwhile."""
-    kept: list[Rows] = []
-
-    def keeping(tx: sa.Connection, log_id: int) -> Appender:
-        database = appender(tx, log_id)
-
-        def write_and_commit(rows: Rows) -> None:
-            kept.append(rows)
-            type(database).write_and_commit(database, rows)
-
-        with_memory: Any = database
-        with_memory.write_and_commit = write_and_commit
-        return database
-
-    with patch.object(session, "appender", keeping):
-        yield kept
-
-
-def against_prebuilt(server: str, scale: Scale) -> Pairs:
-    url = fresh_url(server)
-    with build(url, PACKS) as second:
-        log_id = second.name.log_id
-    engine = write_engine(ledger_url(url))
-    prebuilt = session.WriteSession(engine, log_id)
-    pairs = Pairs([], [])
-    with build(fresh_url(server), PACKS) as ledger, captured() as kept:
-        stream = moves(PACKS)
-        settle()
-        for repeat in range(-1, scale.repeats):  # the first one warms up
-            ours = baseline = 0.0
-            batches = [list(islice(stream, BATCH)) for _ in range(scale.of(30))]
-            for batch in batches:
-                start = perf_counter()
-                receipts = ledger.execute_all(batch)
-                between = perf_counter()
-                with prebuilt.begin() as (database, _):
-                    database.write_and_commit(kept[-1])
-                baseline += perf_counter() - between
-                ours += between - start
-                check(receipts)
-            kept.clear()
-            if repeat >= 0:
-                pairs.ours.append(len(batches) * BATCH / ours)
-                pairs.baseline.append(len(batches) * BATCH / baseline)
-    prebuilt.close()
-    engine.dispose()
-    return pairs
-
-
-def check(receipts: list[Receipt]) -> None:
-    for receipt in receipts:
-        if receipt.refusal is not None or receipt.count != 1:
-            raise SystemExit(f"a move was not made: {receipt}")
 
 
 # Custody ----------------------------------------------------------------------
@@ -162,6 +101,23 @@ def entries_per_second(ledger: Ledger, batches: list[list[Request]]) -> float:
 # Callers ----------------------------------------------------------------------
 
 
+def ceilings(name: str, prebuilt: Prebuilt, scale: Scale) -> Iterator[Row]:
+    """Compare rows that are only written, a commit for each batch, with raw one-row commits."""
+    note(f"append: {name}, the ceilings")
+    raw = Raw(prebuilt.ledger)
+    sample = raw.sample(prebuilt.ledger)
+    runs = [lambda: raw.commit_each(sample)]
+    runs += [lambda size=size: prebuilt.rows_alone(size, scale.of(2_560)) for size in CEILINGS]
+    for one in runs:
+        one()  # warms up
+    baseline, *found = take_turns(scale.repeats, runs)
+    raw.close()
+    for size, rates in zip(CEILINGS, found, strict=True):
+        yield Pairs(rates, baseline).row(
+            f"{name}: rows alone, {size} a commit, raw one-row commits"
+        )
+
+
 def closed_loop(ledger: Ledger, requests: list[Request], callers: int) -> float:
     """Let callers send all requests, each the next one when its last was answered; requests/s."""
     answered: queue.SimpleQueue[Future[list[Receipt]]] = queue.SimpleQueue()
@@ -208,6 +164,12 @@ class Raw:
         self._insert = f"INSERT INTO raw VALUES ({','.join([place] * 5)})"
         self._next = 0
 
+    @staticmethod
+    def sample(ledger: Ledger) -> list[bytes]:
+        """Give the bytes of the newest entries."""
+        with ledger.reading() as reads:
+            return list(reads.raw(max(reads.size - 300, 0), reads.size))
+
     def commit_each(self, data: list[bytes]) -> float:
         """Commit entries one by one; commits/s."""
         execute = self._connection.execute
@@ -227,9 +189,8 @@ def against_raw(
     name: str, ledger: Ledger, stream: Iterator[Request], scale: Scale
 ) -> Iterator[Row]:
     note(f"append: {name}, callers against raw commits")
-    with ledger.reading() as reads:
-        sample = list(reads.raw(max(reads.size - 300, 0), reads.size))
     raw = Raw(ledger)
+    sample = raw.sample(ledger)
     which = 1 if name == "PostgreSQL" else 0
 
     def run(callers: int) -> float:
@@ -244,16 +205,10 @@ def against_raw(
     baseline, *found = take_turns(scale.repeats, runs)
     raw.close()
     for callers, rates in zip(CALLERS, found, strict=True):
-        row = Pairs(rates, baseline).row(
-            f"{name}: {callers} callers, raw one-row commits", floor=0, goal=0
-        )
-        yield Row(
-            row.what,
-            row.ours,
-            row.baseline,
-            row.ratio,
-            CALLERS[callers][which],
-            GOALS[callers][which],
+        yield Pairs(rates, baseline).row(
+            f"{name}: {callers} callers, raw one-row commits",
+            floor=CALLERS[callers][which],
+            goal=GOALS[callers][which],
         )
 
 

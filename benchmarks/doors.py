@@ -25,8 +25,7 @@ from typing import Self
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from benchmarks.append import check
-from benchmarks.fleet import build, fresh_url, moves
+from benchmarks.fleet import build, check, fresh_url, moves
 from benchmarks.measure import Row, Scale, note, number, settle
 from ledger.kernel.instants import SECOND
 from ledger.runtime import proving

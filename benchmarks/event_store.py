@@ -7,6 +7,7 @@ row more shows it reading its aggregates first, as several processes would have 
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,9 +18,10 @@ import sqlalchemy as sa
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
-from benchmarks.append import check, closed_loop
-from benchmarks.fleet import build, fresh_url, moves
+from benchmarks.append import closed_loop
+from benchmarks.fleet import build, check, fresh_url, moves
 from benchmarks.measure import Row, Scale, duel, note, settle, take_turns
+from benchmarks.prebuilt import Prebuilt
 from ledger.domain.catalogue import EVENTS
 from ledger.domain.world import Stamp, World
 from ledger.runtime.ledger import Ledger
@@ -81,8 +83,23 @@ def rows(server: str, scale: Scale) -> Iterator[Row]:
         )
         yield _row(f"{name}: eventsourcing, batch {TOGETHER}", ours, kept, (1.8, 2.3))
         yield _row(f"{name}: the same, it loads its aggregates", ours, loaded, (None, None))
+        yield from _ceilings(name, server, store, scale)
         yield from _reading(name, ledger, store, scale)
     store.application.close()
+
+
+def _ceilings(name: str, server: str, store: "Store", scale: Scale) -> Iterator[Row]:
+    """Compare with it what only writes our rows: as many to a commit as it has callers, or all."""
+    with Prebuilt(server, PACKS) as prebuilt:
+        settle()
+        for size, theirs, what in (
+            (CALLERS, lambda: store.callers(scale.of(400, least=64)), f"{CALLERS} callers"),
+            (TOGETHER, lambda: store.together(scale.of(30)), f"batch {TOGETHER}"),
+        ):
+            entries = scale.of(30 * size)
+            prebuilt.rows_alone(size, entries)  # warms up
+            pairs = duel(scale.repeats, partial(prebuilt.rows_alone, size, entries), theirs)
+            yield pairs.row(f"{name}: rows alone, eventsourcing, {what}")
 
 
 class Store:

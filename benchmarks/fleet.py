@@ -20,7 +20,15 @@ from ledger.domain.stations import CommissionStation, RegisterMeter, RegisterSlo
 from ledger.domain.takeover import TakeOverPack
 from ledger.kernel.ids import key_at
 from ledger.kernel.instants import DAY, MINUTE
-from ledger.kernel.messages import Actor, ClockReading, Command, Observed, Request, Source
+from ledger.kernel.messages import (
+    Actor,
+    ClockReading,
+    Command,
+    Observed,
+    Receipt,
+    Request,
+    Source,
+)
 from ledger.runtime.ledger import Ledger, create_ledger
 
 OPENED_AT = 1_700_000_000_000_000
@@ -113,6 +121,12 @@ def moves(packs: int, *, hot: int = 0, start: int = 0) -> Iterator[Request]:
         )
         yield ask(move, f"move {number}", STATION, at)
         number += 1
+
+
+def check(receipts: list[Receipt]) -> None:
+    for receipt in receipts:
+        if receipt.refusal is not None or receipt.count != 1:
+            raise SystemExit(f"a move was not made: {receipt}")
 
 
 def tariff() -> Request:

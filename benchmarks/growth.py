@@ -11,8 +11,8 @@ from time import monotonic, perf_counter
 
 import sqlalchemy as sa
 
-from benchmarks.append import BATCH, check
-from benchmarks.fleet import build, fresh_url, moves
+from benchmarks.append import BATCH
+from benchmarks.fleet import build, check, fresh_url, moves
 from benchmarks.measure import Pairs, Row, Scale, note, number, settle
 from ledger.kernel.messages import Request
 from ledger.runtime.ledger import Ledger

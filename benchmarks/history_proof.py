@@ -14,8 +14,7 @@ from statistics import median
 
 import msgspec
 
-from benchmarks.append import check
-from benchmarks.fleet import OPENED_AT, SYSTEM, ask, build, fresh_url, moves
+from benchmarks.fleet import OPENED_AT, SYSTEM, ask, build, check, fresh_url, moves
 from benchmarks.measure import Row, Scale, note, number, seconds, settle
 from ledger.domain.history_map import MapHistory
 from ledger.kernel.envelope import Envelope, Link, canonical, seal

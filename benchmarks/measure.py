@@ -46,7 +46,9 @@ class Pairs(msgspec.Struct, frozen=True):
         """The median of the ratios: neighbours on the machine disturb both sides of one alike."""
         return median(mine / base for mine, base in zip(self.ours, self.baseline, strict=True))
 
-    def row(self, what: str, *, unit: str = "/s", floor: float, goal: float) -> Row:
+    def row(
+        self, what: str, *, unit: str = "/s", floor: float | None = None, goal: float | None = None
+    ) -> Row:
         return Row(
             what,
             f"{number(median(self.ours))}{unit}",

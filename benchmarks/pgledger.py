@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,6 +21,7 @@ from benchmarks import cluster
 from benchmarks.append import closed_loop
 from benchmarks.fleet import build, fresh_url, moves
 from benchmarks.measure import Row, Scale, duel, note, settle
+from benchmarks.prebuilt import Prebuilt
 from ledger.kernel.messages import Request
 from ledger.runtime.ledger import Ledger
 
@@ -58,6 +60,11 @@ def rows(server: str, scale: Scale) -> Iterator[Row]:
             pairs = duel(scale.repeats, ours, theirs)
         what = f"PostgreSQL: pgledger, {CALLERS} callers, {load}"
         yield pairs.row(what, floor=floor, goal=goal)
+        with Prebuilt(server, ACCOUNTS, hot=among) as prebuilt:
+            alone = partial(prebuilt.rows_alone, CALLERS, scale.of(6_000, least=640))
+            alone()  # warms up
+            pairs = duel(scale.repeats, alone, theirs)
+        yield pairs.row(f"PostgreSQL: rows alone, {CALLERS} a commit, pgledger, {load}")
 
 
 def _absent(server: str) -> str:

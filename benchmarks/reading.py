@@ -14,8 +14,7 @@ from tempfile import mkdtemp
 from time import perf_counter
 from typing import Any
 
-from benchmarks.append import check
-from benchmarks.fleet import bills, build, fresh_url, moved_at, moves, tariff
+from benchmarks.fleet import bills, build, check, fresh_url, moved_at, moves, tariff
 from benchmarks.measure import Row, Scale, duel, note, number, seconds, settle
 from ledger.exports.books import export_books
 from ledger.kernel.hashing import leaf_hash
