@@ -21,7 +21,7 @@ from ledger.kernel.messages import Request
 from ledger.runtime.admission import admit
 from ledger.runtime.batch import Batch
 from ledger.runtime.ledger import Ledger
-from ledger.runtime.posted import posting_rows
+from ledger.runtime.posted import link_row, posting_rows
 from ledger.runtime.reads import Reads
 from ledger.runtime.replay import Progress, no_progress, replay
 from ledger.runtime.writer import Tree, grown, head_of, restore_tree
@@ -153,7 +153,7 @@ def _rows_of(some: list[bytes], first: int) -> Rows:
             raise TamperEvidence(f"entry {position} of the copy: {error.rule}") from error
         valid_at = envelope.valid_at
         rows.entries.append((position, envelope.kind, envelope.recorded_at, valid_at, data))
-        rows.entry_packs += [(link.pack, link.count, position) for link in envelope.packs]
+        rows.entry_packs += [link_row(link, position) for link in envelope.packs]
         rows.postings += posting_rows(envelope.postings, position, valid_at)
     rows.erasures, rows.outbox = rows_of_orders(rows.entries)
     return rows

@@ -28,7 +28,7 @@ from ledger.kernel.postings import check_zero
 from ledger.kernel.refusal import Refusal, RefusalCode
 from ledger.runtime.limits import Limits, Read
 from ledger.runtime.openings import opening_rows
-from ledger.runtime.posted import Balances, add_to, posting_rows
+from ledger.runtime.posted import Balances, add_to, link_row, posting_rows
 from ledger.runtime.reactions import react
 from ledger.store.append import Row, Rows
 from ledger.store.erasures import rows_of_orders
@@ -98,7 +98,7 @@ class _Staged:
         self.entries.append((position, event.kind, self.recorded_at, valid_at, data))
         for link in envelope.packs:
             chains.extend(world, link, position, leaf)
-            self.entry_packs.append((link.pack, link.count, position))
+            self.entry_packs.append(link_row(link, position))
         self.postings += posting_rows(envelope.postings, position, valid_at)
         if draft.openings or event.sealed_fields:
             self.openings += opening_rows(draft, position)

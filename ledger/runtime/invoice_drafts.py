@@ -15,7 +15,7 @@ from ledger.domain.money.rerating import UsageReversed, taken_back
 from ledger.domain.world import key_of
 from ledger.runtime.reads import Reads
 from ledger.store.queries import balances, rows
-from ledger.store.queries.balances import Stretch
+from ledger.store.queries.balances import ItemRange
 
 POSITIONS_AT_ONCE = 1_000
 
@@ -33,7 +33,7 @@ def drafts_of(reads: Reads, drivers: Sequence[str], first: int, end: int) -> dic
     one; drivers without a usage there are left out.
     """
     found: dict[str, Drafts] = {}
-    for driver, position, event in _usages(reads, Stretch(drivers[0], drivers[-1], first, end)):
+    for driver, position, event in _usages(reads, ItemRange(drivers[0], drivers[-1], first, end)):
         drafts = found.setdefault(driver, {})
         draft = drafts.setdefault(document_name(event), InvoiceDraft(event.currency))
         draft.add(position, event)
@@ -98,9 +98,9 @@ def _with_carried(reads: Reads, whose: Name, begin: int, invoiced: Ranges) -> in
     return begin if draft is None or draft.net_minor() >= 0 else earlier
 
 
-def _usages(reads: Reads, stretch: Stretch) -> Iterator[tuple[str, int, UsageAccrued]]:
+def _usages(reads: Reads, items: ItemRange) -> Iterator[tuple[str, int, UsageAccrued]]:
     """Yield (driver, position, usage); one that was taken back has amounts below zero."""
-    for page in reads.pages_by_item(UNBILLED, stretch, POSITIONS_AT_ONCE):
+    for page in reads.pages_by_item(UNBILLED, items, POSITIONS_AT_ONCE):
         entries = dict(reads.placed_at({position for _, position in page}))
         for driver, position in page:
             event = entries[position].event
@@ -127,8 +127,8 @@ def _left_before(
     first = min(ends, default=position) + 1
     if first > position:
         return frozenset()
-    stretch = Stretch(drivers[0], drivers[-1], first, position + 1)
-    return frozenset(balances.items_in(reads.tx, reads.name.log_id, UNBILLED, stretch))
+    before = ItemRange(drivers[0], drivers[-1], first, position + 1)
+    return frozenset(balances.items_in(reads.tx, reads.name.log_id, UNBILLED, before))
 
 
 def _last_end(invoiced: Ranges, position: int) -> int:

@@ -17,7 +17,7 @@ from ledger.kernel.postings import PACK
 from ledger.store import journal
 from ledger.store.append import Head
 from ledger.store.queries import balances, rows
-from ledger.store.queries.balances import Balance, Line, Stretch
+from ledger.store.queries.balances import Balance, ItemRange, Line
 from ledger.store.queries.booked import Cut, OpenItem
 from ledger.tlog.tiles import TILE_WIDTH, TileBuilder
 
@@ -204,22 +204,24 @@ class Reads:
 
         The lines of the last entry are all there: go on from its position + 1.
         """
-        span = (first, self.size if end is None else end)
+        span = (first, self.size if end is None else min(end, self.size))
         return balances.lines(self.tx, self.name.log_id, account, item=item, span=span, limit=limit)
 
     def pages_by_item(
-        self, account: str, stretch: Stretch, limit: int
+        self, account: str, items: ItemRange, limit: int
     ) -> Iterator[list[tuple[str, int]]]:
         """Yield (item, position) of the entries that post on items of an account, page by page.
 
         By item, then by position; each entry once for each item.
         """
         log_id = self.name.log_id
-        return balances.pages_by_item(self.tx, log_id, account, stretch, limit=limit)
+        items = msgspec.structs.replace(items, end=min(items.end, self.size))
+        return balances.pages_by_item(self.tx, log_id, account, items, limit=limit)
 
     def items(self, account: str, *, first: int = 0, end: int | None = None) -> list[str]:
         """List the items (drivers, partners, ...) an account has postings for."""
-        return balances.items(self.tx, self.name.log_id, account, first=first, end=end)
+        span = (first, self.size if end is None else min(end, self.size))
+        return balances.items(self.tx, self.name.log_id, account, span)
 
     def row(self, shelf: Shelf[V], key: str) -> V | None:
         """Read one row of a view the rules read."""

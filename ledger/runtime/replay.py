@@ -24,7 +24,7 @@ from ledger.kernel.hashing import leaf_hash
 from ledger.kernel.messages import Event
 from ledger.kernel.postings import check_zero
 from ledger.runtime.history_maps import ReplayedMaps
-from ledger.runtime.posted import Balances, add_to, posting_rows
+from ledger.runtime.posted import Balances, add_to, link_row, posting_rows
 from ledger.runtime.reads import Reads
 from ledger.store.scan import scan_entries
 
@@ -165,7 +165,7 @@ class _Checker:
             for link in links:
                 chains.extend(world, link, position, leaf)
                 self._maps.moved(link.pack)
-                replayed.link_sums[position] += row_hash((link.pack, link.count, position))
+                replayed.link_sums[position] += row_hash(link_row(link, position))
         rows = posting_rows(postings, position, valid_at)
         add_to(replayed.balances, rows)
         replayed.posting_sums[position] += sum(map(row_hash, rows))

@@ -41,7 +41,7 @@ from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.pack_dues import accrue_pack_dues
 from ledger.runtime.reads import Entry, Reads
 from ledger.runtime.writer import BATCH_MAX
-from ledger.store.queries.balances import Stretch
+from ledger.store.queries.balances import ItemRange
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being made, done, in all)."""
@@ -359,6 +359,6 @@ def bill(reads: Reads, driver_id: str, period: str) -> BillView:
 
 def _entries_on(reads: Reads, account: str, item: str, span: Span) -> Iterator[tuple[int, Entry]]:
     """Yield (position, entry) of what posts on an account and item, each once, page by page."""
-    stretch = Stretch(item, item, span.from_position + 1, span.to_position + 1)
-    for page in reads.pages_by_item(account, stretch, POSITIONS_AT_ONCE):
+    items = ItemRange(item, item, span.from_position + 1, span.to_position + 1)
+    for page in reads.pages_by_item(account, items, POSITIONS_AT_ONCE):
         yield from reads.placed_at([position for _, position in page])

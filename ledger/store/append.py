@@ -123,8 +123,9 @@ class Appender(Protocol):
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "entry": ("position", "kind", "recorded_at", "occurred_at", "bytes"),
-    "entry_pack": ("pack", "count", "position"),
+    "entry_pack": ("stretch", "pack", "count", "position"),
     "posting": (
+        "stretch",
         "account",
         "item",
         "position",

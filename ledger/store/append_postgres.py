@@ -16,6 +16,7 @@ from ledger.store.postgres_arrays import array
 
 _KINDS = {
     "position": "bigint",
+    "stretch": "bigint",
     "count": "bigint",
     "recorded_at": "bigint",
     "occurred_at": "bigint",

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ledger.kernel.errors import NotFound, TamperEvidence
 from ledger.kernel.messages import Receipt
 from ledger.store.append import Head, head_of_row, in_list
+from ledger.store.stretches import stretch_list, stretches, touching
 from ledger.store.tables import checkpoint, entry, entry_pack, log, receipt, tile
 
 CHUNK = 2_000
@@ -133,15 +134,16 @@ _AT_POSTGRES = (
 )
 _OF_PACK_POSTGRES = (
     "SELECT found.occurred_at, found.position, found.bytes FROM ("
-    "SELECT position FROM entry_pack WHERE log_id = %b::int AND pack = %b::text "
-    "AND position < %b::bigint ORDER BY count OFFSET 0) AS named "
+    "SELECT position FROM entry_pack WHERE log_id = %b::int AND stretch = ANY(%b::bigint[]) "
+    "AND pack = %b::text AND position < %b::bigint ORDER BY count OFFSET 0) AS named "
     "CROSS JOIN LATERAL (SELECT occurred_at, position, bytes FROM entry "
     "WHERE log_id = %b::int AND position = named.position LIMIT 1) AS found"
 )
 _OF_PACK_SQLITE = (
     "SELECT entry.occurred_at, entry.position, entry.bytes FROM entry_pack AS named "
     "CROSS JOIN entry ON entry.log_id = named.log_id AND entry.position = named.position "
-    "WHERE named.log_id = ? AND named.pack = ? AND named.position < ? ORDER BY named.count"
+    "WHERE named.log_id = ? AND named.stretch IN {} AND named.pack = ? AND named.position < ? "
+    "ORDER BY named.stretch, named.count"
 )
 
 
@@ -166,8 +168,9 @@ def pack_positions(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> li
     columns = entry_pack.c
     chosen = (
         sa.select(columns.position)
-        .where(columns.log_id == log_id, columns.pack == pack_id, columns.position < end)
-        .order_by(columns.count)
+        .where(columns.log_id == log_id, touching(columns.stretch, 0, end))
+        .where(columns.pack == pack_id, columns.position < end)
+        .order_by(columns.stretch, columns.count)
     )
     return list(tx.execute(chosen).scalars().all())
 
@@ -181,9 +184,14 @@ def pack_entries(
     """
     raw: Any = tx.connection.driver_connection
     if tx.dialect.name == "postgresql":
-        asked = (log_id, pack_id, end, log_id)
+        # psycopg is an extra
+        from ledger.store.postgres_arrays import array  # noqa: PLC0415
+
+        asked = (log_id, array("bigint", stretches(0, end)), pack_id, end, log_id)
         return list(raw.execute(_OF_PACK_POSTGRES, asked, binary=True).fetchall())
-    return list(raw.execute(_OF_PACK_SQLITE, (log_id, pack_id, end)).fetchall())
+    places, numbers = stretch_list(0, end)
+    text = _OF_PACK_SQLITE.format(places)
+    return list(raw.execute(text, (log_id, *numbers, pack_id, end)).fetchall())
 
 
 def end_known_at(tx: sa.Connection, log_id: int, known_at: int) -> int:

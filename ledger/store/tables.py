@@ -85,14 +85,21 @@ entry = _table(
     large_rows=True,
 )
 
+# Both clustered by stretch of positions first (stretches.py): a batch writes pages of the newest
+# stretch alone. Within one, by pack and by account: a history and a statement are one contiguous
+# read in each stretch.
 entry_pack = _table(
-    "entry_pack", _key("pack", sa.Text()), _key("count", BIG), _value("position", BIG)
+    "entry_pack",
+    _key("stretch", BIG),
+    _key("pack", sa.Text()),
+    _key("count", BIG),
+    _value("position", BIG),
 )
 
-# Clustered by account: a statement of one account is one contiguous read. `item` is the value of
-# the account's key dimension (driver, partner, pack), "" where it has none.
+# `item` is the value of the account's key dimension (driver, partner, pack), "" where it has none.
 posting = _table(
     "posting",
+    _key("stretch", BIG),
     _key("account", sa.Text()),
     _key("item", sa.Text()),
     _key("position", BIG),

@@ -22,7 +22,7 @@ from ledger.runtime.closing_report import report_bytes
 from ledger.runtime.ledger import Ledger, accepted
 from ledger.runtime.settling import calculate, calculate_all, close_period, span_of
 from ledger.runtime.writer import BATCH_MAX
-from ledger.store.queries.balances import Stretch
+from ledger.store.queries.balances import ItemRange
 from tests.support.ledgers import asking, sqlite_url
 from tests.support.postgres import fresh_database
 from tests.support.swap_month import CLOSED_AT, FINANCE, MONTH, PARTNERS, make
@@ -108,8 +108,8 @@ def test_statements_and_report_come_to_the_same_bytes_again(whole: Whole) -> Non
 def of_the_car_service(ledger: Ledger, limit: int) -> list[tuple[str, int]]:
     """List the entries of the partner who has a part in every swap, page by page."""
     with ledger.reading() as reads:
-        stretch = Stretch("CAR-1", "OP-0", 0, reads.size)
-        pages = list(reads.pages_by_item(PARTNERS_ACCRUED, stretch, limit))
+        items = ItemRange("CAR-1", "OP-0", 0, reads.size)
+        pages = list(reads.pages_by_item(PARTNERS_ACCRUED, items, limit))
     assert all(len(page) <= limit for page in pages)
     return [one for page in pages for one in page]
 

@@ -12,6 +12,7 @@ from ledger.runtime.auditing import AccessLog
 from ledger.runtime.published import PublishedLog
 from ledger.store import access_log
 from ledger.store.access_log import AccessRow
+from ledger.store.append import COLUMNS
 from ledger.store.queries import audit, histories
 from ledger.store.tables import entry, entry_pack
 from ledger.tlog.tiles import Tile
@@ -77,8 +78,9 @@ def test_late_reports_stand_where_they_happened_and_ties_in_the_order_of_the_log
                         bytes=data,
                     )
                 )
-                values = {"log_id": log_id, "pack": "PK-1", "count": position, "position": position}
-                tx.execute(sa.insert(entry_pack).values(values))
+                link = (0, "PK-1", position, position)
+                values = dict(zip(COLUMNS["entry_pack"], link, strict=True))
+                tx.execute(sa.insert(entry_pack).values(log_id=log_id, **values))
                 written.append((at, position, data))
         with ledger.reading() as reads:
             for valid_at, end in ((19, 121), (7, 121), (19, 60), (7, 60)):

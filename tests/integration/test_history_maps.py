@@ -205,7 +205,8 @@ EDITS = {
     "links: the last gone": "DELETE FROM entry_pack WHERE pack = 'PK-1' AND count = 9",
     "links: all of a pack gone": "DELETE FROM entry_pack WHERE pack = 'PK-1'",
     "links: one too many": (
-        "INSERT INTO entry_pack SELECT log_id, pack, 10, 30 FROM entry_pack "
+        "INSERT INTO entry_pack (log_id, stretch, pack, count, position) "
+        "SELECT log_id, stretch, pack, 10, 30 FROM entry_pack "
         "WHERE pack = 'PK-1' AND count = 9"
     ),
     "links: to another entry": "UPDATE entry_pack SET position = 30 WHERE pack = 'PK-2' "

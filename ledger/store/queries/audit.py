@@ -6,12 +6,16 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby, islice
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from ledger.store import journal
+from ledger.store.queries import sums
+from ledger.store.queries.sums import under
+from ledger.store.stretches import parts, touching
 from ledger.store.tables import balance, checkpoint, entry, posting
 from ledger.store.witnessing import cosigned_note
 
@@ -42,12 +46,6 @@ def _known(table: sa.Table, log_id: int, at: tuple[int, int]) -> tuple[sa.Column
         table.c.occurred_at <= at[0],
         table.c.position < at[1],
     )
-
-
-def _under(account: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
-    """The account itself and everything below it; ';' is the character after ':'."""
-    within_range = sa.and_(account >= prefix, account < prefix + ";")
-    return sa.and_(within_range, sa.or_(account == prefix, account > prefix + ":"))
 
 
 # Packs ------------------------------------------------------------------------
@@ -95,20 +93,26 @@ def held(
     Only what is there: quantities above zero. `at` None is now. The order is that of the key, so a
     page costs what it holds and what it passes over.
     """
-    table = balance if at is None else posting
-    account, item = table.c.account, table.c.item
-    total = sa.func.sum(table.c.quantity)
-    where = (table.c.log_id == log_id,) if at is None else _known(table, log_id, at)
-    chosen = (
-        sa.select(account, item, total)
-        .where(*where, _under(account, prefix), account >= after[0])
-        .where(sa.or_(account > after[0], item > after[1]))
-        .group_by(account, item)
-        .having(total > 0)
-        .order_by(account, item)
-        .limit(limit)
+    if at is None:
+        account, item = balance.c.account, balance.c.item
+        total = sa.func.sum(balance.c.quantity)
+        chosen = (
+            sa.select(account, item, total)
+            .where(balance.c.log_id == log_id, under(account, prefix), account >= after[0])
+            .where(sa.or_(account > after[0], item > after[1]))
+            .group_by(account, item)
+            .having(total > 0)
+            .order_by(account, item)
+            .limit(limit)
+        )
+        return [Held(row[0], row[1], int(row[2])) for row in tx.execute(chosen)]
+    keys = sums.Keys(prefix, after=after, at_once=2 * limit)
+    lines = sums.by_key(tx, log_id, keys, sums.known(at), sums.quantity)
+    found = (
+        Held(key[0], key[1], sum(total for _, _, (total,) in some))
+        for key, some in groupby(lines, key=lambda line: line[0][:2])
     )
-    return [Held(row[0], row[1], int(row[2])) for row in tx.execute(chosen)]
+    return list(islice((one for one in found if one.quantity > 0), limit))
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -142,16 +146,20 @@ def movements(
             columns.position, columns.line, columns.item, columns.quantity, columns.occurred_at
         )
         .where(*_known(posting, log_id, at), columns.account == path, *wanted)
-        .where(
-            sa.or_(
-                columns.position > after[0],
-                sa.and_(columns.position == after[0], columns.line > after[1]),
+        .where(sa.tuple_(columns.position, columns.line) > sa.tuple_(*after))
+        .order_by(columns.stretch, columns.position, columns.line)
+    )
+    found: list[Movement] = []
+    for first, end in parts(after[0], at[1], growing=True):
+        rows = tx.execute(
+            chosen.where(touching(columns.stretch, first, end), columns.position < end).limit(
+                limit - len(found)
             )
         )
-        .order_by(columns.position, columns.line)
-        .limit(limit)
-    )
-    return [Movement(*row) for row in tx.execute(chosen)]
+        found += [Movement(*row) for row in rows]
+        if len(found) == limit:
+            break
+    return found
 
 
 # Books ------------------------------------------------------------------------
@@ -181,20 +189,19 @@ def flows(
     def added(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
         return sa.func.coalesce(sa.func.sum(sa.case((condition, quantity), else_=0)), 0)
 
-    chosen = (
-        sa.select(
-            posting.c.account,
-            added(happened < span[0]),
-            added(sa.and_(inside, quantity > 0)),
-            added(sa.and_(inside, quantity < 0)),
-            added(happened < span[1]),
-        )
-        .where(posting.c.log_id == log_id, posting.c.position < end)
-        .where(posting.c.commodity == commodity)
-        .group_by(posting.c.account)
-        .order_by(posting.c.account)
+    values = (
+        added(happened < span[0]),
+        added(sa.and_(inside, quantity > 0)),
+        added(sa.and_(inside, quantity < 0)),
+        added(happened < span[1]),
     )
-    return [Flow(row[0], *(int(each) for each in row[1:])) for row in tx.execute(chosen)]
+    lines = sums.Lines(0, end, (posting.c.position < end, posting.c.commodity == commodity))
+    found: dict[str, list[int]] = {}
+    for account, *more in sums.by_stretch(tx, log_id, lines, (posting.c.account,), values):
+        flow = found.setdefault(account, [0, 0, 0, 0])
+        for place, each in enumerate(more):
+            flow[place] += int(each)
+    return [Flow(account, *flow) for account, flow in sorted(found.items())]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -220,27 +227,16 @@ def changes(
 
     `ends` are the two sizes of the log; `page` is the key after which to begin, and the most rows.
     """
-    account, item, commodity = posting.c.account, posting.c.item, posting.c.commodity
     key, limit = page
-    earlier = sa.case((posting.c.position < ends[0], posting.c.quantity), else_=0)
-    before, after = sa.func.sum(earlier), sa.func.sum(posting.c.quantity)
-    chosen = (
-        sa.select(account, item, commodity, before, after)
-        .where(*_known(posting, log_id, (valid_at, ends[1])), _under(account, prefix))
-        .where(account >= key[0])
-        .where(
-            sa.or_(
-                account > key[0],
-                item > key[1],
-                sa.and_(item == key[1], commodity > key[2]),
-            )
-        )
-        .group_by(account, item, commodity)
-        .having(before != after)
-        .order_by(account, item, commodity)
-        .limit(limit)
-    )
-    return [Change(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in tx.execute(chosen)]
+
+    def values(wanted: sa.ColumnElement[bool]) -> tuple[sa.ColumnElement[Any], ...]:
+        total = sa.func.sum(posting.c.quantity)
+        return total.filter(wanted, posting.c.position < ends[0]), total.filter(wanted)
+
+    keys = sums.Keys(prefix, after=key, at_once=2 * limit)
+    lines = sums.by_key(tx, log_id, keys, sums.known((valid_at, ends[1])), values)
+    found = (Change(*named, before, after) for named, _, (before, after) in lines)
+    return list(islice((one for one in found if one.before != one.after), limit))
 
 
 # Entries ----------------------------------------------------------------------

@@ -1,11 +1,16 @@
 """Balances: now from the view, at any (valid_at, known_at) from the postings themselves."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from ledger.kernel.errors import Unavailable
+from ledger.store.queries import sums
+from ledger.store.queries.sums import under
+from ledger.store.stretches import parts, stretch_of, touching
 from ledger.store.tables import balance, posting
 
 LIMIT = 100_000
@@ -21,19 +26,11 @@ class Balance(msgspec.Struct, frozen=True):
     quantity: int
 
 
-def _under(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
-    """The account itself and everything below it; ';' is the character after ':'."""
-    if not prefix:
-        return sa.true()
-    within = sa.and_(column >= prefix, column < prefix + ";")  # one range of the index
-    return sa.and_(within, sa.or_(column == prefix, column > prefix + ":"))
-
-
 def now(tx: sa.Connection, log_id: int, prefix: str = "", item: str = "") -> list[Balance]:
     """List non-zero balances at and below an account path, as of the newest entry."""
     chosen = (
         sa.select(balance.c.account, balance.c.item, balance.c.commodity, balance.c.quantity)
-        .where(balance.c.log_id == log_id, _under(balance.c.account, prefix))
+        .where(balance.c.log_id == log_id, under(balance.c.account, prefix))
         .where(balance.c.quantity != 0)
         .order_by(balance.c.account, balance.c.item, balance.c.commodity)
         .limit(LIMIT + 1)
@@ -56,18 +53,21 @@ def totals(
 
     `at` is (valid_at, end): what happened by then, from entries below that position; None is now.
     """
-    table = balance if at is None else posting
-    total = sa.func.sum(table.c.quantity)
-    chosen = (
-        sa.select(table.c.account, table.c.commodity, total)
-        .where(table.c.log_id == log_id, _under(table.c.account, prefix))
-        .group_by(table.c.account, table.c.commodity)
-        .having(total != 0)
-        .order_by(table.c.account, table.c.commodity)
-    )
-    if at is not None:
-        chosen = chosen.where(posting.c.occurred_at <= at[0], posting.c.position < at[1])
-    return [Balance(row[0], "", row[1], int(row[2])) for row in tx.execute(chosen)]
+    if at is None:
+        total = sa.func.sum(balance.c.quantity)
+        chosen = (
+            sa.select(balance.c.account, balance.c.commodity, total)
+            .where(balance.c.log_id == log_id, under(balance.c.account, prefix))
+            .group_by(balance.c.account, balance.c.commodity)
+            .having(total != 0)
+            .order_by(balance.c.account, balance.c.commodity)
+        )
+        return [Balance(row[0], "", row[1], int(row[2])) for row in tx.execute(chosen)]
+    account = posting.c.account
+    lines = sums.known(at, under(account, prefix))
+    of = sums.commodities(tx, log_id, prefix)
+    found = sums.added_up(tx, log_id, lines, (account,), of)
+    return [Balance(key[0], "", key[1], quantity) for key, quantity in sorted(found.items())]
 
 
 def as_of(
@@ -77,21 +77,10 @@ def as_of(
 
     `end` stands for the moment of knowledge (`journal.end_known_at`).
     """
-    total = sa.func.sum(posting.c.quantity)
-    chosen = (
-        sa.select(posting.c.account, posting.c.item, posting.c.commodity, total)
-        .where(posting.c.log_id == log_id, _under(posting.c.account, prefix))
-        .where(posting.c.occurred_at <= valid_at, posting.c.position < end)
-        .group_by(posting.c.account, posting.c.item, posting.c.commodity)
-        .having(total != 0)
-        .order_by(posting.c.account, posting.c.item, posting.c.commodity)
-        .limit(LIMIT + 1)
-    )
-    if item:
-        chosen = chosen.where(posting.c.item == item)
-    return _within_limit(
-        [Balance(row[0], row[1], row[2], int(row[3])) for row in tx.execute(chosen)]
-    )
+    lines = sums.known((valid_at, end))
+    all_keys = sums.by_key(tx, log_id, sums.Keys(prefix, item), lines, sums.quantity)
+    found = (Balance(*key, total) for key, _, (total,) in all_keys if total)
+    return _within_limit(list(islice(found, LIMIT + 1)))
 
 
 BalanceKey = tuple[str, str, str]
@@ -127,38 +116,38 @@ def lines(
 
     At most `limit` lines and the rest of the last entry's; an entry's lines are never cut apart.
     """
-    first, end = span
-    where = (
-        posting.c.log_id == log_id,
-        posting.c.account == account,
-        posting.c.item == item,
-        posting.c.position >= first,
-    )
-    last = tx.scalar(
-        sa.select(posting.c.position)
-        .where(*where, posting.c.position < end)
-        .order_by(posting.c.position, posting.c.line)
-        .offset(limit - 1)
-        .limit(1)
-    )
-    if last is not None:
-        end = last + 1
-    rows = tx.execute(
-        sa.select(
-            posting.c.position,
-            posting.c.line,
-            posting.c.item,
-            posting.c.commodity,
-            posting.c.quantity,
-            posting.c.occurred_at,
+    line = posting.c
+    chosen = sa.select(
+        line.position, line.line, line.item, line.commodity, line.quantity, line.occurred_at
+    ).where(line.log_id == log_id, line.account == account, line.item == item)
+    found: list[Line] = []
+    for first, end in parts(*span, growing=True):
+        within = (touching(line.stretch, first, end), line.position >= first, line.position < end)
+        rows = tx.execute(
+            chosen.where(*within)
+            .order_by(line.stretch, line.position, line.line)
+            .limit(limit - len(found))
         )
-        .where(*where, posting.c.position < end)
-        .order_by(posting.c.position, posting.c.line)
+        found += [Line(*row) for row in rows]
+        if len(found) == limit:
+            return found + _rest_of_entry(tx, chosen, found[-1])
+    return found
+
+
+def _rest_of_entry(tx: sa.Connection, chosen: sa.Select[Any], last: Line) -> list[Line]:
+    """Read what follows a line in the same entry."""
+    line = posting.c
+    rows = tx.execute(
+        chosen.where(
+            line.stretch == stretch_of(last.position),
+            line.position == last.position,
+            line.line > last.line,
+        ).order_by(line.line)
     )
     return [Line(*row) for row in rows]
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class ItemRange(msgspec.Struct, frozen=True):
     """Items of an account from one to another, in their order, and positions in [first, end)."""
 
     from_item: str
@@ -168,54 +157,62 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 def pages_by_item(
-    tx: sa.Connection, log_id: int, account: str, stretch: Stretch, *, limit: int
+    tx: sa.Connection, log_id: int, account: str, items: ItemRange, *, limit: int
 ) -> Iterator[list[tuple[str, int]]]:
-    """Yield pages of (item, position) of the postings in a stretch, by item, then by position.
+    """Yield pages of (item, position) of postings in a range, by item, then by position.
 
-    An entry is named once for each item, however many postings it has there.
+    An entry is named once for each item, however many postings it has there. One item is read in
+    the order in which it lies there; of more the database sorts items and positions, no more.
     """
     line = posting.c
-    item, position = stretch.from_item, stretch.first - 1
-    while True:
-        chosen = (
-            sa.select(line.item, line.position)
-            .where(line.log_id == log_id, line.account == account, *_within(stretch))
-            .where(sa.tuple_(line.item, line.position) > sa.tuple_(item, position))
-            .order_by(line.item, line.position)
-            .limit(limit)
+    is_one = items.from_item == items.to_item
+    order = line.stretch if is_one else line.item
+    whole = (items.first, items.end)
+    chosen = (
+        sa.select(line.item, line.position)
+        .where(line.log_id == log_id, line.account == account)
+        .order_by(order, line.position)
+        .execution_options(yield_per=limit)
+    )
+    rows = (
+        (row[0], row[1])
+        for first, end in (parts(*whole) if is_one else [whole])
+        for row in tx.execute(
+            chosen.where(*_within(msgspec.structs.replace(items, first=first, end=end)))
         )
-        page = list(dict.fromkeys((row[0], row[1]) for row in tx.execute(chosen)))
-        if not page:
-            return
+    )
+    named = (key for key, _ in groupby(rows))
+    while page := list(islice(named, limit)):
         yield page
-        item, position = page[-1]
 
 
-def items_in(tx: sa.Connection, log_id: int, account: str, stretch: Stretch) -> list[str]:
-    """List the items of an account that have postings in a stretch."""
+def items_in(tx: sa.Connection, log_id: int, account: str, items: ItemRange) -> list[str]:
+    """List the items of an account that have postings in a range."""
     chosen = sa.select(posting.c.item).where(
-        posting.c.log_id == log_id, posting.c.account == account, *_within(stretch)
+        posting.c.log_id == log_id, posting.c.account == account, *_within(items)
     )
     return list(tx.execute(chosen.distinct().order_by(posting.c.item)).scalars())
 
 
-def _within(stretch: Stretch) -> tuple[sa.ColumnElement[bool], ...]:
+def _within(items: ItemRange) -> tuple[sa.ColumnElement[bool], ...]:
     item, position = posting.c.item, posting.c.position
+    same = items.from_item == items.to_item
     return (
-        item >= stretch.from_item,
-        item <= stretch.to_item,
-        position >= stretch.first,
-        position < stretch.end,
+        touching(posting.c.stretch, items.first, items.end),
+        *((item == items.from_item,) if same else (item >= items.from_item, item <= items.to_item)),
+        position >= items.first,
+        position < items.end,
     )
 
 
-def items(
-    tx: sa.Connection, log_id: int, account: str, *, first: int = 0, end: int | None = None
-) -> list[str]:
+def items(tx: sa.Connection, log_id: int, account: str, span: tuple[int, int]) -> list[str]:
     """List the items of an account that have postings with positions in [first, end)."""
+    first, end = span
     chosen = sa.select(posting.c.item).where(
-        posting.c.log_id == log_id, posting.c.account == account, posting.c.position >= first
+        posting.c.log_id == log_id,
+        posting.c.account == account,
+        touching(posting.c.stretch, first, end),
+        posting.c.position >= first,
+        posting.c.position < end,
     )
-    if end is not None:
-        chosen = chosen.where(posting.c.position < end)
     return list(tx.execute(chosen.distinct().order_by(posting.c.item)).scalars())

@@ -6,21 +6,18 @@ end, and later ones that name a date in it (`ledger/domain/money/posting_dates.p
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
 
 import msgspec
 import sqlalchemy as sa
 
 from ledger.domain.money.posting_dates import Period
 from ledger.store.queries.balances import Balance
-from ledger.store.tables import balance, posting
+from ledger.store.queries.sums import Lines, add, added_up, commodities
+from ledger.store.stretches import parts, touching
+from ledger.store.tables import posting
 
 SPANS_AT_ONCE = 100
 """Spans of dated entries in one SELECT: a database limits how deep a condition is."""
-
-COMMODITIES_AT_ONCE = 20
-"""Commodities that are added up in one pass over the postings."""
 
 Span = tuple[int, int]
 
@@ -51,37 +48,16 @@ def cut_of(row: Period | None, before_at: int, size: int) -> Cut:
 def balances(tx: sa.Connection, log_id: int, cut: Cut) -> list[Balance]:
     """List what is booked per account, item and commodity, non-zero ones only.
 
-    With memory for the sums alone: postings stand by account and item, and the sums of the
-    commodities stand side by side, for which nothing is sorted.
+    With memory for the sums alone: what stands by stretch, account and item is added up as it
+    comes, for which nothing is sorted.
     """
-    names = tx.execute(sa.select(balance.c.commodity).where(balance.c.log_id == log_id).distinct())
-    commodities = sorted(names.scalars())
-    sums: dict[tuple[str, str, str], int] = {}
-    for start in range(0, len(commodities), COMMODITIES_AT_ONCE):
-        _add_up(tx, log_id, cut, commodities[start : start + COMMODITIES_AT_ONCE], sums)
-    return [Balance(*key, quantity) for key, quantity in sorted(sums.items()) if quantity]
-
-
-def _add_up(
-    tx: sa.Connection,
-    log_id: int,
-    cut: Cut,
-    commodities: list[str],
-    sums: dict[tuple[str, str, str], int],
-) -> None:
-    line = posting.c
-    columns = [sa.func.sum(line.quantity).filter(line.commodity == of) for of in commodities]
-    for condition in _conditions(cut):
-        chosen = (
-            sa.select(line.account, line.item, *columns)
-            .where(line.log_id == log_id, condition)
-            .group_by(line.account, line.item)
-        )
-        for account, item, *quantities in tx.execute(chosen):
-            for of, quantity in zip(commodities, quantities, strict=True):
-                if quantity:
-                    key = account, item, of
-                    sums[key] = sums.get(key, 0) + int(quantity)
+    of = commodities(tx, log_id)
+    sums: dict[tuple[str, ...], int] = {}
+    for lines in _lines(cut):
+        found = added_up(tx, log_id, lines, (posting.c.account, posting.c.item), of)
+        for key, quantity in found.items():
+            add(sums, key, quantity)
+    return [Balance(key[0], key[1], key[2], sums[key]) for key in sorted(sums)]
 
 
 class OpenItem(msgspec.Struct, frozen=True):
@@ -97,24 +73,29 @@ class OpenItem(msgspec.Struct, frozen=True):
 
 
 def open_items(tx: sa.Connection, log_id: int, account: str, cut: Cut) -> list[OpenItem]:
-    """List the keys of an account that are not zero, with bounded memory."""
-    found: list[OpenItem] = []
+    """List the keys of an account that are not zero, with memory for those that are open.
+
+    The lines of a key come by stretch, then by position: in the order of the log.
+    """
     line = posting.c
-    rows = tx.execute(
-        sa.select(line.item, line.commodity, line.quantity, line.occurred_at, line.position)
-        .where(line.log_id == log_id, line.account == account, _perhaps(cut))
-        .order_by(line.item, line.commodity, line.position, line.line)
-        .execution_options(yield_per=1_000)
-    )
-    for (item, commodity), lines in groupby(rows, key=itemgetter(0, 1)):
-        left, since = 0, 0
-        for _, _, quantity, at, position in lines:
+    left: dict[tuple[str, str], tuple[int, int]] = {}
+    end = max(cut.end, cut.spans[-1][1] + 1 if cut.spans else 0)
+    for first, border in parts(0, end):
+        rows = tx.execute(
+            sa.select(line.item, line.commodity, line.quantity, line.occurred_at, line.position)
+            .where(line.log_id == log_id, touching(line.stretch, first, border))
+            .where(line.account == account, _perhaps(cut))
+            .order_by(line.stretch, line.item, line.position, line.line)
+            .execution_options(yield_per=1_000)
+        )
+        for item, commodity, quantity, at, position in rows:
             if position < cut.end or _in_span(cut, position):
-                since = at if left == 0 else since
-                left += quantity
-        if left:
-            found.append(OpenItem(item, commodity, left, since))
-    return found
+                before, since = left.get((item, commodity), (0, at))
+                if before + quantity:
+                    left[item, commodity] = before + quantity, since
+                else:
+                    left.pop((item, commodity), None)
+    return [OpenItem(*key, quantity, since) for key, (quantity, since) in sorted(left.items())]
 
 
 def _perhaps(cut: Cut) -> sa.ColumnElement[bool]:
@@ -132,9 +113,10 @@ def _in_span(cut: Cut, position: int) -> bool:
     return before >= 0 and position <= cut.spans[before][1]
 
 
-def _conditions(cut: Cut) -> Iterator[sa.ColumnElement[bool]]:
+def _lines(cut: Cut) -> Iterator[Lines]:
     position, at = posting.c.position, posting.c.occurred_at
-    yield sa.and_(at < cut.before_at, position < cut.end)
+    yield Lines(0, cut.end, (at < cut.before_at, position < cut.end))
     for start in range(0, len(cut.spans), SPANS_AT_ONCE):
         some = cut.spans[start : start + SPANS_AT_ONCE]
-        yield sa.or_(*(sa.and_(position > begin, position <= end) for begin, end in some))
+        within = sa.or_(*(sa.and_(position > begin, position <= end) for begin, end in some))
+        yield Lines(some[0][0] + 1, some[-1][1] + 1, (within,))

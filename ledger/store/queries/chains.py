@@ -1,13 +1,12 @@
 """The chains of packs as the stored links tell them: what a history map is made of."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 
-from ledger.store import journal
-from ledger.store.scan import in_chunks
-from ledger.store.tables import entry, entry_pack
+from ledger.store.journal import AT_ONCE, entries_at, pack_entries
+from ledger.store.stretches import stretches
+from ledger.store.tables import entry_pack
 
 LastLink = tuple[str, int, int, bytes]
 """Pack, how many entries name it, position and bytes of the last of them."""
@@ -16,47 +15,27 @@ LastLink = tuple[str, int, int, bytes]
 def last_links(tx: sa.Connection, log_id: int, *, since: int, end: int) -> Iterator[list[LastLink]]:
     """Yield the last link below position `end` of every pack, where it is not below `since`.
 
-    Found from the links alone, not from the view: the packs by one seek each along the key, the
-    last link of each by another one. In no order.
+    Found from the links alone, not from the view: the newest stretch first, and of each pack the
+    first that is met. In no order; packs are kept in mind, one stretch of links at a time.
     """
-    packs = _packs(log_id)
-    link = entry_pack.alias("link")
-    newest = entry_pack.alias("newest")
-    count = (
-        sa.select(sa.func.max(newest.c.count))
-        .where(newest.c.log_id == log_id, newest.c.pack == packs.c.pack, newest.c.position < end)
-        .correlate(packs)
-        .scalar_subquery()
-    )
-    chosen = (
-        sa.select(link.c.pack, link.c.count, link.c.position, entry.c.bytes)
-        .select_from(packs)
-        .join(
-            link,
-            sa.and_(link.c.log_id == log_id, link.c.pack == packs.c.pack, link.c.count == count),
+    links = entry_pack.c
+    seen: set[str] = set()
+    for stretch in reversed(stretches(since, end)):
+        # counts and positions of a pack grow together; else the entry there tells another count
+        rows = tx.execute(
+            sa.select(links.pack, sa.func.max(links.count), sa.func.max(links.position))
+            .where(links.log_id == log_id, links.stretch == stretch, links.position < end)
+            .group_by(links.pack)
+            .having(sa.func.max(links.position) >= since)
         )
-        .join(entry, sa.and_(entry.c.log_id == log_id, entry.c.position == link.c.position))
-        .where(link.c.position >= since)
-    )
-    yield from in_chunks(tx, chosen)
-
-
-def _packs(log_id: int) -> Any:
-    """List the packs that any link names, going from each one to the next by a seek."""
-    first = sa.select(sa.func.min(entry_pack.c.pack).label("pack")).where(
-        entry_pack.c.log_id == log_id
-    )
-    packs = first.cte("packs", recursive=True)
-    behind = entry_pack.alias("behind")
-    following = (
-        sa.select(sa.func.min(behind.c.pack))
-        .where(behind.c.log_id == log_id, behind.c.pack > packs.c.pack)
-        .correlate(packs)
-        .scalar_subquery()
-    )
-    return packs.union_all(sa.select(following).where(packs.c.pack.is_not(None)))
+        newest = [(row[0], row[1], row[2]) for row in rows if row[0] not in seen]
+        seen.update(pack for pack, _, _ in newest)
+        for start in range(0, len(newest), AT_ONCE):
+            some = newest[start : start + AT_ONCE]
+            told = dict(entries_at(tx, log_id, [position for _, _, position in some]))
+            yield [(*link, told[link[2]]) for link in some if link[2] in told]
 
 
 def links_of(tx: sa.Connection, log_id: int, pack_id: str, end: int) -> list[tuple[int, bytes]]:
     """Read (position, bytes) of all entries below `end` that name a pack, oldest first."""
-    return [(at, data) for _, at, data in journal.pack_entries(tx, log_id, pack_id, end)]
+    return [(at, data) for _, at, data in pack_entries(tx, log_id, pack_id, end)]

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from ledger.store.queries.sums import add, by_stretch, known
+from ledger.store.stretches import touching
 from ledger.store.tables import balance, posting
 
 _AT_ONCE = 2_000
@@ -15,18 +17,24 @@ def holdings(
     """Yield (pack, account) for every pack that stands below a tree of accounts such as ``Packs``.
 
     Only what is there: quantities above zero. `at` is (valid_at, end), None is now. In no order.
+    Of a past moment the packs that are somewhere then are kept in mind, not where they were before.
     """
-    table = balance if at is None else posting
-    account, item = table.c.account, table.c.item
-    total = sa.func.sum(table.c.quantity)
+    if at is not None:
+        account, item = posting.c.account, posting.c.item
+        lines = known(at, account > f"{tree}:", account < f"{tree};")
+        total = sa.func.sum(posting.c.quantity)
+        held: dict[tuple[str, ...], int] = {}
+        for path, pack_id, quantity in by_stretch(tx, log_id, lines, (account, item), (total,)):
+            add(held, (pack_id, path), int(quantity))
+        yield from ((pack_id, path) for (pack_id, path), left in held.items() if left > 0)
+        return
+    account, item = balance.c.account, balance.c.item
     chosen = (
         sa.select(item, account)
-        .where(table.c.log_id == log_id, account > f"{tree}:", account < f"{tree};")
+        .where(balance.c.log_id == log_id, account > f"{tree}:", account < f"{tree};")
         .group_by(account, item)
-        .having(total > 0)
+        .having(sa.func.sum(balance.c.quantity) > 0)
     )
-    if at is not None:
-        chosen = chosen.where(posting.c.occurred_at <= at[0], posting.c.position < at[1])
     for row in tx.execute(chosen.execution_options(yield_per=_AT_ONCE)):
         yield row[0], row[1]
 
@@ -43,6 +51,7 @@ def moves(
         sa.select(told.item, told.account, told.quantity, told.occurred_at, told.position)
         .where(
             told.log_id == log_id,
+            touching(told.stretch, 0, end),
             told.account > f"{tree}:",
             told.account < f"{tree};",
             told.position < end,
