@@ -170,9 +170,15 @@ def _no_more_entries(reads: Reads) -> None:
 
 def verify_books(reads: Reads) -> None:
     """Add all postings up again: each commodity to zero, each balance to what is kept."""
-    account = scan.differing_balance(reads.tx, reads.name.log_id)
+    tx, log_id = reads.tx, reads.name.log_id
+    same = scan.same_books(tx, log_id)
+    for table in ("entry_pack",) if same else ("entry_pack", "posting"):
+        position = scan.in_another_stretch(tx, log_id, table)
+        if position is not None:
+            raise ReplayDiffers(f"{table}: a row lies in another stretch", position=position)
+    account = None if same else scan.differing_balance(tx, log_id)
     # balances that are the sums of their postings have the same total as these
-    commodity = scan.unbalanced_commodity(reads.tx, reads.name.log_id, by_balance=account is None)
+    commodity = scan.unbalanced_commodity(tx, log_id, by_balance=account is None)
     if commodity is not None:
         raise ReplayDiffers(f"the postings of {commodity[0]} sum to {commodity[1]}, not to zero")
     if account is not None:
@@ -208,14 +214,14 @@ def _compare_rows(
     sums: "array[int]",
     names: tuple[str, str],
 ) -> None:
-    """Take the rows of a table off the sums of the replay; the position stands third in a row.
+    """Take the rows of a table off the sums of the replay; the position stands fourth in a row.
 
     `names` are what one row is, and what the table is.
     """
     one, table = names
     for chunk in chunks:
         for row in chunk:
-            position = row[2]
+            position = row[3]
             if not 0 <= position < reads.size:
                 raise ReplayDiffers(f"a {one} stands beyond the head", position=position)
             sums[position] -= row_hash(row)

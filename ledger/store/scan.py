@@ -9,13 +9,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.store import stretches
 from ledger.store.append import COLUMNS
+from ledger.store.journal import head
+from ledger.store.queries.sums import Keys, Lines, by_key
+from ledger.store.stretches import stretch_of
 from ledger.store.tables import VIEWS, balance, entry, entry_pack, posting, receipt, tile
 
 CHUNK = 512
 """Rows at a time: few enough to fit the processor's cache until they are hashed. With eight times
 as many, PostgreSQL's driver takes twice as long for each."""
 _numbers = count(1)
+
+SEEKS_PER_LINE = 2
+"""Where SQLite would seek more often than that for each posting, it reads windows of balances."""
 
 
 def in_chunks(tx: sa.Connection, chosen: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
@@ -131,23 +138,37 @@ def outermost_tiles(tx: sa.Connection, log_id: int) -> list[tuple[int, int, int]
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-# Whether every balance is the sum of its postings, and every posting in a balance. SQLite goes
-# along both keys and sorts nothing; its CROSS JOIN is never turned round. Of PostgreSQL's planner a
-# join is too much to ask: without statistics it compares each with each. It adds up both tables in
-# one pass, balances with the other sign.
+def in_another_stretch(tx: sa.Connection, log_id: int, name: str) -> int | None:
+    """Find the first position of which a posting or a link of a pack lies in another stretch."""
+    table = {posting.name: posting, entry_pack.name: entry_pack}[name]
+    found: int | None = tx.scalar(
+        sa.select(sa.func.min(table.c.position)).where(table.c.log_id == log_id, ~_in_place(table))
+    )
+    return found
+
+
+def _in_place(table: sa.Table) -> sa.ColumnElement[bool]:
+    return table.c.stretch == table.c.position // stretches.STRETCH_ENTRIES
+
+
+# Whether every balance is the sum of its postings, and every posting in a balance and in the
+# stretch of its position. SQLite goes along both keys and sorts nothing; its CROSS JOIN is never
+# turned round. Of PostgreSQL's planner a join is too much to ask: without statistics it compares
+# each with each. It adds up both tables in one pass, balances with the other sign.
 _SAME_SQLITE = (
-    "SELECT ifnull(sum(differs), 0) = 0"
-    " AND count(*) = (SELECT count(*) FROM balance WHERE log_id = :log_id)"
-    " AND ifnull(sum(lines), 0) = (SELECT count(*) FROM posting WHERE log_id = :log_id) FROM ("
+    "SELECT ifnull(sum(differs), 0), count(*), ifnull(sum(lines), 0) FROM ("
     "SELECT sum(posting.quantity) <> balance.quantity AS differs, count(*) AS lines"
     " FROM balance CROSS JOIN posting ON posting.log_id = balance.log_id"
-    " AND posting.account = balance.account AND posting.item = balance.item"
-    " AND posting.commodity = balance.commodity WHERE balance.log_id = :log_id"
-    " GROUP BY balance.account, balance.item, balance.commodity)"
+    " AND posting.stretch IN {} AND posting.account = balance.account"
+    " AND posting.item = balance.item AND posting.commodity = balance.commodity"
+    " AND posting.stretch = posting.position / ?"
+    " WHERE balance.log_id = ? GROUP BY balance.account, balance.item, balance.commodity)"
 )
 _SAME_POSTGRES = (
     "SELECT NOT EXISTS (SELECT 1 FROM ("
-    "SELECT account, item, commodity, quantity, 1 AS side FROM posting WHERE log_id = :log_id"
+    "SELECT account, item, commodity, quantity,"
+    " CASE stretch WHEN position / :entries THEN 1 ELSE 2 END AS side"
+    " FROM posting WHERE log_id = :log_id"
     " UNION ALL "
     "SELECT account, item, commodity, -quantity, -1 FROM balance WHERE log_id = :log_id) AS line"
     " GROUP BY account, item, commodity"
@@ -155,16 +176,60 @@ _SAME_POSTGRES = (
 )
 
 
+def same_books(tx: sa.Connection, log_id: int) -> bool:
+    """Tell whether all balances are the sums of their postings, and all postings in their stretch.
+
+    Where not, `in_another_stretch` and `differing_balance` say which, but take longer.
+    """
+    if tx.dialect.name == "sqlite":
+        return _same_sqlite(tx, log_id)
+    asked = {"log_id": log_id, "entries": stretches.STRETCH_ENTRIES}
+    return bool(tx.scalar(sa.text(_SAME_POSTGRES), asked))
+
+
+def _same_sqlite(tx: sa.Connection, log_id: int) -> bool:
+    """Tell the same on SQLite, in memory that does not grow with the log."""
+    lines, newest = _told(tx, log_id, posting, sa.func.max(posting.c.stretch))
+    kept, _ = _told(tx, log_id, balance, sa.null())
+    end = head(tx, log_id).size + 1  # with the stretch in which the next entry will lie
+    if newest is None or newest > stretch_of(end - 1):
+        return False  # nothing there, or far beyond the head: look closely
+    if kept * len(stretches.stretches(0, end)) > SEEKS_PER_LINE * lines:
+        return _same_by_windows(tx, log_id, end, lines)
+    places, numbers = stretches.stretch_list(0, end)
+    raw: Any = tx.connection.driver_connection
+    asked = (*numbers, stretches.STRETCH_ENTRIES, log_id)
+    found = raw.execute(_SAME_SQLITE.format(places), asked).fetchone()
+    return bool(found == (0, kept, lines))
+
+
+def _told(
+    tx: sa.Connection, log_id: int, table: sa.Table, more: sa.ColumnElement[Any]
+) -> tuple[int, int | None]:
+    chosen = sa.select(sa.func.count(), more).select_from(table).where(table.c.log_id == log_id)
+    row = tx.execute(chosen).one()
+    return row[0], row[1]
+
+
+def _same_by_windows(tx: sa.Connection, log_id: int, end: int, lines: int) -> bool:
+    """Tell the same of balances whose postings are few and far between: a seek for each is dear."""
+
+    def values(wanted: sa.ColumnElement[bool]) -> tuple[sa.ColumnElement[Any], ...]:
+        in_place = sa.and_(wanted, _in_place(posting))
+        return sa.func.sum(posting.c.quantity).filter(wanted), sa.func.count().filter(in_place)
+
+    for _, kept, (total, some) in by_key(tx, log_id, Keys(), Lines(0, end), values):
+        if total != kept or not some:
+            return False
+        lines -= some
+    return lines == 0
+
+
 def differing_balance(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
-    """Find one balance that is not the sum of its postings: (account, position), else None."""
-    same = _SAME_SQLITE if tx.dialect.name == "sqlite" else _SAME_POSTGRES
-    if tx.scalar(sa.text(same), {"log_id": log_id}):
-        return None
-    return _differing_balance(tx, log_id)
+    """Find one balance that is not the sum of its postings, else None.
 
-
-def _differing_balance(tx: sa.Connection, log_id: int) -> tuple[str, int] | None:
-    """Look closely: which balance it is, and the last position that names it."""
+    (account, the last position that names it).
+    """
     key = ("account", "item", "commodity")
     none = sa.null().cast(posting.c.position.type)
     posted = sa.select(

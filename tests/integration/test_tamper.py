@@ -225,6 +225,12 @@ def test_an_edited_postgresql_ledger_is_found_and_named(postgres_url):
         ("UPDATE entry SET kind = 'x' WHERE position = 290", True, "position 290: the columns"),
         ("UPDATE balance SET quantity = quantity + 1 WHERE item = 'PK-1'", False, "balance of"),
         ("UPDATE posting SET quantity = 9223372036854775807 WHERE position = 12", False, "sum to"),
+        (
+            "UPDATE posting SET stretch = 1 WHERE position = 21",
+            False,
+            "position 21: posting: a row",
+        ),
+        ("UPDATE entry_pack SET stretch = 1 WHERE position = 17", False, "position 17: entry_pack"),
         ("DELETE FROM entry WHERE position = 77", False, "position 77: the entry is missing"),
     ):
         with behind_its_back(url) as tx:

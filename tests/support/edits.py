@@ -11,7 +11,9 @@ SIZE = 300
 LEVEL_1 = SIZE - 256
 
 FLIP = "bytes = CAST(substr(bytes, 1, 9) || x'21' || substr(bytes, 11) AS BLOB)"
-INSERT_POSTING = "INSERT INTO posting SELECT log_id, account, item, position, line + 50, commodity"
+INSERT_POSTING = (
+    "INSERT INTO posting SELECT log_id, stretch, account, item, position, line + 50, commodity"
+)
 OF_290 = """CAST(answer AS TEXT) LIKE '%"first":290}'"""
 NO_SUCH = """CAST('{"count":1,"first":900}' AS BLOB)"""
 
@@ -85,6 +87,18 @@ PLAIN = {
         "UPDATE posting SET quantity = 9223372036854775807 WHERE position = 21",
         "cannot be read|sum to",
     ),
+    "posting: another stretch": (
+        "UPDATE posting SET stretch = 1 WHERE position = 21 AND line = 1",
+        "position 21: posting: a row lies in another stretch",
+    ),
+    "posting: a stretch below the first": (
+        "UPDATE posting SET stretch = -1 WHERE position = 21",
+        "position 21: posting: a row lies in another stretch",
+    ),
+    "link: another stretch": (
+        "UPDATE entry_pack SET stretch = 1 WHERE position = 17",
+        "position 17: entry_pack: a row lies in another stretch",
+    ),
     "balance: a quantity": (
         "UPDATE balance SET quantity = quantity - 1 WHERE account = 'Income:Energy'",
         "position 35: the balance of Income:Energy is not the sum",
@@ -142,8 +156,8 @@ DEEP = {
     "posting: a pair invented on one account": (
         (
             f"{INSERT_POSTING}, 7, occurred_at FROM posting WHERE position = 21 AND line = 0 "
-            f"UNION ALL SELECT log_id, account, item, position, 60, commodity, -7, occurred_at "
-            "FROM posting WHERE position = 21 AND line = 0"
+            "UNION ALL SELECT log_id, stretch, account, item, position, 60, commodity, -7, "
+            "occurred_at FROM posting WHERE position = 21 AND line = 0"
         ),
         "position 21: the posting rows",
     ),
@@ -183,11 +197,11 @@ DEEP = {
         "position 17: the pack index",
     ),
     "link: invented": (
-        "INSERT INTO entry_pack VALUES (1, 'PK-1', 99, 20)",
+        "INSERT INTO entry_pack VALUES (1, 0, 'PK-1', 99, 20)",
         "position 20: the pack index",
     ),
     "link: beyond the head": (
-        f"INSERT INTO entry_pack VALUES (1, 'PK-1', 99, {SIZE})",
+        f"INSERT INTO entry_pack VALUES (1, 0, 'PK-1', 99, {SIZE})",
         f"position {SIZE}: a pack's link stands beyond",
     ),
     "receipt: another answer": (
