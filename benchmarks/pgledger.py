@@ -60,11 +60,12 @@ def rows(server: str, scale: Scale) -> Iterator[Row]:
             pairs = duel(scale.repeats, ours, theirs)
         what = f"PostgreSQL: pgledger, {CALLERS} callers, {load}"
         yield pairs.row(what, floor=floor, goal=goal)
-        with Prebuilt(server, ACCOUNTS, hot=among) as prebuilt:
-            alone = partial(prebuilt.rows_alone, CALLERS, scale.of(6_000, least=640))
-            alone()  # warms up
-            pairs = duel(scale.repeats, alone, theirs)
-        yield pairs.row(f"PostgreSQL: rows alone, {CALLERS} a commit, pgledger, {load}")
+        if among == ACCOUNTS:
+            with Prebuilt(server, ACCOUNTS) as prebuilt:
+                alone = partial(prebuilt.rows_alone, CALLERS, scale.of(6_000, least=640))
+                alone()  # warms up
+                pairs = duel(scale.repeats, alone, theirs)
+            yield pairs.row(f"PostgreSQL: rows alone, {CALLERS} a commit, pgledger, {load}")
 
 
 def _absent(server: str) -> str:

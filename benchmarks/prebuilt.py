@@ -24,14 +24,14 @@ from ledger.store.engine import ledger_url, write_engine
 class Prebuilt:
     """A ledger, and a second one that takes over its rows; a context manager."""
 
-    def __init__(self, server: str, packs: int, *, hot: int = 0) -> None:
+    def __init__(self, server: str, packs: int) -> None:
         url = fresh_url(server)
         with build(url, packs) as second:
             log_id = second.name.log_id
         self._engine = write_engine(ledger_url(url))
         self._rows_alone = session.WriteSession(self._engine, log_id)
         self.ledger = build(fresh_url(server), packs)
-        self._stream = moves(packs, hot=hot)
+        self._stream = moves(packs)
 
     def __enter__(self) -> Self:
         return self

@@ -61,7 +61,7 @@ def _guards(reads: Reads) -> None:
     guards.check(reads.tx)
 
 
-INVARIANTS: dict[str, Callable[[Reads], None]] = {
+INVARIANTS: dict[str, Callable[[Reads], object]] = {
     "entries_hash_to_the_tree_and_the_head": verify_bytes,
     "every_commodity_sums_to_zero_and_balances_to_their_postings": verify_books,
     "titles_sum_to_the_commissioned_fleet": check_titles,

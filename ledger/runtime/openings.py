@@ -5,7 +5,7 @@ needs all of them; commitments of other kinds are opened by the vault alone. A m
 opening is evidence of tampering, for without it the entry cannot be read as it was meant.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -14,9 +14,9 @@ from ledger.domain.catalogue import KINDS
 from ledger.kernel.errors import InvariantBroken, ReplayDiffers
 from ledger.kernel.messages import Draft, Event
 from ledger.kernel.sealing import Opening, commitment
-from ledger.runtime.reads import Reads, decode
+from ledger.runtime.reads import Entry, Reads, decode
 from ledger.store.append import Row
-from ledger.store.openings import OpeningRow, openings_at, scan_openings, scan_sealed
+from ledger.store.openings import OpeningRow, openings_at, scan_kind, scan_openings
 
 
 def opening_rows(draft: Draft, position: int) -> list[Row]:
@@ -46,14 +46,21 @@ def openings_of(reads: Reads, position: int) -> list[Opening]:
     return [Opening(name, salt, msgspec.Raw(value)) for _, name, salt, value in rows]
 
 
-def verify_openings(reads: Reads) -> None:
-    """Check every opening against its entry; `ReplayDiffers` names the first that does not fit."""
+SEALED_KINDS = frozenset(kind for (kind, _), rule in KINDS.items() if rule.event.sealed_fields)
+"""Kinds of entries that have sealed fields."""
+
+_AT_ONCE = 1_000
+
+
+def verify_openings(reads: Reads, positions: Sequence[int]) -> None:
+    """Check every opening against its entry; `ReplayDiffers` names the first that does not fit.
+
+    `positions` are those of all entries of `SEALED_KINDS`, in order.
+    """
     lost: list[range] | None = None
-    kinds = tuple(kind for (kind, _), rule in KINDS.items() if rule.event.sealed_fields)
     rows = _by_position(scan_openings(reads.tx, reads.name.log_id))
     waiting = next(rows, None)
-    for position, data in scan_sealed(reads.tx, reads.name.log_id, kinds):
-        entry = decode(data)
+    for position, entry in _placed(reads, positions):
         if waiting is not None and waiting[0] < position:
             break
         some: list[OpeningRow] = []
@@ -68,10 +75,14 @@ def verify_openings(reads: Reads) -> None:
         raise ReplayDiffers("an opening of a field that is not sealed", position=waiting[0])
 
 
+def _placed(reads: Reads, positions: Sequence[int]) -> Iterator[tuple[int, Entry]]:
+    for start in range(0, len(positions), _AT_ONCE):
+        yield from reads.placed_at(positions[start : start + _AT_ONCE])
+
+
 def _adopted(reads: Reads) -> Iterator[range]:
     """Yield the positions that came back from a copy of the log, which holds no openings."""
-    kinds = (EntriesAdopted.kind,)
-    for _, data in scan_sealed(reads.tx, reads.name.log_id, kinds):
+    for data in scan_kind(reads.tx, reads.name.log_id, EntriesAdopted.kind):
         event = decode(data).event
         assert isinstance(event, EntriesAdopted), "its kind says so"
         yield range(event.first, event.end)

@@ -18,7 +18,7 @@ from ledger.kernel.errors import ReplayDiffers
 from ledger.kernel.hashing import HASH_BYTES, leaf_hash
 from ledger.kernel.messages import Receipt
 from ledger.runtime.key_history import check_revoked
-from ledger.runtime.openings import verify_openings
+from ledger.runtime.openings import SEALED_KINDS, verify_openings
 from ledger.runtime.reads import Reads
 from ledger.runtime.replay import Progress, Replayed, no_progress, replay, row_hash
 from ledger.runtime.titles import check_titles
@@ -42,21 +42,26 @@ def verify(reads: Reads, *, deep: bool = False, progress: Progress = no_progress
         ReplayDiffers: something differs; the message and `position` say what and where.
         InvariantBroken: titles do not sum to the commissioned fleet.
     """
-    verify_bytes(reads, no_progress if deep else progress)
+    sealed = verify_bytes(reads, no_progress if deep else progress)
     if deep:
         # only now: rules may trust that these are the bytes they once wrote
         compare(reads, replay(reads, progress))
     verify_books(reads)
-    verify_openings(reads)
+    verify_openings(reads, sealed)
     check_revoked(reads)
     if deep:
         check_titles(reads)
     return Verified(reads.size, reads.head.root, deep)
 
 
-def verify_bytes(reads: Reads, progress: Progress = no_progress) -> None:
-    """Hash all stored entries again and compare with tiles, edge, frontier and root."""
+def verify_bytes(reads: Reads, progress: Progress = no_progress) -> "array[int]":
+    """Hash all stored entries again and compare with tiles, edge, frontier and root.
+
+    Gives the positions of entries with sealed fields, as their rows tell the kind: no other pass
+    over the log is needed to find them.
+    """
     _no_more_entries(reads)
+    sealed = array("q")
     tiles = TileBuilder()
     stored = _StoredTiles(reads)
     position = 0
@@ -66,6 +71,7 @@ def verify_bytes(reads: Reads, progress: Progress = no_progress) -> None:
         tiles, done = tiles.extend(_leaves(chunk))
         for tile in done:
             _same_tile(stored, tile)
+        sealed.extend([at for at, kind, _ in chunk if kind in SEALED_KINDS])
         position += len(chunk)
         progress(position, reads.size)
     if position != reads.size:
@@ -73,19 +79,20 @@ def verify_bytes(reads: Reads, progress: Progress = no_progress) -> None:
     _same_head(reads, tiles)
     _same_time(reads)
     _no_more_tiles(reads)
+    return sealed
 
 
-def _leaves(chunk: list[tuple[int, Any]]) -> list[bytes]:
+def _leaves(chunk: list[tuple[int, str, Any]]) -> list[bytes]:
     try:
-        return [leaf_hash(data) for _, data in chunk]
+        return [leaf_hash(data) for _, _, data in chunk]
     except TypeError as error:  # a changed file can hold a text where the bytes were
-        position = next(at for at, data in chunk if not isinstance(data, bytes))
+        position = next(at for at, _, data in chunk if not isinstance(data, bytes))
         raise ReplayDiffers("the bytes are none", position=position) from error
 
 
-def _gap(chunk: list[tuple[int, bytes]], position: int) -> int:
+def _gap(chunk: list[tuple[int, str, bytes]], position: int) -> int:
     expected = position
-    for found, _ in chunk:
+    for found, _, _ in chunk:
         if found != expected:
             return expected
         expected += 1

@@ -33,13 +33,9 @@ def scan_openings(tx: sa.Connection, log_id: int) -> Iterator[OpeningRow]:
             yield position, name, bytes(salt), bytes(value)
 
 
-def scan_sealed(
-    tx: sa.Connection, log_id: int, kinds: tuple[str, ...]
-) -> Iterator[tuple[int, bytes]]:
-    """Yield (position, bytes) of every entry of some kinds, in order."""
-    chosen = sa.select(entry.c.position, entry.c.bytes).where(
-        entry.c.log_id == log_id, sa.or_(*(entry.c.kind == kind for kind in kinds))
-    )
+def scan_kind(tx: sa.Connection, log_id: int, kind: str) -> Iterator[bytes]:
+    """Yield the bytes of every entry of a kind, in order."""
+    chosen = sa.select(entry.c.bytes).where(entry.c.log_id == log_id, entry.c.kind == kind)
     for chunk in in_chunks(tx, chosen.order_by(entry.c.position)):
-        for position, data in chunk:
-            yield position, bytes(data)
+        for (data,) in chunk:
+            yield bytes(data)

@@ -43,10 +43,10 @@ def in_chunks(tx: sa.Connection, chosen: sa.Select[Any]) -> Iterator[list[tuple[
     connection.execute(f"CLOSE {name}")
 
 
-def scan_bytes(tx: sa.Connection, log_id: int, size: int) -> Iterator[list[tuple[int, bytes]]]:
-    """Yield (position, bytes) of the first `size` entries, in order."""
+def scan_bytes(tx: sa.Connection, log_id: int, size: int) -> Iterator[list[tuple[int, str, bytes]]]:
+    """Yield (position, kind, bytes) of the first `size` entries, in order."""
     chosen = (
-        sa.select(entry.c.position, entry.c.bytes)
+        sa.select(entry.c.position, entry.c.kind, entry.c.bytes)
         .where(entry.c.log_id == log_id, entry.c.position < size)
         .order_by(entry.c.position)
     )
