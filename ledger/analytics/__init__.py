@@ -1,1 +1,1 @@
-"""What happened, for people; reads only. Empty until the figures of the network are built."""
+"""What packs and the network did, in figures for people; reads only, decides nothing."""
