@@ -165,6 +165,8 @@ def main() -> int:
         "--kept", type=Path, metavar="FOLDER", help="where its ledger is, or will be kept"
     )
     asked = parser.parse_args()
+    if asked.kept:
+        asked.kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.kept) as name:
         kept = asked.kept / f"{asked.swaps}" if asked.kept else Path(name, "made")
         if not kept.is_dir():
