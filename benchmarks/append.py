@@ -20,7 +20,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 from benchmarks.fleet import build, check, drivers, fresh_url, moves, swaps
-from benchmarks.measure import Pairs, Row, Scale, duel, note, number, settle, take_turns
+from benchmarks.measure import Pairs, Row, Run, Scale, duel, note, number, settle, take_turns
 from benchmarks.prebuilt import Prebuilt
 from ledger.kernel.errors import Unavailable
 from ledger.kernel.messages import Receipt, Request
@@ -104,14 +104,8 @@ def entries_per_second(ledger: Ledger, batches: list[list[Request]]) -> float:
 def ceilings(name: str, prebuilt: Prebuilt, scale: Scale) -> Iterator[Row]:
     """Compare rows that are only written, a commit for each batch, with raw one-row commits."""
     note(f"append: {name}, the ceilings")
-    raw = Raw(prebuilt.ledger)
-    sample = raw.sample(prebuilt.ledger)
-    runs = [lambda: raw.commit_each(sample)]
-    runs += [lambda size=size: prebuilt.rows_alone(size, scale.of(2_560)) for size in CEILINGS]
-    for one in runs:
-        one()  # warms up
-    baseline, *found = take_turns(scale.repeats, runs)
-    raw.close()
+    runs = [lambda size=size: prebuilt.rows_alone(size, scale.of(2_560)) for size in CEILINGS]
+    baseline, *found = beside_raw(prebuilt.ledger, runs, scale)
     for size, rates in zip(CEILINGS, found, strict=True):
         yield Pairs(rates, baseline).row(
             f"{name}: rows alone, {size} a commit, raw one-row commits"
@@ -164,12 +158,6 @@ class Raw:
         self._insert = f"INSERT INTO raw VALUES ({','.join([place] * 5)})"
         self._next = 0
 
-    @staticmethod
-    def sample(ledger: Ledger) -> list[bytes]:
-        """Give the bytes of the newest entries."""
-        with ledger.reading() as reads:
-            return list(reads.raw(max(reads.size - 300, 0), reads.size))
-
     def commit_each(self, data: list[bytes]) -> float:
         """Commit entries one by one; commits/s."""
         execute = self._connection.execute
@@ -185,12 +173,23 @@ class Raw:
         self._connection.close()
 
 
+def beside_raw(ledger: Ledger, runs: list[Run], scale: Scale) -> list[list[float]]:
+    """Let raw commits of the newest entries of a ledger take turns with runs; the rates of each."""
+    with ledger.reading() as reads:
+        sample = list(reads.raw(max(reads.size - 300, 0), reads.size))
+    raw = Raw(ledger)
+    contenders: list[Run] = [lambda: raw.commit_each(sample), *runs]
+    for one in contenders:
+        one()  # warms up
+    rates = take_turns(scale.repeats, contenders)
+    raw.close()
+    return rates
+
+
 def against_raw(
     name: str, ledger: Ledger, stream: Iterator[Request], scale: Scale
 ) -> Iterator[Row]:
     note(f"append: {name}, callers against raw commits")
-    raw = Raw(ledger)
-    sample = raw.sample(ledger)
     which = 1 if name == "PostgreSQL" else 0
 
     def run(callers: int) -> float:
@@ -198,12 +197,8 @@ def against_raw(
         requests = list(islice(stream, count))
         return alone(ledger, requests) if callers == 1 else closed_loop(ledger, requests, callers)
 
-    runs = [lambda: raw.commit_each(sample)]
-    runs += [lambda callers=callers: run(callers) for callers in CALLERS]
-    for one in runs:
-        one()  # warms up
-    baseline, *found = take_turns(scale.repeats, runs)
-    raw.close()
+    runs = [lambda callers=callers: run(callers) for callers in CALLERS]
+    baseline, *found = beside_raw(ledger, runs, scale)
     for callers, rates in zip(CALLERS, found, strict=True):
         yield Pairs(rates, baseline).row(
             f"{name}: {callers} callers, raw one-row commits",
